@@ -1,0 +1,37 @@
+# Two commands do everything: `make reproduce` and `make test`. Both set up .venv by themselves, once.
+PYTHON ?= python3
+PIP_ARGS ?=
+BIN := .venv/bin
+RUN_READY := .venv/.ready-run
+TEST_READY := .venv/.ready-test
+
+.PHONY: reproduce quick test lint bench clean
+reproduce: $(RUN_READY)
+	$(BIN)/spo reproduce --resume
+
+quick: $(RUN_READY)
+	$(BIN)/spo reproduce --quick --resume --out out-quick
+
+test: $(TEST_READY) lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(TEST_READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(TEST_READY)
+	for b in benchmarks/bench_*.py; do $(BIN)/python $$b || exit 1; done
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+$(RUN_READY): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e .
+	touch $@
+
+$(TEST_READY): $(RUN_READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[test]"
+	touch $@
+
+clean:
+	rm -rf .venv out out-quick .cache

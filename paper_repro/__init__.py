@@ -1,0 +1,1 @@
+"""Experiments, the claim-by-claim reproduction, the report and the command line."""

@@ -1,0 +1,91 @@
+"""Group-relative advantages on any array library, exact zero for equal rewards in every dtype."""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Literal, get_args
+
+from array_api_compat import array_namespace, is_jax_array
+
+from spo_theory.checks import check, problem, refuse
+from spo_theory.rewards import float_dtype
+
+Array = Any
+Scale = Literal["std", "none"]
+
+
+def _is_traced(x: Array) -> bool:
+    """Whether ``x`` has no values yet because jax is tracing (then values cannot be checked)."""
+    if not is_jax_array(x):
+        return False
+    import jax
+
+    return isinstance(x, jax.core.Tracer)
+
+
+@dataclass(frozen=True)
+class GroupAdvantage:
+    """``(r - mean) / (std + eps)`` over the group, or ``r - mean`` if ``scale`` is ``none``.
+
+    ddof: 0 (population) or 1 (sample). eps: added to the standard deviation, >= 0. A group of equal rewards
+    has advantage exactly 0. Source: GRPO, arXiv 2402.03300; mean only: Dr. GRPO, arXiv 2503.20783.
+    """
+
+    ddof: int = 0
+    eps: float = 0.0
+    scale: Scale = "std"
+
+    def __post_init__(self) -> None:
+        refuse(
+            problem(self.ddof in (0, 1), "ddof", self.ddof, "0 or 1")
+            + problem(
+                isfinite(self.eps) and self.eps >= 0, "std_eps", self.eps, "a finite number, at least 0"
+            )
+            + problem(self.scale in get_args(Scale), "scale", self.scale, " or ".join(get_args(Scale)))
+        )
+
+    def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
+        """Advantages of ``rewards`` ``(..., G)``, same shape; the last axis is the group.
+
+        ``valid``: boolean ``(..., G)``; ignored responses get 0 and influence nothing. Integer rewards are
+        taken as the library's real dtype. Raises `InputError` for NaN or infinite rewards, unless jax is
+        tracing. Rewards are first mapped to [0, 1] by the group's minimum and range: equal rewards then
+        cancel exactly, and neither large offsets nor tiny differences lose precision.
+        """
+        xp = array_namespace(rewards)
+        r = xp.astype(rewards, float_dtype(xp, rewards))
+        if valid is not None:
+            r = xp.where(valid, r, xp.zeros_like(r))
+        if not _is_traced(r):
+            finite = xp.isfinite(r)
+            if not bool(xp.all(finite)):
+                bad = float(r[~finite][0])
+                check(False, "rewards", bad, "finite numbers")
+        if valid is None:
+            low, high = xp.min(r, axis=-1, keepdims=True), xp.max(r, axis=-1, keepdims=True)
+            n: Any = r.shape[-1]
+            freedom: Any = max(n - self.ddof, 1)
+        else:
+            inf = xp.full_like(r, float("inf"))
+            low = xp.min(xp.where(valid, r, inf), axis=-1, keepdims=True)
+            high = xp.max(xp.where(valid, r, -inf), axis=-1, keepdims=True)
+            count = xp.sum(xp.astype(valid, r.dtype), axis=-1, keepdims=True)
+            one = xp.ones_like(count)
+            n, freedom = (
+                xp.where(count > 1, count, one),
+                xp.where(count > 1 + self.ddof, count - self.ddof, one),
+            )
+        varied = high > low
+        span = xp.where(varied, high - low, xp.ones_like(low))
+        unit = xp.where(varied, (r - low) / span, xp.zeros_like(r))
+        if valid is not None:
+            unit = xp.where(valid, unit, xp.zeros_like(unit))
+        centred = unit - xp.sum(unit, axis=-1, keepdims=True) / n
+        if valid is not None:
+            centred = xp.where(valid, centred, xp.zeros_like(centred))
+        if self.scale == "none":
+            return centred * span
+        variance = xp.sum(centred * centred, axis=-1, keepdims=True) / freedom
+        std = xp.sqrt(
+            xp.where(varied, variance, xp.ones_like(variance))
+        )  # the root never sees 0: its slope there is infinite
+        return centred / (std + self.eps / span)

@@ -1,0 +1,25 @@
+"""Refuse bad input with one line that names the parameter, its value and what is allowed."""
+
+from collections.abc import Iterable
+from typing import Any
+
+
+class InputError(ValueError):
+    """A value the caller chose is not allowed; the message is one line per problem."""
+
+
+def problem(ok: bool, name: str, value: Any, allowed: str) -> list[str]:
+    """Return ``[]`` if ``ok``, otherwise the one-line description of what is wrong with ``name``."""
+    return [] if ok else [f"{name} = {value!r} is not allowed: {name} must be {allowed}"]
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Raise one `InputError` that lists all ``problems``; do nothing if there are none."""
+    lines = list(problems)
+    if lines:
+        raise InputError("\n".join(lines))
+
+
+def check(ok: bool, name: str, value: Any, allowed: str) -> None:
+    """Raise `InputError` unless ``ok``."""
+    refuse(problem(ok, name, value, allowed))

@@ -1,0 +1,1 @@
+"""A tiny transformer trained with real GRPO and colouring on chained arithmetic."""
