@@ -37,9 +37,7 @@ class GroupAdvantage:
     def __post_init__(self) -> None:
         refuse(
             problem(self.ddof in (0, 1), "ddof", self.ddof, "0 or 1")
-            + problem(
-                isfinite(self.eps) and self.eps >= 0, "std_eps", self.eps, "a finite number, at least 0"
-            )
+            + problem(isfinite(self.eps) and self.eps >= 0, "std_eps", self.eps, "a finite number, at least 0")
             + problem(self.scale in get_args(Scale), "scale", self.scale, " or ".join(get_args(Scale)))
         )
 

@@ -68,11 +68,7 @@ class ReasoningChain:
             inside = (given > 0) & (given < 1)
             check(bool(inside.all()), "step_success", given[~inside].tolist(), "strictly between 0 and 1")
             logits = np.log(given) - np.log1p(-given)
-        lengths = (
-            np.ones(given.shape[-1])
-            if self.step_lengths is None
-            else np.array(self.step_lengths, dtype=float)
-        )
+        lengths = np.ones(given.shape[-1]) if self.step_lengths is None else np.array(self.step_lengths, dtype=float)
         check(
             lengths.shape == given.shape[-1:] and bool((np.isfinite(lengths) & (lengths > 0)).all()),
             "step_lengths",

@@ -88,17 +88,13 @@ class Colouring:
             value = rts
         else:
             z = self.beta * (rts - self.gamma)
-            e = xp.exp(
-                -xp.abs(z)
-            )  # in (0, 1]: neither branch overflows, and small values keep full precision
+            e = xp.exp(-xp.abs(z))  # in (0, 1]: neither branch overflows, and small values keep full precision
             value = xp.where(z < 0, e, xp.ones_like(e)) / (1 + e)
         below_one = 1 - xp.finfo(rts.dtype).eps / 2  # the largest number below 1
         return xp.where(value < below_one, value, xp.full_like(value, below_one))
 
 
-def shaped_rewards(
-    correct: Array, rts: Array, colouring: Colouring | None, valid: Array | None = None
-) -> Array:
+def shaped_rewards(correct: Array, rts: Array, colouring: Colouring | None, valid: Array | None = None) -> Array:
     """Reward of each response of each group: 1 if correct, else 0 or its colour.
 
     ``correct``: boolean ``(..., G)``; ``rts``: floating ``(..., G)``; ``valid``: boolean ``(..., G)``, False for

@@ -131,9 +131,7 @@ class Registry:
         allowed = list(inspect.signature(builder).parameters)
         for option in options:
             if option not in allowed:
-                raise InputError(
-                    f"option {option!r} is not allowed for rule {name!r}: use {', '.join(allowed)}"
-                )
+                raise InputError(f"option {option!r} is not allowed for rule {name!r}: use {', '.join(allowed)}")
         return builder(**options)
 
 
@@ -151,9 +149,7 @@ def _advantage(convention: str, std_eps: float | None, ddof: int | None) -> Grou
 
 
 @rule.register
-def grpo(
-    group_size: int = 8, convention: str = "paper", std_eps: float | None = None, ddof: int | None = None
-) -> Rule:
+def grpo(group_size: int = 8, convention: str = "paper", std_eps: float | None = None, ddof: int | None = None) -> Rule:
     """GRPO: outcome reward, group-standardized advantage (arXiv 2402.03300)."""
     return Rule("grpo", group_size, None, _advantage(convention, std_eps, ddof))
 
@@ -176,9 +172,7 @@ def spo(
     """
     check(reading in READINGS, "reading", reading, f"one of {', '.join(READINGS)}")
     slope, threshold = READINGS[reading]
-    colouring = Colouring(
-        slope if beta is None else beta, threshold if gamma is None else gamma, scope, shape
-    )
+    colouring = Colouring(slope if beta is None else beta, threshold if gamma is None else gamma, scope, shape)
     return Rule("spo", group_size, colouring, _advantage(convention, std_eps, ddof))
 
 
