@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from spo_theory.checks import InputError
     from spo_theory.dynamics import solve
     from spo_theory.expected import expected_advantages, expected_update
+    from spo_theory.monte_carlo import sampled_update, simulate
     from spo_theory.rules import rule
-    from spo_theory.simulate import sampled_update, simulate
 
 _HOME = {
     "InputError": "checks",
@@ -20,8 +20,8 @@ _HOME = {
     "expected_advantages": "expected",
     "expected_update": "expected",
     "rule": "rules",
-    "sampled_update": "simulate",
-    "simulate": "simulate",
+    "sampled_update": "monte_carlo",
+    "simulate": "monte_carlo",
     "solve": "dynamics",
 }
 __all__ = [

@@ -1,0 +1,192 @@
+"""Learning dynamics of the chain under exact expected updates (docs/theory.md, section 4)."""
+
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from spo_theory.chain import ReasoningChain, class_probabilities, class_scores
+from spo_theory.checks import check, problem, refuse
+from spo_theory.expected import rule_advantage_function
+from spo_theory.moments import rule_square_function
+from spo_theory.rules import Rule
+
+Optimizer = Literal["sgd", "adam"]
+BETA1, BETA2, ADAM_EPS = 0.9, 0.999, 1e-8  # Adam's own defaults, arXiv 1412.6980; torch's and optax's too
+
+
+def check_run(
+    chain: ReasoningChain, steps: int, learning_rate: float, optimizer: str, kernel: Any
+) -> np.ndarray | None:
+    """Refuse settings of a run that make no sense; return the kernel as an array (or None)."""
+    refuse(
+        problem(isinstance(steps, int) and steps >= 0, "steps", steps, "a whole number, at least 0")
+        + problem(bool(np.isfinite(learning_rate)) and learning_rate > 0, "learning_rate", learning_rate, "above 0")
+        + problem(optimizer in get_args(Optimizer), "optimizer", optimizer, " or ".join(get_args(Optimizer)))
+    )
+    if kernel is None:
+        return None
+    k, h = np.asarray(kernel, dtype=float), chain.horizon
+    shapes = [(h, h)] + ([chain.logits.shape * 2] if chain.logits.ndim == 2 else [])
+    check(k.shape in shapes, "kernel.shape", k.shape, " or ".join(map(str, shapes)))
+    check(bool(np.isfinite(k).all()), "kernel", "not finite", "finite numbers")
+    return k
+
+
+def apply_kernel(kernel: Any, g: jax.Array) -> jax.Array:
+    """Change of the logits ``(..., H)`` per unit of learning rate when the update is ``g`` ``(..., H)``.
+
+    ``kernel`` None: every logit is its own parameter, the change is ``g``. ``(H, H)``: all questions share
+    their parameters, the change is ``K`` times the mean of ``g`` over questions. ``(N, H, N, H)``: the mean
+    over questions m of ``K[n, :, m, :] g[m]``.
+    """
+    if kernel is None:
+        return g
+    if kernel.ndim == 4:
+        return jnp.einsum("nhmk,mk->nh", kernel, g) / g.shape[0]
+    mean = g if g.ndim == 1 else g.mean(0)
+    return jnp.broadcast_to(kernel @ mean, g.shape)
+
+
+def records(logits: np.ndarray, group_size: int, grad_norm: np.ndarray | None = None) -> pd.DataFrame:
+    """One row per update from logits ``(steps + 1, ..., H)``: success, all_negative, q_1..q_H.
+
+    A population of questions is averaged: ``success`` is the mean over questions of the probability of a
+    correct response, ``all_negative`` the mean probability that none of ``group_size`` responses is correct.
+    """
+    p = np.asarray(class_probabilities(logits))
+    q = np.asarray(jax.nn.sigmoid(logits))
+    success, silent = p[..., -1], p[..., :-1].sum(-1) ** group_size
+    if q.ndim == 3:
+        success, silent, q = success.mean(1), silent.mean(1), q.mean(1)
+    table = {"step": np.arange(len(q)), "success": success, "all_negative": silent}
+    if grad_norm is not None:
+        table["grad_norm"] = grad_norm
+    return pd.DataFrame(table | {f"q_{h + 1}": q[:, h] for h in range(q.shape[1])})
+
+
+def solve(
+    chain: ReasoningChain,
+    rule: Rule,
+    steps: int,
+    learning_rate: float = 1.0,
+    optimizer: Optimizer = "sgd",
+    kernel: Any = None,
+    features: Any = None,
+    gradient_variance: Any = None,
+) -> pd.DataFrame:
+    """Follow the exact expected updates of ``rule`` from ``chain``: no sampling, nothing fitted.
+
+    ``learning_rate`` multiplies the expected update g. ``kernel``: see `apply_kernel`.
+    ``optimizer="adam"`` acts on parameters. Without ``features`` these are the logits themselves and the
+    gradient is taken as noise-free. With ``features`` ``(H, P)``, the gradient of the mean log-odds of every
+    step with respect to P parameters, it is the network linearized at the start; ``gradient_variance``
+    ``(P,)`` is then the variance of a batch gradient there, and follows the chain's own noise
+    (`noise_energy`) from its value at the start.
+
+    Returns a tidy DataFrame, one row per update: step (0..steps), success, all_negative, grad_norm (length of
+    the mean gradient in parameter space), q_1..q_H (probabilities). Raises `InputError` for bad settings.
+    Source: paper, Section 3.2, for H = 2, G = 2; derived in docs/theory.md, section 4.
+    """
+    k = check_run(chain, steps, learning_rate, optimizer, kernel)
+    if optimizer == "adam":
+        check(k is None, "kernel", "given", "None with optimizer='adam': Adam needs features instead")
+        j = None if features is None else np.asarray(features, dtype=float)
+        check(j is None or (j.ndim == 2 and len(j) == chain.horizon), "features", "wrong shape", "of shape (H, P)")
+        check(gradient_variance is None or j is not None, "gradient_variance", "given", "used with features")
+        logits, norms = _adam(chain, rule, steps, learning_rate, j, gradient_variance)
+    else:
+        check(features is None, "features", "given", "None with optimizer='sgd': use kernel = features @ features.T")
+        logits, norms = _sgd(chain, rule, steps, learning_rate, k)
+    return records(logits, rule.group_size, norms)
+
+
+def update_function(chain: ReasoningChain, rule: Rule) -> Any:
+    """Jit-able function from logits ``(..., H)`` to the expected update ``(..., H)`` of ``rule``."""
+    advantages = rule_advantage_function(rule, chain.rts)
+
+    def one(logits: jax.Array) -> jax.Array:
+        p = class_probabilities(logits)
+        return (p * advantages(p)) @ class_scores(logits)
+
+    return one if chain.logits.ndim == 1 else jax.vmap(one)
+
+
+def _sgd(
+    chain: ReasoningChain, rule: Rule, steps: int, learning_rate: float, kernel: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits ``(steps + 1, ..., H)`` and gradient norms ``(steps + 1,)`` of plain gradient steps."""
+    update = update_function(chain, rule)
+    k = None if kernel is None else jnp.asarray(kernel)
+
+    def step(logits: jax.Array, _: None) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        g = update(logits)
+        change = apply_kernel(k, g)
+        norm = jnp.sqrt(jnp.mean(jnp.sum(g * change, axis=-1)))
+        return logits + learning_rate * change, (logits, norm)
+
+    _, (path, norms) = jax.jit(lambda x: jax.lax.scan(step, x, length=steps + 1))(jnp.asarray(chain.logits))
+    return np.asarray(path), np.asarray(norms)
+
+
+def noise_energy(chain: ReasoningChain, rule: Rule) -> Any:
+    """Jit-able function from logits to ``E[A^2] sum_h q_h (1 - q_h)``, the size of the sampling noise.
+
+    The squared gradient of one response is its squared advantage times the squared scores of its H tokens,
+    those after the first error included; a token's squared score is ``q (1 - q)`` on average. Averaged over
+    questions. Derived in docs/theory.md, section 4.
+    """
+    square = rule_square_function(rule, chain.rts)
+
+    def energy(logits: jax.Array) -> jax.Array:
+        p, q = class_probabilities(logits), jax.nn.sigmoid(logits)
+        return jnp.mean(jnp.sum(p * square(p), -1) * jnp.sum(q * (1 - q), -1))
+
+    return energy
+
+
+def _adam(
+    chain: ReasoningChain, rule: Rule, steps: int, learning_rate: float, features: np.ndarray | None, variance: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and gradient norms of Adam on the logits, or on the parameters of the linearized network."""
+    update = update_function(chain, rule)
+    start = jnp.asarray(chain.logits)
+    if features is None:
+        to_parameters, to_logits = (lambda g: g), (lambda change: change)
+    else:
+        j = jnp.asarray(features)
+        to_parameters, to_logits = (lambda g: (g if g.ndim == 1 else g.mean(0)) @ j), (lambda change: j @ change)
+    if variance is None:
+        noise = lambda _: 0.0  # noqa: E731
+    else:
+        energy = noise_energy(chain, rule)
+        v0 = jnp.asarray(variance) / energy(start)
+        noise = lambda logits: v0 * energy(logits)  # noqa: E731
+
+    def step(state: tuple, i: jax.Array) -> tuple[tuple, tuple[jax.Array, jax.Array]]:
+        logits, m, v = state
+        g = to_parameters(update(logits))
+        m = BETA1 * m + (1 - BETA1) * g
+        v = BETA2 * v + (1 - BETA2) * (g * g + noise(logits))
+        m_hat, v_hat = m / (1 - BETA1 ** (i + 1)), v / (1 - BETA2 ** (i + 1))
+        change = to_logits(m_hat / (jnp.sqrt(v_hat) + ADAM_EPS))
+        norm = jnp.sqrt(jnp.mean(jnp.sum(jnp.atleast_2d(g) ** 2, axis=-1)))
+        return (logits + learning_rate * change, m, v), (logits, norm)
+
+    zero = jnp.zeros_like(to_parameters(start))
+    _, (path, norms) = jax.jit(lambda s: jax.lax.scan(step, s, jnp.arange(steps + 1)))((start, zero, zero))
+    return np.asarray(path), np.asarray(norms)
+
+
+def updates_to(curve: pd.DataFrame, level: float = 0.5, column: str = "success") -> float:
+    """Updates until ``column`` first reaches ``level``, linear between rows; NaN if it never does."""
+    y, step = curve[column].to_numpy(float), curve["step"].to_numpy(float)
+    above = np.flatnonzero(y >= level)
+    if above.size == 0:
+        return float("nan")
+    i = int(above[0])
+    if i == 0:
+        return float(step[0])
+    return float(step[i - 1] + (step[i] - step[i - 1]) * (level - y[i - 1]) / (y[i] - y[i - 1]))

@@ -1,0 +1,177 @@
+"""The discrete dynamics against the paper's numbers, published tables and independent recursions."""
+
+import numpy as np
+import pytest
+from scipy.special import binom, expit, logit
+
+from spo_theory import InputError, ReasoningChain, rule, solve
+from spo_theory.dynamics import updates_to
+
+TWO_STEP = {
+    "spo": rule("spo", group_size=2, shape="raw", scope="all_incorrect"),
+    "grpo": rule("grpo", group_size=2),
+}
+
+
+def first_at_half(curve):
+    """Number of updates until success is at least one half."""
+    return int(curve["step"][curve["success"] >= 0.5].iloc[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("spo", [0.2899, 0.4687, 0.6670, 0.8495, 0.9506]), ("grpo", [0.2822, 0.4425, 0.6434, 0.8389, 0.9488])],
+)
+def test_two_step_reference_values_of_the_paper(name, expected):
+    curve = solve(ReasoningChain(step_success=[0.5, 0.5]), TWO_STEP[name], steps=50, learning_rate=1.0)
+    got = curve.set_index("step")["success"][[1, 5, 10, 20, 50]].to_numpy()
+    np.testing.assert_allclose(got, expected, atol=5e-5, rtol=0)
+
+
+@pytest.mark.parametrize("start", [(0.5, 0.5), (0.9, 0.5), (0.1, 0.1)])
+def test_two_step_against_the_printed_logit_increments(start):
+    for name, d_first, d_second in [
+        ("grpo", lambda p, q: p * (1 - p) * q, lambda p, q: p * q * (1 - q)),
+        ("spo", lambda p, q: p * (1 - p), lambda p, q: p * p * q * (1 - q)),
+    ]:
+        x, y = logit(start)
+        curve = solve(ReasoningChain(step_success=start), TWO_STEP[name], steps=100)
+        for row in curve.itertuples():
+            assert (row.q_1, row.q_2) == pytest.approx((expit(x), expit(y)), abs=1e-13)
+            p, q = expit(x), expit(y)
+            x, y = x + d_first(p, q), y + d_second(p, q)
+
+
+def test_the_region_where_colouring_is_slower():
+    chain = ReasoningChain(step_success=[0.9, 0.5])
+    behind = solve(chain, TWO_STEP["spo"], 60)["success"] < solve(chain, TWO_STEP["grpo"], 60)["success"]
+    assert list(np.flatnonzero(behind)) == list(range(1, 14))
+
+
+def grpo_by_recursion(q0, horizon, group_size):
+    """Updates to half success of GRPO from the binomial closed form, one scalar for all (equal) steps."""
+    k = np.arange(1, group_size)
+    ways = binom(group_size, k) * np.sqrt(k * (group_size - k)) / group_size
+    x, count = logit(q0), 0
+    while expit(x) ** horizon < 0.5:
+        success = expit(x) ** horizon
+        factor = (ways * success**k * (1 - success) ** (group_size - k)).sum()
+        x, count = x + factor * (1 - expit(x)) / (1 - success), count + 1
+    return count
+
+
+@pytest.mark.parametrize(
+    ("horizon", "spo_8", "spo_64"), [(2, 7, 7), (4, 19, 19), (6, 32, 31), (8, 48, 43), (10, 64, 57), (12, 83, 73)]
+)
+def test_colouring_needs_about_linearly_many_updates(horizon, spo_8, spo_64):
+    chain = ReasoningChain(step_success=[0.3] * horizon)
+    for group_size, count in ((8, spo_8), (64, spo_64)):
+        coloured = rule("spo", group_size=group_size, beta=5.0, gamma=0.5)
+        assert first_at_half(solve(chain, coloured, steps=count + 3)) == count
+
+
+@pytest.mark.parametrize(
+    ("horizon", "count_8", "count_64"), [(2, 8, 7), (4, 41, 23), (6, 233, 93), (8, 1726, 595), (10, 14607, 4894)]
+)
+def test_grpo_needs_exponentially_many_updates(horizon, count_8, count_64):
+    chain = ReasoningChain(step_success=[0.3] * horizon)
+    for group_size, expected in ((8, count_8), (64, count_64)):
+        count = grpo_by_recursion(0.3, horizon, group_size)
+        assert first_at_half(solve(chain, rule("grpo", group_size=group_size), steps=count + 3)) == count
+        assert count == expected
+
+
+@pytest.mark.parametrize(
+    ("q0", "horizon", "grpo", "dr_grpo", "spo"),
+    [
+        (0.5, 2, 7, 15, 7),
+        (0.5, 3, 15, 35, 14),
+        (0.5, 4, 27, 64, 23),
+        (0.5, 5, 43, 107, 32),
+        (0.5, 6, 67, 175, 41),
+        (0.3, 2, 16, 37, 14),
+        (0.3, 3, 36, 92, 25),
+        (0.3, 4, 80, 218, 37),
+        (0.3, 5, 185, 532, 50),
+    ],
+)
+def test_horizon_scaling_at_learning_rate_one_half(q0, horizon, grpo, dr_grpo, spo):
+    chain = ReasoningChain(step_success=[q0] * horizon)
+    for name, expected, options in (("grpo", grpo, {}), ("dr_grpo", dr_grpo, {}), ("spo", spo, {"shape": "raw"})):
+        curve = solve(chain, rule(name, group_size=8, **options), steps=expected + 3, learning_rate=0.5)
+        assert first_at_half(curve) == expected, name
+
+
+def test_shared_kernel_moves_all_steps_and_questions_together():
+    chain = ReasoningChain(logits=np.array([[0.2, -0.4], [-1.0, 0.3], [0.0, 0.5]]))
+    r = rule("spo", group_size=4)
+    curve = solve(chain, r, steps=3, learning_rate=0.1, kernel=np.full((2, 2), 2.0))
+    x = chain.logits.copy()
+    from spo_theory import expected_update
+
+    for row in curve.itertuples():
+        assert (row.q_1, row.q_2) == pytest.approx(tuple(expit(x).mean(0)), abs=1e-13)
+        assert row.success == pytest.approx(expit(x).prod(1).mean(), abs=1e-13)
+        x = x + 0.1 * 2.0 * np.asarray(expected_update(ReasoningChain(logits=x), r)).mean(0).sum()
+
+
+def test_kernel_over_questions_reduces_to_its_special_cases():
+    logits, r = np.array([[0.2, -0.4], [-1.0, 0.3]]), rule("grpo", group_size=4)
+    shared = np.broadcast_to(np.array([[1.0, 0.5], [0.5, 2.0]])[None, :, None, :], (2, 2, 2, 2))
+    a = solve(ReasoningChain(logits=logits), r, 5, kernel=shared)
+    b = solve(ReasoningChain(logits=logits), r, 5, kernel=shared[0, :, 0, :])
+    np.testing.assert_allclose(a, b, rtol=1e-13)
+    apart = np.einsum("nm,hk->nhmk", 2 * np.eye(2), np.eye(2))  # times 2: the mean over questions divides by 2
+    c = solve(ReasoningChain(logits=logits), r, 5, kernel=apart)
+    np.testing.assert_allclose(c, solve(ReasoningChain(logits=logits), r, 5), rtol=1e-13)
+
+
+def test_adam_on_logits_is_adam():
+    import torch
+
+    chain, r = ReasoningChain(step_success=[0.4, 0.6, 0.5]), rule("spo", group_size=4)
+    from spo_theory import expected_update
+
+    theta = torch.tensor(chain.logits, requires_grad=True)
+    adam = torch.optim.Adam([theta], lr=0.1)
+    curve = solve(chain, r, steps=20, learning_rate=0.1, optimizer="adam")
+    for row in curve.itertuples():
+        now = theta.detach().numpy().copy()
+        assert (row.q_1, row.q_2, row.q_3) == pytest.approx(tuple(expit(now)), abs=1e-12)
+        theta.grad = -torch.tensor(np.asarray(expected_update(ReasoningChain(logits=now), r)))
+        adam.step()
+
+
+def test_adam_features_reduce_to_logits_for_a_tabular_policy():
+    chain, r = ReasoningChain(step_success=[0.4, 0.6]), rule("spo", group_size=4)
+    a = solve(chain, r, 15, 0.1, "adam")
+    np.testing.assert_allclose(a, solve(chain, r, 15, 0.1, "adam", features=np.eye(2)), rtol=1e-12)
+    noisy = solve(chain, r, 15, 0.1, "adam", features=np.eye(2), gradient_variance=np.ones(2))
+    assert (noisy["success"][1:] < a["success"][1:]).all()  # noise only ever shortens Adam's steps
+
+
+def test_updates_to_interpolates_and_says_never():
+    curve = solve(ReasoningChain(step_success=[0.4]), rule("grpo"), 30, 0.1)
+    t = updates_to(curve, 0.5)
+    assert np.interp(t, curve["step"], curve["success"]) == pytest.approx(0.5)
+    assert np.isnan(updates_to(curve, 0.999999))
+    assert updates_to(curve, 0.1) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"steps": -1}, "steps = -1"),
+        ({"steps": 2, "learning_rate": 0.0}, "learning_rate = 0.0"),
+        ({"steps": 2, "optimizer": "lion"}, "optimizer = 'lion'"),
+        ({"steps": 2, "kernel": np.ones((3, 3))}, "kernel.shape = (3, 3)"),
+        ({"steps": 2, "kernel": [[np.nan, 0], [0, 1]]}, "kernel = 'not finite'"),
+        ({"steps": 2, "optimizer": "adam", "kernel": np.eye(2)}, "kernel"),
+        ({"steps": 2, "features": np.eye(2)}, "features"),
+    ],
+)
+def test_bad_settings_are_named(settings, named):
+    with pytest.raises(InputError) as error:
+        solve(ReasoningChain(step_success=[0.5, 0.5]), rule("grpo"), **settings)
+    assert named in str(error.value)
+    assert "\n" not in str(error.value)
