@@ -1,0 +1,41 @@
+"""Figure: the colouring curve, reward of an incorrect response against its RTS."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from figures import style
+
+_COLOURS = [style.BLUE, style.GREEN, style.PURPLE, style.ORANGE, style.SKY, style.INK]
+_DASHES = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5))]
+
+
+@style.styled
+def draw(table: pd.DataFrame) -> Figure:
+    """Reward against RTS, one line per (beta, gamma).
+
+    ``table``: columns rts, reward, beta, gamma and reading (a name for the pair, or ""). Left on a linear
+    scale, right the same curves minus their value at RTS 0 over their range: what group standardization sees.
+    """
+    style.need(table, ["rts", "reward", "beta", "gamma", "reading"], "the colouring figure")
+    figure = Figure(figsize=(8.6, 3.7), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for i, ((beta, gamma, reading), one) in enumerate(table.groupby(["beta", "gamma", "reading"], sort=False)):
+        line = {
+            "color": _COLOURS[i % len(_COLOURS)],
+            "linestyle": "-" if reading else _DASHES[1 + i % 3],
+            "linewidth": 2.2 if reading else 1.3,
+        }
+        name = rf"$\beta$ = {beta:g}, $\gamma$ = {gamma:g}" + (f"  ({reading})" if reading else "")
+        left.plot(one["rts"], one["reward"], label=name, **line)
+        low, high = one["reward"].min(), one["reward"].max()
+        right.plot(one["rts"], (one["reward"] - low) / (high - low), **line)
+    left.axhline(1, color=style.INK, linewidth=0.8, linestyle=":")
+    left.text(0.0, 1.015, "reward of a correct response", fontsize=7.5, color=style.INK, va="bottom")
+    left.set(xlim=(0, 1), ylim=(0, 1.1), ylabel="reward of an incorrect response")
+    right.set(xlim=(0, 1), ylim=(0, 1.1), ylabel="the same, stretched to its own range")
+    for ax in (left, right):
+        ax.set_xlabel("RTS: share of the response before its first error")
+    style.panel_letter(left, "a", "colouring as it is added")
+    style.panel_letter(right, "b", "as an all-negative group sees it after standardization")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure

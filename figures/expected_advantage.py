@@ -1,0 +1,55 @@
+"""Figure: exact expected advantage of each outcome class, GRPO against colouring."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from figures import style
+
+_LOOK = {
+    ("grpo", "none"): ("o", "-", "GRPO"),
+    ("spo", "all_negative"): ("s", "-", "SPO, all-negative groups coloured"),
+    ("spo", "all_incorrect"): ("^", (0, (4, 2)), "SPO, every incorrect response coloured"),
+}
+
+
+@style.styled
+def draw(table: pd.DataFrame, setting: str = "") -> Figure:
+    """Expected advantage against outcome class, one panel per group size.
+
+    ``table``: columns rule, scope ("none" for GRPO), group_size, horizon, outcome_class, advantage.
+    ``setting``: a sentence on the chain and the colouring, for the foot of the figure.
+    """
+    need = ["rule", "scope", "group_size", "horizon", "outcome_class", "advantage"]
+    style.need(table, need, "the expected-advantage figure")
+    sizes = sorted(table["group_size"].unique())
+    figure = Figure(figsize=(2.2 * len(sizes) + 0.6, 3.6), layout="constrained")
+    axes = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
+    horizon = int(table["horizon"].iloc[0])
+    for ax, size, letter in zip(axes, sizes, "abcdefgh", strict=False):
+        ax.axhline(0, color=style.INK, linewidth=0.8)
+        ax.axvspan(horizon - 0.5, horizon + 0.5, color="#eeeeee", zorder=0)
+        for (rule, scope), one in table[table["group_size"] == size].groupby(["rule", "scope"], sort=False):
+            marker, line, name = _LOOK[rule, scope]
+            ax.plot(
+                one["outcome_class"],
+                one["advantage"],
+                marker=marker,
+                linestyle=line,
+                color=style.colour(rule),
+                markersize=4.5,
+                markerfacecolor="white" if scope == "all_incorrect" else None,
+                linewidth=1.2,
+                label=name,
+            )
+        ax.set_xlim(-0.4, horizon + 0.5)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        style.panel_letter(ax, letter, f"G = {size}")
+    axes[0].set_ylabel("expected advantage")
+    figure.supxlabel(
+        f"outcome class: correct steps before the first error (shaded: all {horizon} right, a correct response)"
+        + (f"\n{setting}" if setting else ""),
+        fontsize=9,
+    )
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure

@@ -1,0 +1,157 @@
+"""One look for every figure: colours that mean the same everywhere, intervals over seeds, saving."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, cast
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import t as student
+
+# Okabe and Ito's palette: distinct for readers with any common colour blindness.
+BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
+SKY, PURPLE, YELLOW, INK = "#56B4E9", "#CC79A7", "#F0E442", "#222222"
+RULE_COLOUR = {"grpo": VERMILLION, "spo": BLUE, "dr_grpo": GREEN}
+RULE_DARK = {"grpo": "#6E2F00", "spo": "#00304F", "dr_grpo": "#004733"}
+RULE_LABEL = {"grpo": "GRPO", "spo": "SPO (colouring)", "dr_grpo": "Dr. GRPO"}
+RULE_ORDER = list(RULE_COLOUR)
+
+_RC: dict[str, Any] = {
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9.0,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.fontsize": 8.0,
+    "legend.frameon": False,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "lines.linewidth": 1.6,
+    "figure.dpi": 100,
+    "pdf.fonttype": 42,  # text stays text in the PDF
+    "svg.fonttype": "none",
+}
+
+P = ParamSpec("P")
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """Apply the look inside a ``with`` block and nowhere else."""
+    with matplotlib.rc_context():
+        matplotlib.rcParams.update(matplotlib.rcParamsDefault)
+        matplotlib.rcParams.update(cast(Any, _RC))
+        yield
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Decorate a drawing function so that it draws in the common look."""
+
+    @wraps(draw)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with look():
+            return draw(*args, **kwargs)
+
+    return inside
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write ``stem.png`` (150 dpi) and ``stem.pdf``; returns both paths. The PDF carries no date."""
+    paths = [stem.with_suffix(".png"), stem.with_suffix(".pdf")]
+    with look():  # ticks are made while drawing, so the look must hold here too
+        figure.savefig(paths[0], dpi=150, format="png", metadata={"Software": None})
+        figure.savefig(paths[1], format="pdf", metadata={"CreationDate": None})
+    return paths
+
+
+def need(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
+    """Refuse a table that lacks columns, naming them."""
+    missing = [c for c in columns if c not in table]
+    if missing:
+        raise ValueError(f"{what} needs the columns {', '.join(missing)}")
+    if table.empty:
+        raise ValueError(f"{what} has no rows to draw")
+
+
+def rules_of(table: pd.DataFrame) -> list[str]:
+    """Rules in ``table``, in the common order."""
+    present = list(dict.fromkeys(table["rule"]))
+    return [r for r in RULE_ORDER if r in present] + [r for r in present if r not in RULE_ORDER]
+
+
+def colour(rule: str) -> str:
+    """Colour of a rule's measured or simulated curves."""
+    return RULE_COLOUR.get(rule, PURPLE)
+
+
+def dark(rule: str) -> str:
+    """Colour of a rule's theory curves: a dark shade of its colour."""
+    return RULE_DARK.get(rule, INK)
+
+
+def label(rule: str) -> str:
+    """Name of a rule in legends."""
+    return RULE_LABEL.get(rule, rule)
+
+
+THEORY_LINE: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.2, "zorder": 4}
+"""How theory is drawn: thin, dashed, on top."""
+
+
+def ladder(values: Sequence[Any]) -> dict[Any, Any]:
+    """A colour for each of an ordered set of values, dark to light, readable in grey too."""
+    ordered = sorted(set(values))
+    shades = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, max(len(ordered), 2)))
+    return dict(zip(ordered, shades[: len(ordered)], strict=True))
+
+
+def over_seeds(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Mean over seeds of ``column`` at every step, with the 95 % Student t interval of the mean.
+
+    Returns columns step, mean, low, high, n, at the steps that every seed reached; a single seed has no
+    interval (low and high are NaN).
+    """
+    wide = table.pivot_table(index="step", columns="seed", values=column).dropna()
+    n = wide.shape[1]
+    mean = wide.mean(axis=1)
+    half = student.ppf(0.975, n - 1) * wide.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else mean * np.nan
+    return pd.DataFrame({"step": wide.index, "mean": mean, "low": mean - half, "high": mean + half, "n": n})
+
+
+def seeds_note(table: pd.DataFrame) -> str:
+    """One sentence on what lines and bands are."""
+    n = table["seed"].nunique()
+    if n == 1:
+        return "One seed."
+    return f"Bold: mean of {n} seeds. Band: 95 % interval of the mean (Student t). Faint: each seed."
+
+
+def draw_seeds(ax: Axes, table: pd.DataFrame, column: str, rule: str, faint: bool = True) -> None:
+    """Draw every seed faintly, their mean and its interval, in the rule's colour."""
+    if faint:
+        for _, one in table.groupby("seed"):
+            ax.plot(one["step"], one[column], color=colour(rule), linewidth=0.5, alpha=0.35, zorder=1)
+    mean = over_seeds(table, column)
+    ax.plot(mean["step"], mean["mean"], color=colour(rule), linewidth=1.7, zorder=3, gid=f"mean {rule}")
+    if mean["low"].notna().all():
+        ax.fill_between(mean["step"], mean["low"], mean["high"], color=colour(rule), alpha=0.2, linewidth=0, zorder=2)
+
+
+def panel_letter(ax: Axes, letter: str, text: str) -> None:
+    """Title of a panel: its letter and what it shows."""
+    ax.set_title(f"({letter}) {text}")
+
+
+def foot(figure: Figure, text: str) -> None:
+    """Write ``text`` below all panels."""
+    figure.supxlabel(text, fontsize=8, color="#444444", x=0.01, ha="left")

@@ -1,0 +1,99 @@
+"""Figure: success of the network over training with the theory drawn over it, and what the theory misses."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from figures import style
+
+COLUMNS = ["experiment", "source", "rule", "horizon", "group_size", "model", "optimizer", "seed", "step"]
+
+
+def panels(curves: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The experiments with a trained network, each with its title, by horizon and optimizer."""
+    network = set(curves.loc[curves["source"] == "network", "experiment"])
+    chosen = curves[curves["experiment"].isin(network)]
+    ordered = sorted(chosen.groupby("experiment"), key=lambda kv: _order(kv[1]))
+    return [(title(one), one) for _, one in ordered]
+
+
+def _order(one: pd.DataFrame) -> tuple:
+    first = one[one["source"] == "network"].iloc[0]
+    return int(first["horizon"]), str(first["optimizer"]) != "sgd", str(first["experiment"])
+
+
+def title(one: pd.DataFrame) -> str:
+    """What sets an experiment apart: its horizon and optimizer."""
+    first = one[one["source"] == "network"].iloc[0]
+    return f"H = {int(first['horizon'])}, {str(first['optimizer']).replace('sgd', 'SGD').replace('adam', 'Adam')}"
+
+
+def residuals(one: pd.DataFrame, rule: str, column: str = "success") -> pd.DataFrame:
+    """Measured minus predicted at every update that both have: columns seed, step, ``column``."""
+    rows = one[one["rule"] == rule]
+    predicted = rows[rows["source"] == "theory"].groupby("step")[column].mean()
+    measured = rows[rows["source"] == "network"][["seed", "step", column]]
+    measured = measured[measured["step"].isin(predicted.index)]
+    return measured.assign(**{column: measured[column] - measured["step"].map(predicted).to_numpy()})
+
+
+def draw_theory(ax: Axes, one: pd.DataFrame, rule: str, column: str) -> None:
+    """Draw the theory's curve of ``rule`` up to the last measured update."""
+    last = one.loc[one["source"] == "network", "step"].max()
+    theory = one[(one["source"] == "theory") & (one["rule"] == rule) & (one["step"] <= last)]
+    if len(theory):
+        mean = theory.groupby("step")[column].mean()
+        ax.plot(mean.index, mean, color=style.dark(rule), gid=f"theory {rule}", **style.THEORY_LINE)
+
+
+def legend(figure: Figure, rules: list[str]) -> None:
+    """A legend for the whole figure: each rule measured and predicted."""
+    handles = [Line2D([], [], color=style.colour(r), label=f"{style.label(r)}, network") for r in rules]
+    handles += [
+        Line2D([], [], color=style.dark(r), label=f"{style.label(r)}, theory", **style.THEORY_LINE) for r in rules
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+
+
+@style.styled
+def draw(curves: pd.DataFrame) -> Figure:
+    """Success over updates, one column per (H, optimizer); below each, measured minus predicted.
+
+    ``curves``: the tidy table of curves; rows with source "network" (several seeds) and "theory".
+    """
+    style.need(curves, [*COLUMNS, "success"], "the training figure")
+    found = panels(curves)
+    if not found:
+        raise ValueError("the training figure needs rows with source 'network'")
+    n = len(found)
+    figure = Figure(figsize=(max(2.6 * n, 4.2) + 0.5, 4.9), layout="constrained")
+    axes = figure.subplots(2, n, sharex="col", sharey="row", height_ratios=[2.4, 1], squeeze=False)
+    for j, (name, one) in enumerate(found):
+        top, bottom = axes[0, j], axes[1, j]
+        network = one[one["source"] == "network"]
+        for rule in style.rules_of(network):
+            style.draw_seeds(top, network[network["rule"] == rule], "success", rule)
+            draw_theory(top, one, rule, "success")
+            error = residuals(one, rule)
+            if len(error):
+                style.draw_seeds(bottom, error, "success", rule, faint=False)
+        top.axhline(0.5, color=style.INK, linewidth=0.6, linestyle=":")
+        top.set(ylim=(-0.01, 1.01), xlim=(0, network["step"].max()))
+        bottom.axhline(0, color=style.INK, linewidth=0.8)
+        bottom.set_xlabel("updates")
+        style.panel_letter(top, "abcdefghijkl"[j], name)
+    axes[0, 0].set_ylabel("success probability")
+    axes[1, 0].set_ylabel("measured\nminus predicted")
+    reach = max(0.05, *(np.nanmax(np.abs(ax.get_ylim())) for ax in axes[1]))
+    axes[1, 0].set_ylim(-reach, reach)
+    network = curves[curves["source"] == "network"]
+    legend(figure, style.rules_of(network))
+    sizes = ", ".join(str(int(g)) for g in sorted(network["group_size"].unique()))
+    style.foot(
+        figure,
+        f"Groups of G = {sizes}. Theory: predicted from the network before training, nothing fitted.\n"
+        + style.seeds_note(network),
+    )
+    return figure
