@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from figures import style
 
-_COLOURS = [style.BLUE, style.GREEN, style.PURPLE, style.ORANGE, style.SKY, style.INK]
+_COLOURS = [style.BLUE, style.PURPLE, style.SKY, style.ORANGE, style.INK, "#888888"]
 _DASHES = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5))]
 
 
@@ -30,12 +30,12 @@ def draw(table: pd.DataFrame) -> Figure:
         low, high = one["reward"].min(), one["reward"].max()
         right.plot(one["rts"], (one["reward"] - low) / (high - low), **line)
     left.axhline(1, color=style.INK, linewidth=0.8, linestyle=":")
-    left.text(0.0, 1.015, "reward of a correct response", fontsize=7.5, color=style.INK, va="bottom")
+    left.text(0.015, 1.015, "reward of a correct response", fontsize=7.5, color=style.INK, va="bottom")
     left.set(xlim=(0, 1), ylim=(0, 1.1), ylabel="reward of an incorrect response")
     right.set(xlim=(0, 1), ylim=(0, 1.1), ylabel="the same, stretched to its own range")
     for ax in (left, right):
         ax.set_xlabel("RTS: share of the response before its first error")
     style.panel_letter(left, "a", "colouring as it is added")
-    style.panel_letter(right, "b", "as an all-negative group sees it after standardization")
+    style.panel_letter(right, "b", "what standardization leaves of it in an all-negative group")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

@@ -17,7 +17,7 @@ def _summary(table: pd.DataFrame) -> pd.DataFrame:
 
 @style.styled
 def draw(table: pd.DataFrame, setting: str = "") -> Figure:
-    """Updates until success reaches 1/2 against H: logarithmic axis left, linear axis and colouring alone right.
+    """Updates until success reaches 1/2 against H: logarithmic axis left, linear axis and SPO alone right.
 
     ``table``: columns source ("theory" or "monte_carlo"), rule, group_size, horizon, seed, updates (NaN: never).
     """
@@ -56,8 +56,8 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
         ax.set_xlabel("steps per question, H")
     left.set(yscale="log", ylabel="updates until success reaches 1/2")
     right.set_ylim(bottom=0)
-    style.panel_letter(left, "a", "GRPO grows exponentially in H")
-    style.panel_letter(right, "b", "colouring alone, linear axis")
+    style.panel_letter(left, "a", "every rule, logarithmic axis")
+    style.panel_letter(right, "b", "SPO alone, linear axis")
     handles = []
     for rule in style.rules_of(table):
         for size in sizes:

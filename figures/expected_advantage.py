@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 from figures import style
 
 _LOOK = {
-    ("grpo", "none"): ("o", "-", "GRPO"),
+    ("grpo", "none"): ("o", "-", "GRPO"),  # drawn first and larger: it lies under SPO where no group is all-negative
     ("spo", "all_negative"): ("s", "-", "SPO, all-negative groups coloured"),
     ("spo", "all_incorrect"): ("^", (0, (4, 2)), "SPO, every incorrect response coloured"),
 }
@@ -23,7 +23,7 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
     need = ["rule", "scope", "group_size", "horizon", "outcome_class", "advantage"]
     style.need(table, need, "the expected-advantage figure")
     sizes = sorted(table["group_size"].unique())
-    figure = Figure(figsize=(2.2 * len(sizes) + 0.6, 3.6), layout="constrained")
+    figure = Figure(figsize=(2.2 * len(sizes) + 0.6, 3.7), layout="constrained")
     axes = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
     horizon = int(table["horizon"].iloc[0])
     for ax, size, letter in zip(axes, sizes, "abcdefgh", strict=False):
@@ -37,9 +37,9 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
                 marker=marker,
                 linestyle=line,
                 color=style.colour(rule),
-                markersize=4.5,
+                markersize=8 if rule == "grpo" else 4.5,
                 markerfacecolor="white" if scope == "all_incorrect" else None,
-                linewidth=1.2,
+                linewidth=2.6 if rule == "grpo" else 1.2,
                 label=name,
             )
         ax.set_xlim(-0.4, horizon + 0.5)

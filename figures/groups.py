@@ -1,5 +1,8 @@
 """Figure: share of all-negative groups and gradient norm over training."""
 
+from string import ascii_lowercase
+
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -18,11 +21,9 @@ def draw(curves: pd.DataFrame) -> Figure:
     found = panels(curves)
     if not found:
         raise ValueError("the groups figure needs rows with source 'network'")
-    n = len(found)
-    figure = Figure(figsize=(max(2.6 * n, 4.2) + 0.5, 4.9), layout="constrained")
-    axes = figure.subplots(2, n, sharex="col", sharey="row", squeeze=False)
-    for j, (name, one) in enumerate(found):
-        top, bottom = axes[0, j], axes[1, j]
+    figure, axes = style.blocks(len(found), heights=(1.0, 1.0))
+    lowest = []
+    for (name, one), (top, bottom), letter in zip(found, axes, ascii_lowercase, strict=False):
         network = one[one["source"] == "network"]
         for rule in style.rules_of(network):
             rows = network[network["rule"] == rule]
@@ -33,17 +34,22 @@ def draw(curves: pd.DataFrame) -> Figure:
                 bottom.plot(seed["step"], seed["grad_norm"], color=style.colour(rule), linewidth=0.5, alpha=0.35)
             median = rows.groupby("step")["grad_norm"].median()
             bottom.plot(median.index, median.where(median > 0), color=style.colour(rule), gid=f"median {rule}")
+            lowest.append(median[median > 0].min())
             draw_theory(bottom, one, rule, "grad_norm")
         top.set(ylim=(-0.02, 1.02), xlim=(0, network["step"].max()))
-        bottom.set(yscale="log", xlabel="updates")
-        style.panel_letter(top, "abcdefghijkl"[j], name)
-    axes[0, 0].set_ylabel("share of all-negative groups")
-    axes[1, 0].set_ylabel("gradient norm")
+        bottom.set_yscale("log")
+        style.panel_letter(top, letter, name)
+        if top.get_subplotspec().is_first_col():  # type: ignore[union-attr]
+            top.set_ylabel("share of all-negative groups")
+            bottom.set_ylabel("gradient norm")
+    floor = 0.5 * np.nanmin(lowest)  # single near-zero updates would otherwise squeeze everything else
+    for _, bottom in axes:
+        bottom.set_ylim(bottom=floor)
     network = curves[curves["source"] == "network"]
     legend(figure, style.rules_of(network))
     style.foot(
         figure,
-        f"Top: {style.seeds_note(network)} Bottom: bold is the median over seeds.\n"
+        f"{style.seeds_note(network)} In the gradient norm, bold is the median over seeds.\n"
         "The theory's norm is that of the mean gradient; a sampled gradient is longer by its noise.",
     )
     return figure

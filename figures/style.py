@@ -147,6 +147,27 @@ def draw_seeds(ax: Axes, table: pd.DataFrame, column: str, rule: str, faint: boo
         ax.fill_between(mean["step"], mean["low"], mean["high"], color=colour(rule), alpha=0.2, linewidth=0, zorder=2)
 
 
+def blocks(n: int, heights: tuple[float, float], per_row: int = 4) -> tuple[Figure, list[tuple[Axes, Axes]]]:
+    """A figure of ``n`` pairs of panels, one above the other with a common x axis, ``per_row`` pairs in a row.
+
+    Returns the figure and the (top, bottom) axes of every pair; y axes are common to a row of panels.
+    """
+    columns, rows = min(n, per_row), -(-n // per_row)
+    figure = Figure(figsize=(max(2.6 * columns, 4.6) + 0.5, 3.9 * rows + 1.0), layout="constrained")
+    grid = figure.add_gridspec(2 * rows, columns, height_ratios=list(heights) * rows)
+    pairs: list[tuple[Axes, Axes]] = []
+    for i in range(n):
+        row, column = divmod(i, columns)
+        left = pairs[row * columns] if column else (None, None)
+        top = figure.add_subplot(grid[2 * row, column], sharey=left[0])
+        bottom = figure.add_subplot(grid[2 * row + 1, column], sharex=top, sharey=left[1])
+        for ax in (top, bottom):
+            ax.tick_params(labelleft=column == 0, labelbottom=ax is bottom)
+        bottom.set_xlabel("updates")
+        pairs.append((top, bottom))
+    return figure, pairs
+
+
 def panel_letter(ax: Axes, letter: str, text: str) -> None:
     """Title of a panel: its letter and what it shows."""
     ax.set_title(f"({letter}) {text}")

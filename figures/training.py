@@ -1,5 +1,7 @@
 """Figure: success of the network over training with the theory drawn over it, and what the theory misses."""
 
+from string import ascii_lowercase
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -67,11 +69,8 @@ def draw(curves: pd.DataFrame) -> Figure:
     found = panels(curves)
     if not found:
         raise ValueError("the training figure needs rows with source 'network'")
-    n = len(found)
-    figure = Figure(figsize=(max(2.6 * n, 4.2) + 0.5, 4.9), layout="constrained")
-    axes = figure.subplots(2, n, sharex="col", sharey="row", height_ratios=[2.4, 1], squeeze=False)
-    for j, (name, one) in enumerate(found):
-        top, bottom = axes[0, j], axes[1, j]
+    figure, axes = style.blocks(len(found), heights=(2.4, 1.0))
+    for (name, one), (top, bottom), letter in zip(found, axes, ascii_lowercase, strict=False):
         network = one[one["source"] == "network"]
         for rule in style.rules_of(network):
             style.draw_seeds(top, network[network["rule"] == rule], "success", rule)
@@ -82,12 +81,13 @@ def draw(curves: pd.DataFrame) -> Figure:
         top.axhline(0.5, color=style.INK, linewidth=0.6, linestyle=":")
         top.set(ylim=(-0.01, 1.01), xlim=(0, network["step"].max()))
         bottom.axhline(0, color=style.INK, linewidth=0.8)
-        bottom.set_xlabel("updates")
-        style.panel_letter(top, "abcdefghijkl"[j], name)
-    axes[0, 0].set_ylabel("success probability")
-    axes[1, 0].set_ylabel("measured\nminus predicted")
-    reach = max(0.05, *(np.nanmax(np.abs(ax.get_ylim())) for ax in axes[1]))
-    axes[1, 0].set_ylim(-reach, reach)
+        style.panel_letter(top, letter, name)
+        if top.get_subplotspec().is_first_col():  # type: ignore[union-attr]
+            top.set_ylabel("success probability")
+            bottom.set_ylabel("measured\nminus predicted")
+    reach = max([0.05, *(np.abs(bottom.get_ylim()).max() for _, bottom in axes)])
+    for _, bottom in axes:
+        bottom.set_ylim(-reach, reach)
     network = curves[curves["source"] == "network"]
     legend(figure, style.rules_of(network))
     sizes = ", ".join(str(int(g)) for g in sorted(network["group_size"].unique()))
