@@ -1,0 +1,149 @@
+"""Supervised warm start on imperfect traces, down to a chosen step accuracy, cached on disk."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from tqdm import tqdm
+
+from spo_theory.checks import InputError, problem, refuse
+from toy_llm.model import Transformer
+from toy_llm.storage import check_writable, load, save
+from toy_llm.task import ChainTask
+
+VERSION = 1  # part of the cache key: raise it when the recipe changes
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """A model and the accuracy it is warm-started to.
+
+    accuracy: probability in (0, 1) of a right step in the traces; the model learns to be as unsure as they are.
+    carry_penalty: how much lower (in log-odds, nats) a step's chance is when its sum wraps around the modulus:
+    some questions are harder than others. drilled: share of the updates spent on almost faultless traces first,
+    which teach the arithmetic quickly.
+    """
+
+    horizon: int = 6
+    modulus: int = 10
+    layers: int = 2
+    width: int = 64
+    heads: int = 4
+    accuracy: float = 0.5
+    carry_penalty: float = 0.5
+    drilled: float = 0.6
+    updates: int = 500
+    batch: int = 64
+    learning_rate: float = 3e-3
+    seed: int = 0
+
+    def problems(self) -> list[str]:
+        """What is wrong with these settings, one line each."""
+        lines = [
+            line
+            for name in ("layers", "width", "heads", "updates", "batch")
+            for line in problem(
+                isinstance(getattr(self, name), int) and getattr(self, name) >= 1,
+                name, getattr(self, name), "a whole number, at least 1",
+            )
+        ]
+        if not lines:
+            lines += problem(self.width % self.heads == 0, "width", self.width, f"a multiple of heads ({self.heads})")
+        return lines + problem(0 < self.accuracy < 1, "start_accuracy", self.accuracy, "strictly between 0 and 1")
+
+    @property
+    def key(self) -> str:
+        """Name of the cached file: a hash of everything that decides its content."""
+        text = json.dumps(asdict(self) | {"version": VERSION}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def new_model(spec: WarmStart, task: ChainTask) -> Transformer:
+    """An untrained model; its weights depend on ``spec.seed`` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed)
+        return Transformer(task.vocabulary, task.prompt_length + task.horizon, spec.layers, spec.width, spec.heads)
+
+
+def step_accuracy(spec: WarmStart, carry: torch.Tensor) -> torch.Tensor:
+    """Probability of a right step where the sum wraps around the modulus (``carry``) and where it does not."""
+    centre = torch.logit(torch.tensor(spec.accuracy, dtype=torch.float64))
+    return (centre + torch.where(carry, -0.5, 0.5) * spec.carry_penalty).sigmoid().float()
+
+
+def imperfect_traces(
+    prompts: torch.Tensor, spec: WarmStart, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Written values, the values each step should have had and the chance it had of them, all ``(N, H)``.
+
+    A step adds the next number to the value *written* before it, so an error carries on; if it is not right,
+    any other value is equally likely.
+    """
+    n, h = len(prompts), prompts.shape[1] - 2
+    luck = torch.rand(n, h, generator=generator)
+    miss = torch.randint(1, spec.modulus, (n, h), generator=generator)
+    value, written, wanted, chance = prompts[:, 0], [], [], []
+    for t in range(h):
+        total = value + prompts[:, t + 1]
+        right = total % spec.modulus
+        chance.append(step_accuracy(spec, total >= spec.modulus))
+        value = torch.where(luck[:, t] < chance[-1], right, (right + miss[:, t]) % spec.modulus)
+        written.append(value)
+        wanted.append(right)
+    return torch.stack(written, 1), torch.stack(wanted, 1), torch.stack(chance, 1)
+
+
+def pretrain(spec: WarmStart, progress: bool = False) -> Transformer:
+    """Train a model on imperfect traces until it is as unsure of every step as they are.
+
+    The traces are imperfect, and the loss is the cross-entropy with the distribution they are drawn from:
+    the same expected gradient as with the written values themselves, without the noise of drawing them.
+    """
+    task = ChainTask(spec.horizon, spec.modulus)
+    model = new_model(spec, task)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=spec.learning_rate, betas=(0.9, 0.99))
+    warm = max(1, spec.updates // 20)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda i: min((i + 1) / warm, 1.0, 1.05 - i / spec.updates)
+    )
+    generator = torch.Generator().manual_seed(spec.seed)
+    drill = replace(spec, accuracy=0.95, carry_penalty=0.0)
+    for i in tqdm(range(spec.updates), desc="warm start", disable=not progress, leave=False):
+        prompts, _ = task.questions("warm start", spec.seed, i * spec.batch, spec.batch)
+        lesson = drill if i < spec.drilled * spec.updates else spec
+        written, wanted, chance = imperfect_traces(prompts, lesson, generator)
+        logits, _ = model(torch.cat([prompts, written[:, :-1]], dim=1), last=task.horizon)
+        target = ((1 - chance) / (task.modulus - 1))[..., None].repeat(1, 1, task.vocabulary)
+        target[..., task.modulus] = 0.0
+        target.scatter_(-1, wanted[..., None], chance[..., None])
+        loss = F.cross_entropy(logits.flatten(0, 1), target.flatten(0, 1))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return model
+
+
+def warm_start(spec: WarmStart, cache_dir: str | Path = ".cache/warmstart", progress: bool = False) -> Transformer:
+    """The warm-started model: from the cache if it is there, else trained and cached.
+
+    Raises `InputError` for bad settings, an unwritable cache folder or a corrupt cached file.
+    """
+    refuse(spec.problems())
+    task = ChainTask(spec.horizon, spec.modulus)
+    path = Path(cache_dir) / f"{spec.key}.pt"
+    if path.exists():
+        model = new_model(spec, task)
+        state = load(path)
+        try:
+            model.load_state_dict(state)
+        except (RuntimeError, TypeError, AttributeError) as error:
+            raise InputError(f"checkpoint {str(path)!r} does not fit the model: delete it and run again") from error
+        return model
+    check_writable("cache_dir", cache_dir)
+    model = pretrain(spec, progress)
+    save(path, model.state_dict())
+    return model

@@ -1,0 +1,54 @@
+"""Files that are either whole or absent: atomic writes with a checksum."""
+
+import hashlib
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spo_theory.checks import InputError, check
+
+
+def check_writable(name: str, folder: str | Path) -> None:
+    """Refuse a folder in which no file can be made; makes the folder if it is missing."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        check(False, name, str(folder), f"a folder that can be written to ({error.strerror})")
+
+
+def write_atomic(path: str | Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` so that a reader sees the old file or the whole new one, never a part."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def save(path: str | Path, state: Any) -> None:
+    """Save a torch state with its SHA-256 in front."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    data = buffer.getvalue()
+    write_atomic(path, hashlib.sha256(data).digest() + data)
+
+
+def load(path: str | Path, device: str = "cpu") -> Any:
+    """Load what `save` wrote; raises `InputError` naming the file if its checksum does not match."""
+    raw = Path(path).read_bytes()
+    if hashlib.sha256(raw[32:]).digest() != raw[:32]:
+        raise InputError(f"checkpoint {str(path)!r} is corrupt (its checksum does not match): delete it and run again")
+    return torch.load(io.BytesIO(raw[32:]), map_location=device, weights_only=True)
