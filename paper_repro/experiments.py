@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from math import factorial, prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,9 @@ from paper_repro.jobs import Job
 from spo_theory.checks import check
 from spo_theory.rewards import Colouring
 from spo_theory.rules import READINGS, Rule, rule
+
+if TYPE_CHECKING:
+    from spo_theory.chain import ReasoningChain
 
 BETA, GAMMA = 5.0, 0.5
 """Colouring of all experiments on the chain that do not say otherwise."""
@@ -119,45 +123,60 @@ def silent_groups(horizon: int, group_size: int, step_success: tuple[float, ...]
     return pd.DataFrame(rows)
 
 
-def escape_theory(name: str, group_size: int, horizon: int, step_success: float, most: int) -> pd.DataFrame:
-    """Exact updates until success reaches 1/2 from equal step accuracies, step size 1, identity kernel.
-
-    ``most``: give up after that many updates (NaN).
-    """
-    from spo_theory.chain import ReasoningChain
-    from spo_theory.dynamics import solve, updates_to
-
-    r, q, done, block = build(name, group_size), np.full(horizon, step_success), 0, 64
-    updates = float("nan")
-    while done < most and np.isnan(updates):  # in growing blocks: the length is not known beforehand
-        path = solve(ReasoningChain(step_success=q), r, steps=block)
-        updates = done + updates_to(path)
-        q = path.filter(regex=r"^q_\d+$").iloc[-1].to_numpy()
-        done, block = done + block, block * 4
-    return _escape_row("theory", name, group_size, horizon, [-1], [updates])
-
-
-def escape_monte_carlo(
+def escape(
     name: str, group_size: int, horizon: int, step_success: float, most: int, questions: int, seeds: int
 ) -> pd.DataFrame:
-    """The same by sampled groups: ``questions`` groups per update, every seed three times as long as predicted.
+    """Updates until success reaches 1/2 from equal step accuracies, step size 1: exact, and by sampled groups.
 
-    Three times, because a slow seed must have the time to arrive.
+    ``most``: give up after that many exact updates (NaN). ``seeds``: sampled runs of ``questions`` groups an
+    update, each three times as long as predicted so that slow ones can arrive (NaN if they do not); 0 for none.
+    ``all_negative`` in the result is the share of all-negative groups at the start.
     """
     from spo_theory import ReasoningChain, simulate
     from spo_theory.dynamics import updates_to
 
-    predicted = escape_theory(name, group_size, horizon, step_success, most)["updates"].iloc[0]
-    steps = int(3 * predicted) + 20
-    chain = ReasoningChain(step_success=np.full(horizon, step_success))
-    paths = simulate(chain, build(name, group_size), steps=steps, questions=questions, seeds=seeds)
-    runs = {seed: updates_to(one) for seed, one in paths.groupby("seed")}
-    return _escape_row("monte_carlo", name, group_size, horizon, list(runs), list(runs.values()))
+    start, r = ReasoningChain(step_success=np.full(horizon, step_success)), build(name, group_size)
+    exact = _exact_updates(start, r, most)
+    rows = [{"source": "theory", "seed": -1, "updates": exact}]
+    if seeds:
+        paths = simulate(start, r, steps=int(3 * exact) + 20, questions=questions, seeds=seeds)
+        for seed, one in paths.groupby("seed"):
+            rows.append({"source": "monte_carlo", "seed": seed, "updates": updates_to(one)})
+    silent = float(start.all_negative(group_size))
+    return pd.DataFrame(rows).assign(rule=name, group_size=group_size, horizon=horizon, all_negative=silent)
 
 
-def _escape_row(source: str, name: str, group_size: int, horizon: int, seeds: list, updates: list) -> pd.DataFrame:
-    fixed = {"source": source, "rule": name, "group_size": group_size, "horizon": horizon}
-    return pd.DataFrame(fixed | {"seed": seeds, "updates": updates})
+def _exact_updates(chain: "ReasoningChain", r: Rule, most: int) -> float:
+    from spo_theory.chain import ReasoningChain
+    from spo_theory.dynamics import solve, updates_to
+
+    done, block, updates = 0, 64, float("nan")
+    while done < most and np.isnan(updates):  # in growing blocks: the length is not known beforehand
+        path = solve(chain, r, steps=block)
+        updates = done + updates_to(path)
+        chain = ReasoningChain(step_success=path.filter(regex=r"^q_\d+$").iloc[-1].to_numpy())
+        done, block = done + block, block * 4
+    return updates
+
+
+def tabular_curves(
+    name: str, group_size: int, horizon: int, step_success: float, questions: int, seeds: int, steps: int
+) -> pd.DataFrame:
+    """Success over updates of the tabular chain, exact and by sampled groups, as rows of the table of curves."""
+    from spo_theory import ReasoningChain, simulate, solve
+
+    chain, r = ReasoningChain(step_success=np.full(horizon, step_success)), build(name, group_size)
+    exact = solve(chain, r, steps=steps).assign(source="theory")
+    sampled = simulate(chain, r, steps=steps, questions=questions, seeds=seeds).assign(source="monte_carlo")
+    both = pd.concat([exact, sampled], ignore_index=True)
+    return both.assign(
+        experiment=f"tabular-H{horizon}",
+        rule=name,
+        horizon=horizon,
+        group_size=group_size,
+        model="tabular",
+        optimizer="sgd",
+    )
 
 
 def two_step_rule(name: str) -> Rule:
@@ -231,22 +250,18 @@ def _expected_advantage(quick: bool) -> list[Job]:
 
 
 def _escape(quick: bool) -> list[Job]:
-    horizons = (2, 3, 4, 5, 6) if quick else (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
+    horizons, sizes, seeds = ((2, 4, 6), (8,), 5) if quick else ((2, 3, 4, 5, 6, 8, 10, 12), (8, 64), 20)
     jobs = []
     for name in ("grpo", "spo"):
-        for g in (8, 64):
+        for g in sizes:
             for h in horizons:
-                common = {"name": name, "group_size": g, "horizon": h, "step_success": 0.3}
-                theory = common | {"most": 400_000}
-                jobs.append(Job(f"escape/{name}-G{g}-H{h}", "escape", f"{HERE}:escape_theory", theory, code=THEORY))
-                if name == "grpo" and h > (9 if g == 8 else 10):
-                    continue  # sampling hundreds of thousands of updates would take minutes
-                sampled = theory | {"questions": 64, "seeds": 5 if quick else 20}
-                jobs.append(
-                    Job(
-                        f"escape/{name}-G{g}-H{h}-sampled", "escape", f"{HERE}:escape_monte_carlo", sampled, code=THEORY
-                    )
-                )
+                call = {"name": name, "group_size": g, "horizon": h, "step_success": 0.3, "most": 400_000}
+                sampled = name == "spo" or h <= 8  # beyond, GRPO would need minutes of sampling
+                call |= {"questions": 64, "seeds": seeds if sampled else 0}
+                jobs.append(Job(f"escape/{name}-G{g}-H{h}", "escape", f"{HERE}:escape", call, code=THEORY))
+        curve = {"name": name, "group_size": 8, "horizon": 4, "step_success": 0.3, "questions": 64}
+        curve |= {"seeds": seeds, "steps": 80}
+        jobs.append(Job(f"escape/{name}-curves", "curves", f"{HERE}:tabular_curves", curve, code=THEORY))
     return jobs
 
 

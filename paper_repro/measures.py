@@ -1,0 +1,46 @@
+"""Numbers read off measured curves: updates to half success, leads, intervals over seeds."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+
+def smooth(values: np.ndarray, window: int = 5) -> np.ndarray:
+    """Centred running mean over ``window`` updates, shorter at the ends; keeps the length."""
+    return pd.Series(values).rolling(window, center=True, min_periods=1).mean().to_numpy()
+
+
+def updates_to(step: np.ndarray, value: np.ndarray, level: float = 0.5, window: int = 5) -> float:
+    """Updates until the smoothed ``value`` first reaches ``level``, linear in between; NaN if it never does."""
+    y, x = smooth(np.asarray(value, float), window), np.asarray(step, float)
+    above = np.flatnonzero(y >= level)
+    if above.size == 0:
+        return float("nan")
+    i = int(above[0])
+    if i == 0:
+        return float(x[0])
+    return float(x[i - 1] + (x[i] - x[i - 1]) * (level - y[i - 1]) / (y[i] - y[i - 1]))
+
+
+def half_times(curves: pd.DataFrame) -> pd.DataFrame:
+    """Updates to half success of every trained run: columns experiment, rule, seed, updates (NaN: not reached)."""
+    network = curves[curves["source"] == "network"]
+    rows = []
+    for (experiment, rule, seed), one in network.groupby(["experiment", "rule", "seed"]):
+        run = one.sort_values("step")
+        updates = updates_to(run["step"].to_numpy(), run["success"].to_numpy())
+        rows.append({"experiment": experiment, "rule": rule, "seed": seed, "updates": updates})
+    return pd.DataFrame(rows, columns=["experiment", "rule", "seed", "updates"])
+
+
+def mean_interval(values: np.ndarray | pd.Series, level: float = 0.95) -> tuple[float, float, float]:
+    """Mean and its Student t interval; the interval is NaN for fewer than two values."""
+    x = np.asarray(values, float)
+    x = x[np.isfinite(x)]
+    if x.size == 0:
+        return float("nan"), float("nan"), float("nan")
+    mean = float(x.mean())
+    if x.size == 1:
+        return mean, float("nan"), float("nan")
+    half = float(student.ppf(0.5 + level / 2, x.size - 1) * x.std(ddof=1) / np.sqrt(x.size))
+    return mean, mean - half, mean + half

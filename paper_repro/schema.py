@@ -1,0 +1,81 @@
+"""What the written tables must look like; a table that does not is refused by the name of its first bad column."""
+
+import numpy as np
+import pandas as pd
+
+from spo_theory.checks import InputError
+
+VERDICTS = ("holds", "holds in part", "does not hold", "not testable here")
+
+CURVES = {
+    "experiment": "text",
+    "source": ("theory", "network", "monte_carlo"),
+    "rule": "text",
+    "horizon": "whole",
+    "group_size": "whole",
+    "model": "text",
+    "optimizer": "text",
+    "seed": "whole or missing",
+    "step": "whole",
+    "success": "probability",
+    "all_negative": "probability",
+    "grad_norm": "number or missing",
+}
+COMPARISON = {
+    "experiment": "text",
+    "rule": "text",
+    "horizon": "whole",
+    "group_size": "whole",
+    "model": "text",
+    "optimizer": "text",
+    "seeds": "whole",
+    "predicted_half": "number or missing",
+    "measured_half": "number or missing",
+    "measured_low": "number or missing",
+    "measured_high": "number or missing",
+    "ratio": "number or missing",
+    "rmse": "number",
+    "r2": "number or missing",
+    "fitted": "whole",
+    "collapsed": "whole",
+}
+CLAIMS = {
+    "claim": "text",
+    "where": "text",
+    "analogue": "text",
+    "statistic": "text",
+    "interval": "text",
+    "verdict": VERDICTS,
+    "figure": "text",
+}
+
+
+def check_table(table: pd.DataFrame, schema: dict, name: str) -> pd.DataFrame:
+    """Return ``table`` if every column of ``schema`` is there and holds what it should.
+
+    Raises `InputError` naming the table, the column, a bad value and what is allowed. Further columns are fine.
+    """
+    for column, kind in schema.items():
+        if column not in table:
+            raise InputError(f"table {name}: column {column!r} is missing")
+        bad = _bad(table[column], kind)
+        if bad.any():
+            what = " or ".join(kind) if isinstance(kind, tuple) else kind
+            raise InputError(f"table {name}: column {column!r} holds {table[column][bad].iloc[0]!r}, must be {what}")
+    return table
+
+
+def _bad(values: pd.Series, kind: str | tuple[str, ...]) -> pd.Series:
+    if isinstance(kind, tuple):
+        return ~values.isin(kind)
+    if kind == "text":
+        return ~values.map(lambda v: isinstance(v, str)).astype(bool)
+    number = pd.to_numeric(values, errors="coerce").astype(float)
+    missing = values.isna()
+    unreadable = number.isna() & ~missing
+    bad = unreadable if kind.endswith("or missing") else unreadable | missing
+    if kind.startswith("whole"):
+        return bad | (number.notna() & (number != np.floor(number)))
+    if kind == "probability":
+        return bad | ~number.between(0, 1)
+    return bad | np.isinf(number)
