@@ -36,6 +36,6 @@ def draw(table: pd.DataFrame) -> Figure:
     for ax in (left, right):
         ax.set_xlabel("RTS: share of the response before its first error")
     style.panel_letter(left, "a", "colouring as it is added")
-    style.panel_letter(right, "b", "what standardization leaves of it in an all-negative group")
+    style.panel_letter(right, "b", "its shape: all that standardization keeps")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

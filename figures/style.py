@@ -68,10 +68,16 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write ``stem.png`` (150 dpi) and ``stem.pdf``; returns both paths. The PDF carries no date."""
     paths = [stem.with_suffix(".png"), stem.with_suffix(".pdf")]
-    with look():  # ticks are made while drawing, so the look must hold here too
-        figure.savefig(paths[0], dpi=150, format="png", metadata={"Software": None})
+    save_png(figure, paths[0])
+    with look():
         figure.savefig(paths[1], format="pdf", metadata={"CreationDate": None})
     return paths
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write ``figure`` as PNG, 150 dpi."""
+    with look():  # ticks are made while drawing, so the look must hold here too
+        figure.savefig(path, dpi=150, format="png", metadata={"Software": None})
 
 
 def need(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:

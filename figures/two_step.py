@@ -52,11 +52,11 @@ def draw(curves: pd.DataFrame, grid: pd.DataFrame, boundary: pd.DataFrame) -> Fi
     ax.plot(boundary["p"], boundary["q"], color=style.INK, **style.THEORY_LINE)
     for (p0, q0), _ in starts:
         ax.plot(p0, q0, "o", color="white", markeredgecolor=style.INK, markersize=6, zorder=6)
-    ax.set(xlabel="starting p: first step right", ylabel="starting q: second step right, given the first")
+    ax.set(xlabel="starting p", ylabel="starting q")
     ax.set(xlim=(p.min(), p.max()), ylim=(q.min(), q.max()))
     ax.grid(False)
     style.panel_letter(ax, "c", "which first iteration gains more")
-    bar = figure.colorbar(mesh, ax=ax, label="pq after one iteration, SPO minus GRPO (thousandths)")
+    bar = figure.colorbar(mesh, ax=ax, label="pq after one iteration,\nSPO minus GRPO (thousandths)")
     bar.set_ticks([values.min(), 0.0, values.max() / 2, values.max()])
     bar.ax.set_yticklabels([f"{1000 * v:+.1f}" if v else "0" for v in bar.get_ticks()])
     style.foot(

@@ -45,6 +45,17 @@ def _verdict(passed: list[bool]) -> str:
     return "holds in part" if any(passed) else "does not hold"
 
 
+def _verdict_of(intervals: list[tuple[float, float]], null: float = 0.0) -> str:
+    """Verdict from the intervals of effects that the claim says are above ``null``."""
+    if all(low > null for low, _ in intervals):
+        return "holds"
+    if any(low > null for low, _ in intervals):
+        return "holds in part"
+    if any(high < null for _, high in intervals):
+        return "does not hold"
+    return "not testable here"  # every interval includes no effect: too few seeds to tell
+
+
 def _pooled(parts: list[str]) -> str:
     return "; ".join(parts)
 
@@ -69,7 +80,7 @@ def colouring_speaks(tables: Tables) -> Finding | None:
     q = alive["step_success"].to_numpy()
     middle = int(np.abs(q - 0.5).argmin())
     return Finding(
-        f"smallest largest-|advantage| {alive['smallest'].min():.3g} in groups with different first errors; these are "
+        f"groups with different first errors always hold an |advantage| of at least {alive['smallest'].min():.3g}; they are "
         f"{share[middle]:.1%} of all-negative groups at step accuracy {q[middle]:g}, {share.min():.1%} at the worst",
         "all group compositions: no sampling",
         _verdict([alive["smallest"].min() > 0, dead["smallest"].min() > 0]),
@@ -123,7 +134,7 @@ def acceleration(tables: Tables) -> Finding | None:
         return None
     times = half_times(curves)
     last = curves[curves["source"] == "network"].groupby("experiment")["step"].max()
-    parts, intervals, passed = [], [], []
+    parts, intervals, effects = [], [], []
     for experiment, one in times.groupby("experiment"):
         wide = one.pivot_table(index="seed", columns="rule", values="updates", dropna=False)
         if not {"grpo", "spo"} <= set(wide):
@@ -134,13 +145,13 @@ def acceleration(tables: Tables) -> Finding | None:
         missed = wide["spo"].isna().sum()
         parts.append(f"{experiment} {mean:.2f}" + (f" (at least: GRPO not there in {late} seeds)" if late else ""))
         intervals.append(f"{experiment} [{low:.2f}, {high:.2f}]")
-        passed.append(bool(low > 1 and missed == 0))
+        effects.append((low if missed == 0 else np.nan, high))  # SPO not there: the ratio is no lower bound
     if not parts:
         return None
     return Finding(
         "updates to half success, GRPO over SPO: " + _pooled(parts),
         "95 % t of the log ratio over seeds: " + _pooled(intervals),
-        _verdict(passed),
+        _verdict_of(effects, null=1.0),
     )
 
 
@@ -171,7 +182,7 @@ def all_negative_helps(tables: Tables) -> Finding | None:
     n = sampled["seed"].nunique()
     return Finding(
         f"updates to half success, GRPO over SPO, when at least half of the groups start all-negative: exact "
-        f"{gain.min():.2f} to {gain.max():.0f}, sampled {min(ratios):.2f} to {max(ratios):.0f} (growing with H)",
+        f"{gain.min():.2f} to {gain.max():.0f}, sampled {min(ratios):.2f} to {max(ratios):.0f}",
         f"slowest SPO seed before fastest GRPO seed in {sum(passed)} of {len(passed)} settings, {n} seeds each",
         _verdict(passed),
     )
@@ -182,7 +193,7 @@ def early_gain(tables: Tables) -> Finding | None:
     curves = tables.get("curves")
     if curves is None or not _both(curves):
         return None
-    parts, intervals, passed = [], [], []
+    parts, intervals, effects = [], [], []
     for experiment, one in curves[curves["source"] == "network"].groupby("experiment"):
         wide = one.pivot_table(index=["seed", "step"], columns="rule", values="success").dropna().reset_index()
         if not {"grpo", "spo"} <= set(wide):
@@ -193,13 +204,13 @@ def early_gain(tables: Tables) -> Finding | None:
         _, low, high = mean_interval(first - rest)
         parts.append(f"{experiment} {first.mean():+.3f} then {rest.mean():+.3f}")
         intervals.append(f"{experiment} [{low:+.3f}, {high:+.3f}]")
-        passed.append(bool(low > 0 and first.mean() > 0))
+        effects.append((low if first.mean() > 0 else -np.inf, high))
     if not parts:
         return None
     return Finding(
         "mean lead of SPO in success, first two thirds then last third: " + _pooled(parts),
         "95 % t of the difference over seeds: " + _pooled(intervals),
-        _verdict(passed),
+        _verdict_of(effects),
     )
 
 
@@ -208,7 +219,7 @@ def entropy_falls(tables: Tables) -> Finding | None:
     curves = tables.get("curves")
     if curves is None or "entropy" not in curves or not _both(curves):
         return None
-    parts, intervals, passed = [], [], []
+    parts, intervals, effects = [], [], []
     rows = curves[(curves["source"] == "network") & curves["entropy"].notna()]
     for experiment, one in rows.groupby("experiment"):
         wide = one.pivot_table(index=["seed", "step"], columns="rule", values="entropy").dropna()
@@ -218,13 +229,13 @@ def entropy_falls(tables: Tables) -> Finding | None:
         mean, low, high = mean_interval(gap)
         parts.append(f"{experiment} {mean:+.3f}")
         intervals.append(f"{experiment} [{low:+.3f}, {high:+.3f}]")
-        passed.append(bool(high < 0))
+        effects.append((-high, -low))
     if not parts:
         return None
     return Finding(
         "entropy per token over the run, SPO minus GRPO (nats): " + _pooled(parts),
         "95 % t over seeds: " + _pooled(intervals),
-        _verdict(passed),
+        _verdict_of(effects),
     )
 
 
@@ -252,7 +263,7 @@ def final_lead(tables: Tables) -> Finding | None:
     curves = tables.get("curves")
     if curves is None or not _both(curves):
         return None
-    parts, intervals, passed = [], [], []
+    parts, intervals, effects = [], [], []
     for experiment, one in curves[curves["source"] == "network"].groupby("experiment"):
         final = {
             key: smooth(run.sort_values("step")["success"].to_numpy(), 11)[-1]
@@ -264,13 +275,13 @@ def final_lead(tables: Tables) -> Finding | None:
         mean, low, high = mean_interval(series["spo"] - series["grpo"])
         parts.append(f"{experiment} {mean:+.3f}")
         intervals.append(f"{experiment} [{low:+.3f}, {high:+.3f}]")
-        passed.append(bool(low > 0))
+        effects.append((low, high))
     if not parts:
         return None
     return Finding(
         "success at the end of training, SPO minus GRPO: " + _pooled(parts),
         "95 % t over seeds: " + _pooled(intervals),
-        _verdict(passed),
+        _verdict_of(effects),
     )
 
 

@@ -245,7 +245,7 @@ def _all_negative(quick: bool) -> list[Job]:
 
 
 def _expected_advantage(quick: bool) -> list[Job]:
-    arguments = {"step_success": (0.4, 0.5, 0.6), "group_sizes": (2, 4, 8, 64)}
+    arguments = {"step_success": (0.4, 0.5, 0.6), "group_sizes": (2, 4, 8, 16 if quick else 64)}
     return [Job("expected_advantage", "expected_advantage", f"{HERE}:expected_advantage_table", arguments, code=THEORY)]
 
 

@@ -1,0 +1,344 @@
+"""The command line: `spo theory`, `spo train`, `spo compare`, `spo reproduce`. Heavy imports wait for their command."""
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, make_dataclass
+from pathlib import Path
+from typing import Any
+
+from spo_theory.checks import InputError, check
+
+HELP = """\
+usage: spo COMMAND [OPTIONS]          (or: python -m paper_repro COMMAND [OPTIONS])
+
+Exact learning dynamics of GRPO and of coloured GRPO (SPO), checked against a tiny transformer trained for real.
+
+commands:
+  theory      solve the exact dynamics of a reasoning chain
+  train       train the tiny transformer with real GRPO
+  compare     predict one training run from its start, train it, and print both
+  reproduce   run every experiment and write the report
+
+examples:
+  spo theory --step-success 0.3 --horizon 6 --rule spo --steps 60
+  spo train --horizon 4 --rule grpo --updates 100 --out run.csv
+  spo compare --horizon 4 --optimizer sgd
+  spo reproduce --quick --out out-quick
+
+`spo COMMAND --help` explains a command and its options.
+"""
+
+
+@dataclass(frozen=True)
+class Theory:
+    """Arguments of `spo theory`."""
+
+    step_success: tuple[float, ...]
+    """Probability that each step is right at the start, strictly between 0 and 1; one value is used for all steps."""
+    horizon: int | None = None
+    """Steps per question, H (default: as many as step-success has values)."""
+    rule: str = "spo"
+    """Update rule: grpo, spo or dr_grpo."""
+    group_size: int = 8
+    """Responses per question, G, at least 2."""
+    beta: float | None = None
+    """Slope of the colouring, above 0 (spo only; default: the paper's 10)."""
+    gamma: float | None = None
+    """RTS that earns half a reward (spo only; default: the paper's 0.5)."""
+    scope: str | None = None
+    """Which groups are coloured: all_negative or all_incorrect (spo only; default: all_negative)."""
+    steps: int = 100
+    """Updates."""
+    learning_rate: float = 1.0
+    """Multiplies the expected update."""
+    out: Path | None = None
+    """Also write the curve: .csv, .parquet, or .png for a picture."""
+
+
+@dataclass(frozen=True)
+class Reproduce:
+    """Arguments of `spo reproduce`."""
+
+    quick: bool = False
+    """Short runs with few seeds: under three minutes, to see that everything works."""
+    only: tuple[str, ...] = ()
+    """Run these experiments only: network, colouring, all_negative, expected_advantage, escape, two_step."""
+    out: Path = Path("out")
+    """Where everything is written."""
+    resume: bool = False
+    """Keep finished jobs and continue; without it the experiments start over."""
+    workers: int = 2
+    """Worker processes, one thread each."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One subcommand: what ``--help`` says, its options, and what it does with them.
+
+    ``options``: a function that returns the dataclass whose fields are the options (and imports what it needs).
+    """
+
+    description: str
+    options: Callable[[], type]
+    run: Callable[[Any], None]
+
+
+def writable_table(out: Path | None, suffixes: Sequence[str] = (".csv", ".parquet")) -> None:
+    """Refuse, before any work, an output file of unknown kind or in a directory that cannot be written."""
+    if out is None:
+        return
+    check(out.suffix in suffixes, "out", str(out), f"a file ending in {', '.join(suffixes)}")
+    existed = out.exists()
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with open(out, "ab"):
+            pass
+        if not existed:
+            out.unlink()
+    except OSError as error:
+        check(False, "out", str(out), f"a file that can be written ({error.strerror or error})")
+
+
+def write_table(table: Any, out: Path | None) -> None:
+    """Write a data frame by its suffix and say so."""
+    if out is None:
+        return
+    if out.suffix == ".csv":
+        table.to_csv(out, index=False)
+    else:
+        table.to_parquet(out, index=False)
+    print(f"written: {out}")
+
+
+def theory(options: Theory) -> None:
+    """Solve a chain and print its classes and its curve."""
+    horizon = options.horizon
+    check(horizon is None or horizon >= 1, "horizon", horizon, "a whole number, at least 1")
+    success = options.step_success
+    if horizon is not None:
+        n = len(success)
+        check(n in (1, horizon), "step-success", list(success), f"one value, or one for each of {horizon} steps")
+        success = success * horizon if n == 1 else success
+    bad = [q for q in success if not 0 < q < 1]
+    check(not bad, "step_success", bad, "strictly between 0 and 1")
+    check(bool(success), "step_success", list(success), "at least one value")
+    from spo_theory.rules import rule
+
+    given = {k: getattr(options, k) for k in ("beta", "gamma", "scope") if getattr(options, k) is not None}
+    r = rule(options.rule, group_size=options.group_size, **given)
+    writable_table(options.out, (".csv", ".parquet", ".png"))
+
+    import pandas as pd
+
+    from spo_theory import ReasoningChain, solve
+    from spo_theory.dynamics import updates_to
+    from spo_theory.expected import rule_advantage_function
+
+    chain = ReasoningChain(step_success=success)
+    curve = solve(chain, r, steps=options.steps, learning_rate=options.learning_rate)
+    classes = pd.DataFrame(
+        {
+            "right steps before the first error": range(chain.horizon + 1),
+            "RTS": chain.rts,
+            "probability": chain.class_probs,
+            "expected advantage": rule_advantage_function(r, chain.rts)(chain.class_probs),
+        }
+    )
+    print(f"{r.name}, G = {r.group_size}, H = {chain.horizon}; {r.colouring or 'no colouring'}\n")
+    print(classes.to_string(index=False, float_format="{:.4f}".format))
+    shown = sorted({round(i * options.steps / 10) for i in range(11)})
+    print(f"\nexact curve, learning rate {options.learning_rate:g}:")
+    print(curve.iloc[shown].to_string(index=False, float_format="{:.4f}".format))
+    half = updates_to(curve)
+    print(f"\nupdates to half success: {half:.1f}" if half == half else "\nhalf success is not reached")
+    if options.out is not None and options.out.suffix == ".png":
+        from figures.curve import draw
+        from figures.style import save_png
+
+        save_png(draw(curve, r.name, f"{r.name}, G = {r.group_size}, H = {chain.horizon}"), options.out)
+        print(f"written: {options.out}")
+    else:
+        write_table(curve, options.out)
+
+
+def train(options: Any) -> None:
+    """Train one configuration and print how it went."""
+    from dataclasses import replace
+
+    config = without_output(options)
+    config.validate()
+    writable_table(options.out)
+    from toy_llm.train import train as run
+
+    table = run(replace(config, progress=True))
+    shown = [c for c in ("step", "success", "all_negative", "mixed", "grad_norm", "kl", "entropy") if c in table]
+    rows = sorted({round(i * (len(table) - 1) / 10) for i in range(11)})
+    print(table.iloc[rows][shown].to_string(index=False, float_format="{:.4f}".format))
+    write_table(table, options.out)
+
+
+def compare(options: Any) -> None:
+    """Predict, train and compare one configuration."""
+    from paper_repro import bridge
+
+    spec = without_output(options)
+    spec.validate()
+    writable_table(options.out)
+    import pandas as pd
+    from tqdm import tqdm
+
+    frames = [bridge.start(spec)]
+    runs = [(name, seed) for seed in spec.seeds for name in spec.rules]
+    for name, seed in tqdm(runs, unit="run", desc="training"):
+        frames.append(bridge.run_seed(spec, name, seed))
+    table = bridge.compare(pd.concat(frames, ignore_index=True))
+    print(table.T.to_string(header=False, float_format="{:.3f}".format))
+    write_table(table, options.out)
+
+
+def reproduce(options: Reproduce) -> None:
+    """Run the experiments and write the report."""
+    from paper_repro.pool import JobError
+    from paper_repro.run import reproduce as run
+    from paper_repro.run import say
+
+    again = f"spo reproduce{' --quick' if options.quick else ''} --resume --out {options.out}"
+    try:
+        report = run(
+            options.out, quick=options.quick, only=options.only, resume=options.resume, workers=options.workers
+        )
+    except KeyboardInterrupt:
+        say(f"spo: interrupted. Finished jobs are kept; continue with: {again}")
+        raise SystemExit(130) from None
+    except JobError as error:
+        where = options.out / "error.txt"
+        with contextlib.suppress(OSError):
+            where.write_text(error.detail, encoding="utf-8")
+        say(f"spo: error: {error}")
+        say(f"Finished jobs are kept; details: {where}; continue with: {again}")
+        raise SystemExit(1) from None
+    except OSError as error:
+        say(f"spo: error: cannot write {error.filename or options.out}: {error.strerror or error}")
+        say(f"Finished jobs are kept; continue with: {again}")
+        raise SystemExit(1) from None
+    print(f"report: {report}")
+
+
+def _train_options() -> type:
+    from toy_llm.train import TrainConfig
+
+    return with_output(TrainConfig)
+
+
+def _compare_options() -> type:
+    from paper_repro.bridge import Spec
+
+    return with_output(Spec)
+
+
+COMMANDS = {
+    "theory": Command(
+        "Solve the exact learning dynamics of a chain of reasoning steps: no sampling, nothing fitted. "
+        "Prints what each outcome class earns and the curve of success over updates. "
+        "Example: spo theory --step-success 0.3 --horizon 6 --rule spo --steps 60 --out curve.png",
+        lambda: Theory,
+        theory,
+    ),
+    "train": Command(
+        "Train the tiny transformer on chained arithmetic with real GRPO (groups, clipped ratio, exact step judge) "
+        "from a warm start that is cached. Prints the curve; --out keeps every metric of every update. "
+        "Example: spo train --horizon 4 --rule grpo --updates 100 --out run.csv",
+        _train_options,
+        train,
+    ),
+    "compare": Command(
+        "Predict one training run from the warm-started network alone, train it, and print predicted and measured "
+        "updates to half success. Example: spo compare --horizon 4 --optimizer sgd --out comparison.csv",
+        _compare_options,
+        compare,
+    ),
+    "reproduce": Command(
+        "Run every experiment and write tables, figures, the table of the paper's claims and report.html. "
+        "Kill it whenever you like: --resume continues without repeating finished jobs. "
+        "Example: spo reproduce --quick --out out-quick",
+        lambda: Reproduce,
+        reproduce,
+    ),
+}
+
+
+def parse(name: str, arguments: Sequence[str]) -> Any:
+    """Parse the options of command ``name`` into its dataclass. Raises `InputError` in one line."""
+    import tyro
+
+    command = COMMANDS[name]
+    kind = command.options()
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(
+                kind,
+                prog=f"spo {name}",
+                description=command.description,
+                args=list(arguments),
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise InputError(_one_line(said.getvalue()) + f" (see spo {name} --help)") from None
+
+
+def _one_line(box: str) -> str:
+    """The message inside the parser's error box: the first block of text below its title."""
+    message: list[str] = []
+    for line in box.strip().splitlines()[1:]:
+        text = line.strip(" │╭╮╰╯")
+        if text.strip("-─ "):
+            message.append(text)
+        elif message:
+            break
+    return " ".join(message)
+
+
+def with_output(kind: type) -> type:
+    """The dataclass ``kind`` with one more option: where to write the table."""
+    from typing import Annotated
+
+    from tyro.conf import arg
+
+    out = Annotated[Path | None, arg(help="Write the table here: .csv or .parquet.")]
+    return make_dataclass(f"{kind.__name__}Options", [("out", out, None)], bases=(kind,), frozen=True)
+
+
+def without_output(options: Any) -> Any:
+    """The plain dataclass inside one made by `with_output`."""
+    kind = type(options).__bases__[0]
+    return kind(**{f.name: getattr(options, f.name) for f in fields(kind)})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, 1 for a failure, 2 for bad input, 130 for Ctrl-C."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return 0 if arguments else 2
+    name, rest = arguments[0], arguments[1:]
+    try:
+        check(name in COMMANDS, "command", name, f"one of {', '.join(COMMANDS)}")
+        COMMANDS[name].run(parse(name, rest))
+    except InputError as error:
+        print("spo: error: " + "; ".join(str(error).splitlines()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("spo: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, like head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    return 0
