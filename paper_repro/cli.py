@@ -333,6 +333,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print("spo: error: " + "; ".join(str(error).splitlines()), file=sys.stderr)
         return 2
+    except FloatingPointError as error:  # a run that diverged
+        print(f"spo: error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("spo: interrupted", file=sys.stderr)
         return 130

@@ -1,0 +1,229 @@
+"""Figures show exactly the numbers of their tables, in one look, and leave matplotlib as it was."""
+
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t as student
+
+from figures import (
+    all_negative,
+    colouring,
+    curve,
+    escape,
+    expected_advantage,
+    groups,
+    style,
+    training,
+    two_step,
+)
+
+STEPS = np.arange(6)
+
+
+def curves(seeds=(0, 1, 2), horizons=(4,), optimizers=("sgd",), rules=("grpo", "spo")):
+    rng, frames = np.random.default_rng(0), []
+    for h in horizons:
+        for optimizer in optimizers:
+            for rule in rules:
+                fixed = {
+                    "experiment": f"H{h}-{optimizer}",
+                    "rule": rule,
+                    "horizon": h,
+                    "group_size": 8,
+                    "model": "tiny",
+                    "optimizer": optimizer,
+                }
+                theory = {
+                    "step": STEPS,
+                    "success": STEPS / 10 + 0.1,
+                    "all_negative": 0.9 - STEPS / 10,
+                    "grad_norm": 1.0,
+                }
+                frames.append(pd.DataFrame(theory).assign(source="theory", seed=pd.NA, **fixed))
+                for seed in seeds:
+                    noisy = {
+                        "step": STEPS,
+                        "success": STEPS / 10 + rng.uniform(0, 0.2, 6),
+                        "all_negative": rng.uniform(0, 1, 6),
+                        "grad_norm": rng.uniform(0.5, 2, 6),
+                    }
+                    frames.append(pd.DataFrame(noisy).assign(source="network", seed=seed, **fixed))
+    return pd.concat([f.astype({"seed": "Int64"}) for f in frames], ignore_index=True)
+
+
+def by_gid(ax, gid):
+    (line,) = [x for x in ax.lines if x.get_gid() == gid]
+    return line
+
+
+def test_training_shows_mean_band_and_theory_of_the_table():
+    table = curves()
+    figure = training.draw(table)
+    top, bottom = figure.axes[:2]
+    rows = table[(table["source"] == "network") & (table["rule"] == "spo")]
+    wide = rows.pivot_table(index="step", columns="seed", values="success").to_numpy(float)
+    np.testing.assert_allclose(by_gid(top, "mean spo").get_ydata(), wide.mean(1))
+    np.testing.assert_allclose(by_gid(top, "theory spo").get_ydata(), STEPS / 10 + 0.1)
+    np.testing.assert_allclose(by_gid(bottom, "mean spo").get_ydata(), wide.mean(1) - (STEPS / 10 + 0.1))
+    half = student.ppf(0.975, 2) * wide.std(1, ddof=1) / np.sqrt(3)
+    band = style.over_seeds(rows, "success")
+    np.testing.assert_allclose(band["high"] - band["mean"], half)
+    text = figure._supxlabel.get_text()
+    assert "3 seeds" in text
+    assert "95 %" in text
+    assert "G = 8" in text
+
+
+def test_one_seed_has_no_band_and_says_so():
+    figure = training.draw(curves(seeds=(0,)))
+    assert not figure.axes[0].collections
+    assert "One seed" in figure._supxlabel.get_text()
+
+
+@pytest.mark.parametrize("draw", [training.draw, groups.draw])
+def test_one_pair_of_panels_per_horizon_and_optimizer_in_order(draw):
+    figure = draw(curves(horizons=(6, 4), optimizers=("adam", "sgd"), seeds=(0, 1)))
+    titles = [ax.get_title(loc="left") for ax in figure.axes[::2]]
+    assert titles == ["(a) H = 4, SGD", "(b) H = 4, Adam", "(c) H = 6, SGD", "(d) H = 6, Adam"]
+
+
+def test_groups_shows_shares_and_median_norm_of_the_table():
+    table = curves()
+    top, bottom = groups.draw(table).axes[:2]
+    rows = table[(table["source"] == "network") & (table["rule"] == "grpo")]
+    np.testing.assert_allclose(by_gid(top, "mean grpo").get_ydata(), rows.groupby("step")["all_negative"].mean())
+    np.testing.assert_allclose(by_gid(bottom, "median grpo").get_ydata(), rows.groupby("step")["grad_norm"].median())
+    assert bottom.get_yscale() == "log"
+
+
+def test_a_rule_has_one_colour_everywhere():
+    assert len(set(style.RULE_COLOUR.values())) == 3
+    for draw in (training.draw, groups.draw):
+        top = draw(curves()).axes[0]
+        assert by_gid(top, "mean grpo").get_color() == style.RULE_COLOUR["grpo"]
+        assert by_gid(top, "mean spo").get_color() == style.RULE_COLOUR["spo"]
+        assert by_gid(top, "theory spo").get_color() == style.RULE_DARK["spo"]
+
+
+def test_colouring_draws_each_pair():
+    rts = np.linspace(0, 1, 5)
+    table = pd.concat(
+        [
+            pd.DataFrame({"rts": rts, "reward": rts**b / 2, "beta": b, "gamma": 0.5, "reading": name})
+            for b, name in ((1, "reading: literal"), (2, ""))
+        ]
+    )
+    left, right = colouring.draw(table).axes
+    np.testing.assert_allclose(left.lines[0].get_ydata(), rts / 2)
+    np.testing.assert_allclose(right.lines[1].get_ydata(), rts**2)
+    assert "reading: literal" in left.lines[0].get_label()
+
+
+def test_all_negative_families():
+    q = np.array([0.1, 0.5, 0.9])
+    table = pd.concat(
+        [
+            pd.DataFrame({"step_success": q, "horizon": h, "group_size": g, "all_negative": (1 - q**h) ** g})
+            for h in (2, 6)
+            for g in (4, 8)
+        ]
+    )
+    left, right = all_negative.draw(table).axes
+    assert [x.get_label() for x in left.lines] == ["H = 2", "H = 6"]
+    assert [x.get_label() for x in right.lines] == ["G = 4", "G = 8"]
+    np.testing.assert_allclose(left.lines[0].get_ydata(), (1 - q**2) ** 8)
+
+
+def test_expected_advantage_panels_hold_the_table():
+    rows = [
+        {"rule": r, "scope": s, "group_size": g, "horizon": 2, "outcome_class": k, "advantage": g + k}
+        for g in (2, 4)
+        for r, s in (("grpo", "none"), ("spo", "all_negative"))
+        for k in range(3)
+    ]
+    figure = expected_advantage.draw(pd.DataFrame(rows))
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["(a) G = 2", "(b) G = 4"]
+    drawn = [x for x in figure.axes[1].lines if x.get_label() == "GRPO"]
+    np.testing.assert_allclose(drawn[0].get_ydata(), [4, 5, 6])
+
+
+def test_escape_points_are_medians_with_their_range_and_missing_runs_count_as_late():
+    rows = [
+        {"source": "theory", "rule": "spo", "group_size": 8, "horizon": h, "seed": -1, "updates": 5 * h} for h in (2, 4)
+    ]
+    for h, runs in ((2, [9, 10, 12]), (4, [20, np.nan, 26])):
+        rows += [
+            {"source": "monte_carlo", "rule": "spo", "group_size": 8, "horizon": h, "seed": i, "updates": u}
+            for i, u in enumerate(runs)
+        ]
+    left, right = escape.draw(pd.DataFrame(rows)).axes
+    np.testing.assert_allclose(left.lines[0].get_ydata(), [10, 20])
+    points = left.containers[0]
+    np.testing.assert_allclose(np.asarray(points[0].get_ydata(), float), [10, 26])
+    bars = [np.asarray(s, float)[:, 1] for s in points[2][0].get_segments()]
+    np.testing.assert_allclose(bars, [[9, 12], [20, 26]])
+    assert left.get_yscale() == "log"
+    assert right.get_yscale() == "linear"
+
+
+def two_step_tables():
+    frames = []
+    for p0, q0 in ((0.5, 0.5), (0.9, 0.5)):
+        for i, rule in enumerate(("grpo", "spo")):
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "rule": rule,
+                        "start_p": p0,
+                        "start_q": q0,
+                        "step": STEPS,
+                        "p": p0,
+                        "success": STEPS * (i + 1) / 20,
+                    }
+                )
+            )
+    p, q = (a.ravel() for a in np.meshgrid([0.2, 0.5, 0.8], [0.3, 0.7]))
+    grid = pd.DataFrame({"p": p, "q": q, "gain": 0.5 - p})
+    return pd.concat(frames), grid, pd.DataFrame({"p": [0.75, 0.8], "q": [0.5, 0.7]})
+
+
+def test_two_step_shows_the_difference_and_the_sign_of_the_gain():
+    figure = two_step.draw(*two_step_tables())
+    _, second, ax = figure.axes[:3]
+    np.testing.assert_allclose(second.lines[1].get_ydata(), STEPS / 20)
+    np.testing.assert_allclose(ax.collections[0].get_array().ravel(), [0.3, 0, -0.3, 0.3, 0, -0.3])
+    assert "33%" in figure._supxlabel.get_text()
+
+
+def test_curve():
+    table = pd.DataFrame({"step": STEPS, "success": STEPS / 10, "all_negative": 0.5, "q_1": 0.3, "q_2": 0.4})
+    ax = curve.draw(table, "spo", "title").axes[0]
+    np.testing.assert_allclose(ax.lines[2].get_ydata(), STEPS / 10)
+
+
+def test_files_are_written_and_the_look_stays_inside(tmp_path):
+    before = dict(matplotlib.rcParams)
+    png, pdf = style.save(training.draw(curves()), tmp_path / "training")
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(ValueError, match="grad_norm"):
+        groups.draw(curves().drop(columns="grad_norm"))
+    with pytest.raises(ValueError, match="network"):
+        training.draw(curves().query("source == 'theory'"))
+
+
+def test_figures_load_neither_jax_nor_torch_nor_the_theory():
+    code = (
+        "import sys, figures.training, figures.groups, figures.escape, figures.two_step, figures.curve\n"
+        "bad = {'jax', 'torch', 'spo_theory', 'toy_llm', 'paper_repro', 'matplotlib.pyplot'} & set(sys.modules)\n"
+        "assert not bad, bad"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
