@@ -33,16 +33,17 @@ def title(one: pd.DataFrame) -> str:
 
 
 def residuals(one: pd.DataFrame, rule: str, column: str = "success") -> pd.DataFrame:
-    """Measured minus predicted at every update that both have: columns seed, step, ``column``."""
+    """Measured minus predicted, each seed against its own forecast: columns seed, step, ``column``."""
     rows = one[one["rule"] == rule]
-    predicted = rows[rows["source"] == "theory"].groupby("step")[column].mean()
-    measured = rows[rows["source"] == "network"][["seed", "step", column]]
-    measured = measured[measured["step"].isin(predicted.index)]
-    return measured.assign(**{column: measured[column] - measured["step"].map(predicted).to_numpy()})
+    theory, measured = rows[rows["source"] == "theory"], rows[rows["source"] == "network"]
+    own = theory["seed"].notna().all()  # one forecast per seed, or one for all
+    keys = ["seed", "step"] if own else ["step"]
+    both = measured[["seed", "step", column]].merge(theory[[*keys, column]], on=keys, suffixes=("", "_theory"))
+    return both[["seed", "step"]].assign(**{column: both[column] - both[f"{column}_theory"]})
 
 
 def draw_theory(ax: Axes, one: pd.DataFrame, rule: str, column: str) -> None:
-    """Draw the theory's curve of ``rule`` up to the last measured update."""
+    """Draw the theory's curve of ``rule``, the mean of the seeds' forecasts, up to the last measured update."""
     last = one.loc[one["source"] == "network", "step"].max()
     theory = one[(one["source"] == "theory") & (one["rule"] == rule) & (one["step"] <= last)]
     if len(theory):

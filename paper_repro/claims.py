@@ -81,8 +81,8 @@ def colouring_speaks(tables: Tables) -> Finding | None:
     middle = int(np.abs(q - 0.5).argmin())
     return Finding(
         f"groups with different first errors always hold an |advantage| of at least {alive['smallest'].min():.3g}; "
-        f"they are {share[middle]:.1%} of all-negative groups at step accuracy {q[middle]:g} and {share.min():.1%} at the "
-        "worst accuracy tried",
+        f"they are {share[middle]:.1%} of all-negative groups at step accuracy {q[middle]:g}, "
+        f"{share.min():.1%} at the worst accuracy tried",
         "all group compositions: no sampling",
         _verdict([alive["smallest"].min() > 0, dead["smallest"].min() > 0]),
     )

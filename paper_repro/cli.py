@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, make_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from spo_theory.checks import InputError, check
 
@@ -56,6 +56,30 @@ class Theory:
     """Multiplies the expected update."""
     out: Path | None = None
     """Also write the curve: .csv, .parquet, or .png for a picture."""
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Arguments of `spo compare`."""
+
+    horizon: int = 4
+    """Steps per question, H."""
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    """Plain SGD or Adam."""
+    rules: tuple[str, ...] = ("grpo", "spo")
+    """Update rules."""
+    learning_rate: float | None = None
+    """Step size (default: 0.003 for sgd, 0.0003 for adam)."""
+    updates: int = 150
+    """Updates."""
+    group_size: int = 8
+    """Responses per question, G, at least 2."""
+    start_accuracy: float = 0.45
+    """Probability of a right step after the warm start, strictly between 0 and 1."""
+    seeds: int = 2
+    """Number of seeds; each has its own warm start and its own forecast."""
+    out: Path | None = None
+    """Also write the comparison: .csv or .parquet."""
 
 
 @dataclass(frozen=True)
@@ -180,20 +204,39 @@ def train(options: Any) -> None:
     write_table(table, options.out)
 
 
-def compare(options: Any) -> None:
+def compare(options: Compare) -> None:
     """Predict, train and compare one configuration."""
-    from paper_repro import bridge
-
-    spec = without_output(options)
-    spec.validate()
+    check(options.seeds >= 1, "seeds", options.seeds, "a whole number, at least 1")
     writable_table(options.out)
     import pandas as pd
     from tqdm import tqdm
 
-    frames = [bridge.start(spec)]
-    runs = [(name, seed) for seed in spec.seeds for name in spec.rules]
-    for name, seed in tqdm(runs, unit="run", desc="training"):
-        frames.append(bridge.run_seed(spec, name, seed))
+    from paper_repro import bridge
+
+    rate = {"sgd": 0.003, "adam": 3e-4}[options.optimizer] if options.learning_rate is None else options.learning_rate
+    spec = bridge.Spec(
+        name=f"H{options.horizon}-{options.optimizer}",
+        horizon=options.horizon,
+        optimizer=options.optimizer,
+        learning_rate=rate,
+        updates=options.updates,
+        start_accuracy=options.start_accuracy,
+        seeds=tuple(range(options.seeds)),
+        rules=options.rules,
+        group_size=options.group_size,
+    )
+    for name in spec.rules:
+        spec.config(name, 0).validate()
+    frames = []
+    with tqdm(total=len(spec.seeds) * (1 + len(spec.rules)), unit="step") as bar:
+        for seed in spec.seeds:
+            bar.set_postfix_str(f"seed {seed}: warm start and forecast")
+            frames.append(bridge.start(spec, seed))
+            bar.update()
+            for name in spec.rules:
+                bar.set_postfix_str(f"seed {seed}: training with {name}")
+                frames.append(bridge.run_seed(spec, name, seed))
+                bar.update()
     table = bridge.compare(pd.concat(frames, ignore_index=True))
     print(table.T.to_string(header=False, float_format="{:.3f}".format))
     write_table(table, options.out)
@@ -233,12 +276,6 @@ def _train_options() -> type:
     return with_output(TrainConfig)
 
 
-def _compare_options() -> type:
-    from paper_repro.bridge import Spec
-
-    return with_output(Spec)
-
-
 COMMANDS = {
     "theory": Command(
         "Solve the exact learning dynamics of a chain of reasoning steps: no sampling, nothing fitted. "
@@ -257,7 +294,7 @@ COMMANDS = {
     "compare": Command(
         "Predict one training run from the warm-started network alone, train it, and print predicted and measured "
         "updates to half success. Example: spo compare --horizon 4 --optimizer sgd --out comparison.csv",
-        _compare_options,
+        lambda: Compare,
         compare,
     ),
     "reproduce": Command(

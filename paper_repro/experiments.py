@@ -281,24 +281,18 @@ def _network(quick: bool) -> list[Job]:
     from paper_repro import bridge
 
     code = (*THEORY, "toy_llm")
-    specs = bridge.SPECS_QUICK if quick else bridge.SPECS_FULL
-    starts = [
-        Job(f"network/{s.name}/start", "curves", "paper_repro.bridge:start", {"spec": s}, code=code) for s in specs
-    ]
-    runs = [
-        Job(
-            f"network/{s.name}/{name}-{seed}",
-            "curves",
-            "paper_repro.bridge:run_seed",
-            {"spec": s, "rule": name, "seed": seed},
-            after=(f"network/{s.name}/start",),
-            code=code,
-        )
-        for s in specs
-        for seed in s.seeds
-        for name in s.rules
-    ]
-    return starts + runs
+    jobs = []
+    for spec in bridge.SPECS_QUICK if quick else bridge.SPECS_FULL:
+        for seed in spec.seeds:
+            call = {"spec": spec, "seed": seed}
+            jobs.append(Job(f"network/{spec.name}/start-{seed}", "curves", "paper_repro.bridge:start", call, code=code))
+        for seed in spec.seeds:
+            after = (f"network/{spec.name}/start-{seed}",)  # leaves the warm start on disk
+            for name in spec.rules:
+                call = {"spec": spec, "rule": name, "seed": seed}
+                job = f"network/{spec.name}/{name}-{seed}"
+                jobs.append(Job(job, "curves", "paper_repro.bridge:run_seed", call, after=after, code=code))
+    return jobs
 
 
 EXPERIMENTS = (

@@ -128,8 +128,8 @@ def misses(tables: Tables) -> list[str]:
         elif abs(row["ratio"] - 1) > 0.1:
             way = "later" if row["ratio"] > 1 else "sooner"
             faults.append(
-                f"half success comes {abs(row['ratio'] - 1):.0%} {way} than predicted "
-                f"({row['measured_half']:.1f} against {row['predicted_half']:.1f} updates)"
+                f"half success is predicted {abs(row['ratio'] - 1):.0%} {way} than it comes "
+                f"({row['predicted_half']:.1f} against {row['measured_half']:.1f} updates)"
             )
         if row["collapsed"] > 0:
             faults.append(
@@ -185,10 +185,11 @@ def caption(name: str, tables: Tables) -> str:
         start = network[network["step"] == network["step"].min()]["success"]
         if name == "training":
             return (
-                f"Measured: success of the transformer's sampled responses at every update, {seeds} seeds per rule, up "
-                f"to {updates} updates, from {start.min():.3f} to {start.max():.3f} success at the start. Predicted: "
-                "the exact chain from the warm-started network's log-odds on true prefixes and its kernel, both taken "
-                "before training; nothing is fitted to the curves. Lower panels: measured minus predicted."
+                "Measured: the transformer's probability of a whole correct response on the questions of every update, "
+                f"{seeds} seeds per rule, {updates} updates, {start.min():.3f} to {start.max():.3f} at the start. "
+                "Predicted: the exact chain from each seed's own warm start, its log-odds on true prefixes and how its "
+                "parameters move them, all taken before training; nothing is fitted to the curves. Dashed: the mean of "
+                "the seeds' forecasts. Lower panels: measured minus predicted, each seed against its own forecast."
             )
         return (
             "Measured: the share of sampled groups without a correct response and the norm of the sampled gradient at "

@@ -33,7 +33,7 @@ COMPARISON = {
     "measured_half": "number or missing",
     "measured_low": "number or missing",
     "measured_high": "number or missing",
-    "ratio": "number or missing",
+    "ratio": "number or missing",  # predicted over measured
     "rmse": "number",
     "r2": "number or missing",
     "fitted": "whole",

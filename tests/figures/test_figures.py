@@ -227,3 +227,15 @@ def test_figures_load_neither_jax_nor_torch_nor_the_theory():
         "assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_each_seed_is_compared_with_its_own_forecast():
+    table = curves(seeds=(0, 1), rules=("spo",))
+    theory = table[table["source"] == "theory"]
+    own = pd.concat([theory.assign(seed=s, success=theory["success"] + s) for s in (0, 1)])
+    table = pd.concat([table[table["source"] == "network"], own.astype({"seed": "Int64"})], ignore_index=True)
+    error = training.residuals(table, "spo")
+    rows = table[(table["source"] == "network") & (table["seed"] == 1)]
+    np.testing.assert_allclose(
+        error[error["seed"] == 1]["success"], rows["success"].to_numpy() - (STEPS / 10 + 0.1 + 1)
+    )

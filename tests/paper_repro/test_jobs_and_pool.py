@@ -1,0 +1,158 @@
+"""Jobs are kept once finished, whatever is killed, and are repeated only when what they depend on changed."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from paper_repro import pool
+from paper_repro.jobs import Job, config_hash, source_hash
+from paper_repro.pool import JobError, execute, is_finished, run_jobs, write_atomically
+
+TINY = textwrap.dedent(
+    '''
+    """Jobs that do nothing but take time and leave a trace."""
+    import os, time
+    from pathlib import Path
+    import pandas as pd
+
+    def work(i, seconds, log):
+        with open(log, "a") as f:
+            f.write(f"begin {i} {os.getpid()}\\n")
+        time.sleep(seconds)
+        return pd.DataFrame({"i": [i]})
+
+    def break_(kind):
+        if kind == "die":
+            os._exit(9)
+        raise OSError(28, "No space left on device")
+    '''
+)
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A module of tiny job functions that workers can import, and a place for parts."""
+    (tmp_path / "tiny_jobs.py").write_text(TINY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "tiny_jobs", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "parts").mkdir()
+    return tmp_path
+
+
+def jobs(tmp_path: Path, n: int = 3, seconds: float = 0.0) -> list[Job]:
+    log = str(tmp_path / "log")
+    made = [Job(f"tiny/{i}", "t", "tiny_jobs:work", {"i": i, "seconds": seconds, "log": log}) for i in range(n)]
+    return [*made, Job("tiny/last", "t", "tiny_jobs:work", {"i": n, "seconds": 0.0, "log": log}, after=("tiny/0",))]
+
+
+def begun(tmp_path: Path) -> list[int]:
+    log = tmp_path / "log"
+    return [int(line.split()[1]) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def test_all_jobs_run_in_dependency_order_and_only_once(tiny):
+    todo, parts = list(reversed(jobs(tiny))), tiny / "parts"
+    run_jobs(todo, parts, workers=1)
+    assert all(is_finished(j, parts) for j in todo)
+    assert begun(tiny).index(0) < begun(tiny).index(3)
+    run_jobs(todo, parts, workers=1)
+    assert sorted(begun(tiny)) == [0, 1, 2, 3]
+    frame = pd.read_parquet(todo[0].path(parts))
+    assert frame.attrs["job"] == "tiny/last"
+    assert frame.attrs["seconds"] >= 0
+
+
+def test_kill_in_the_middle_then_resume_repeats_nothing_and_completes(tiny):
+    """kill -9 of the driver: its workers end too, finished parts stay as they are, the rest is done on resume."""
+    script = tiny / "driver.py"
+    script.write_text(
+        "from pathlib import Path\nfrom paper_repro.jobs import Job\nfrom paper_repro.pool import run_jobs\n"
+        "if __name__ == '__main__':\n"
+        f"    jobs = [Job(f't/{{i}}', 't', 'tiny_jobs:work', dict(i=i, seconds=0.4, log={str(tiny / 'log')!r})) "
+        "for i in range(6)]\n"
+        f"    run_jobs(jobs, Path({str(tiny / 'parts')!r}), workers=2)\n"
+    )
+    parts = tiny / "parts"
+    driver = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL, env=os.environ.copy())
+    deadline = time.time() + 60
+    while len(list(parts.glob("*.parquet"))) < 2:
+        assert time.time() < deadline
+        assert driver.poll() is None
+        time.sleep(0.02)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    workers = {int(line.split()[2]) for line in (tiny / "log").read_text().splitlines()}
+    while any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers) and time.time() < deadline:
+        time.sleep(0.02)
+    assert not any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers), "a worker outlived its parent"
+    finished = {p.name: p.stat().st_mtime_ns for p in parts.glob("*.parquet")}
+    assert 2 <= len(finished) < 6
+    before = len(begun(tiny))
+    subprocess.run([sys.executable, str(script)], check=True, stderr=subprocess.DEVNULL, env=os.environ.copy())
+    after = {p.name: p.stat().st_mtime_ns for p in parts.glob("*.parquet")}
+    assert len(after) == 6
+    assert {k: after[k] for k in finished} == finished
+    assert len(begun(tiny)) - before == 6 - len(finished)
+    assert not list(parts.glob("*.tmp"))
+
+
+def test_a_failing_job_is_named_and_the_others_are_kept(tiny):
+    good = jobs(tiny, n=1)
+    bad = Job("tiny/bad", "t", "tiny_jobs:break_", {"kind": "disk"})
+    with pytest.raises(JobError, match=r"tiny/bad failed: OSError.*No space left") as caught:
+        run_jobs([*good, bad], tiny / "parts", workers=1)
+    assert "break_" in caught.value.detail
+    assert all(is_finished(j, tiny / "parts") for j in good)
+
+
+def test_a_dead_worker_is_an_error_not_a_hang(tiny):
+    with pytest.raises(JobError, match="tiny/bad failed: its process died"):
+        run_jobs([Job("tiny/bad", "t", "tiny_jobs:break_", {"kind": "die"})], tiny / "parts", workers=1)
+
+
+def test_jobs_that_wait_for_each_other_or_for_nothing_are_refused(tiny):
+    a = Job("a", "t", "tiny_jobs:work", after=("b",))
+    b = Job("b", "t", "tiny_jobs:work", after=("a",))
+    with pytest.raises(JobError, match="wait for each other"):
+        run_jobs([a, b], tiny / "parts", workers=1)
+    with pytest.raises(JobError, match="not in the list"):
+        run_jobs([a], tiny / "parts", workers=1)
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pool.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(pd.DataFrame({"a": [1]}), tmp_path / "x.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_part_counts_as_unfinished(tiny):
+    job = jobs(tiny)[0]
+    execute(job, tiny / "parts")
+    assert is_finished(job, tiny / "parts")
+    job.path(tiny / "parts").write_bytes(b"half a file")
+    assert not is_finished(job, tiny / "parts")
+
+
+def test_the_key_depends_on_arguments_and_code_but_not_on_comments(tiny):
+    one, other = (Job("n", "t", "tiny_jobs:work", {"i": i}) for i in (1, 2))
+    assert one.key != other.key
+    assert config_hash([one]) != config_hash([other])
+    before = one.key
+    module = tiny / "tiny_jobs.py"
+    for text, same in ((TINY + "# a comment\n", True), (TINY + "x = 1\n", False)):
+        module.write_text(text)
+        source_hash.cache_clear()
+        assert (one.key == before) is same
+    source_hash.cache_clear()
