@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ class Spec:
             start_seed=seed,
         )
 
-    def labels(self, source: str, rule: str, seed: int) -> dict[str, object]:
+    def labels(self, source: str, rule: str, seed: int) -> dict[str, Any]:
         """The columns that say what a curve is."""
         return {
             "experiment": self.name,
@@ -61,14 +62,14 @@ class Spec:
 
 
 SPECS_FULL = (
-    Spec("H4-sgd", 4, "sgd", 0.003, 150, 0.45),
-    Spec("H6-sgd", 6, "sgd", 0.003, 280, 0.375),
-    Spec("H4-adam", 4, "adam", 3e-4, 150, 0.45),
-    Spec("H6-adam", 6, "adam", 3e-4, 280, 0.375),
+    Spec("H4-sgd", 4, "sgd", 0.0027, 120, 0.45),
+    Spec("H6-sgd", 6, "sgd", 0.0027, 270, 0.375),
+    Spec("H4-adam", 4, "adam", 3e-4, 80, 0.45),
+    Spec("H6-adam", 6, "adam", 3e-4, 100, 0.375),
 )
 """Half the questions' steps succeed often enough to learn (H = 4), or GRPO stalls (H = 6)."""
 
-SPECS_QUICK = (replace(SPECS_FULL[0], name="H4-sgd-quick", seeds=(0, 1), updates=110),)
+SPECS_QUICK = (replace(SPECS_FULL[0], name="H4-sgd-quick", seeds=(0, 1), updates=70),)
 """One short configuration for a first look."""
 
 

@@ -29,8 +29,7 @@ def check_run(
     if kernel is None:
         return None
     k, h = np.asarray(kernel, dtype=float), chain.horizon
-    shapes = [(h, h)] + ([chain.logits.shape * 2] if chain.logits.ndim == 2 else [])
-    check(k.shape in shapes, "kernel.shape", k.shape, " or ".join(map(str, shapes)))
+    check(k.shape == (h, h), "kernel.shape", k.shape, str((h, h)))
     check(bool(np.isfinite(k).all()), "kernel", "not finite", "finite numbers")
     return k
 
@@ -39,13 +38,10 @@ def apply_kernel(kernel: Any, g: jax.Array) -> jax.Array:
     """Change of the logits ``(..., H)`` per unit of learning rate when the update is ``g`` ``(..., H)``.
 
     ``kernel`` None: every logit is its own parameter, the change is ``g``. ``(H, H)``: all questions share
-    their parameters, the change is ``K`` times the mean of ``g`` over questions. ``(N, H, N, H)``: the mean
-    over questions m of ``K[n, :, m, :] g[m]``.
+    their parameters, the change is ``K`` times the mean of ``g`` over questions.
     """
     if kernel is None:
         return g
-    if kernel.ndim == 4:
-        return jnp.einsum("nhmk,mk->nh", kernel, g) / g.shape[0]
     mean = g if g.ndim == 1 else g.mean(0)
     return jnp.broadcast_to(kernel @ mean, g.shape)
 

@@ -4,9 +4,16 @@ Everything is measured by autograd before training on questions that training ne
 Derived in docs/theory.md, section 6 (the network's empirical neural tangent kernel in log-odds).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch.func import functional_call, grad, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from spo_theory.rules import Rule
+from toy_llm.model import TransformerPolicy
+from toy_llm.train import collect, policy_loss
 
 
 def true_prefix_log_odds(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -28,27 +35,69 @@ def log_odds_gradients(model: torch.nn.Module, tokens: torch.Tensor, horizon: in
     parameters = {name: p.detach() for name, p in model.named_parameters()}
 
     def one(
-        parameters: dict[str, torch.Tensor], row: torch.Tensor, h: torch.Tensor
+        parameters: dict[str, torch.Tensor], row: torch.Tensor, step: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        logits = functional_call(model, parameters, (row[None, :-1],))[0, -horizon:]
-        odds = true_prefix_log_odds(logits, row[-horizon:])
-        chosen = odds[h] if isinstance(h, int) else (odds * torch.nn.functional.one_hot(h, horizon)).sum()
+        logits, _ = functional_call(model, parameters, (row[None, :-1],), {"last": horizon})
+        chosen = (true_prefix_log_odds(logits[0], row[-horizon:]) * step).sum()
         return chosen, chosen
 
     per_step = vmap(grad(one, has_aux=True), (None, None, 0))
     per_question = vmap(per_step, (None, 0, None), chunk_size=8)
-    gradients, odds = per_question(parameters, tokens, torch.arange(horizon))
+    with sdpa_kernel(SDPBackend.MATH):  # the fused kernel has no batching rule
+        gradients, odds = per_question(parameters, tokens, torch.eye(horizon))
     return odds, torch.cat([g.flatten(2) for g in gradients.values()], dim=-1)
 
 
-def question_kernel(gradients: torch.Tensor) -> np.ndarray:
-    """Kernel ``(N, H, N, H)`` for `spo_theory.solve` from log-odds gradients ``(N, H, P)`` of N questions.
+def mean_kernel(gradients: torch.Tensor) -> np.ndarray:
+    """Kernel ``(H, H)`` for `spo_theory.solve` from log-odds gradients ``(N, H, P)`` of N >= 2 questions.
 
-    A question's own block is left out and the rest scaled by N / (N - 1): training meets fresh questions, so
-    no question trains on itself.
+    Entry ``[h, k]``: how much the mean log-odds of step h rises per unit of learning rate and of the update of
+    step k, averaged over pairs of *different* questions: training meets fresh questions, so none trains on itself.
     """
-    n, h, _ = gradients.shape
-    flat = gradients.reshape(n * h, -1)
-    kernel = (flat @ flat.T).double().numpy().reshape(n, h, n, h)
-    kernel[np.arange(n), :, np.arange(n), :] = 0.0
-    return kernel * n / (n - 1)
+    n = len(gradients)
+    total = gradients.sum(0)
+    own = torch.einsum("nhp,nkp->hk", gradients, gradients)
+    return ((total @ total.T - own) / (n * (n - 1))).double().numpy()
+
+
+@dataclass(frozen=True)
+class Start:
+    """A warm-started network as the theory sees it, measured before training.
+
+    log_odds ``(M, H)``: of the true value of each step after the true prefix, for M questions. kernel ``(H, H)``,
+    see `mean_kernel`. features ``(H, P)``: gradient of the mean log-odds of each step for every parameter.
+    """
+
+    log_odds: np.ndarray
+    kernel: np.ndarray
+    features: np.ndarray
+
+
+def measure_start(policy: TransformerPolicy, questions: int = 2048, kernel_questions: int = 64, seed: int = 0) -> Start:
+    """Measure log-odds on ``questions`` questions and gradients on ``kernel_questions`` others (stream "measure")."""
+    task = policy.task
+    prompts, answers = task.questions("measure", seed, kernel_questions, questions)
+    with torch.no_grad():
+        logits, _ = policy.model(torch.cat([prompts, answers[:, :-1]], dim=1), last=task.horizon)
+    prompts, true = task.questions("measure", seed, 0, kernel_questions)
+    _, gradients = log_odds_gradients(policy.model, torch.cat([prompts, true], dim=1), task.horizon)
+    return Start(
+        true_prefix_log_odds(logits, answers).double().numpy(),
+        mean_kernel(gradients),
+        gradients.mean(0).double().numpy(),
+    )
+
+
+def gradient_variance(
+    policy: TransformerPolicy, update_rule: Rule, questions: int, batches: int = 32, seed: int = 0
+) -> np.ndarray:
+    """Variance ``(P,)`` of the gradient of one batch of ``questions`` groups, from ``batches`` batches, no update."""
+    parameters = list(policy.model.parameters())
+    rows = []
+    for index in range(batches):
+        batch = collect(policy, policy.task, update_rule, questions, "variance", seed, index)
+        old = batch.rollout.log_probs
+        now = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
+        loss = policy_loss(now, old, batch.advantages, 0.2, 0.2)
+        rows.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)]))
+    return torch.stack(rows).var(0).double().numpy()

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -23,8 +23,7 @@ class WarmStart:
 
     accuracy: probability in (0, 1) of a right step in the traces; the model learns to be as unsure as they are.
     carry_penalty: how much lower (in log-odds, nats) a step's chance is when its sum wraps around the modulus:
-    some questions are harder than others. drilled: share of the updates spent on almost faultless traces first,
-    which teach the arithmetic quickly.
+    some questions are harder than others.
     """
 
     horizon: int = 6
@@ -32,9 +31,9 @@ class WarmStart:
     layers: int = 2
     width: int = 64
     heads: int = 4
+    output_scale: float = 6.0
     accuracy: float = 0.5
     carry_penalty: float = 0.5
-    drilled: float = 0.6
     updates: int = 500
     batch: int = 64
     learning_rate: float = 3e-3
@@ -47,11 +46,15 @@ class WarmStart:
             for name in ("layers", "width", "heads", "updates", "batch")
             for line in problem(
                 isinstance(getattr(self, name), int) and getattr(self, name) >= 1,
-                name, getattr(self, name), "a whole number, at least 1",
+                name,
+                getattr(self, name),
+                "a whole number, at least 1",
             )
         ]
         if not lines:
             lines += problem(self.width % self.heads == 0, "width", self.width, f"a multiple of heads ({self.heads})")
+        scale = self.output_scale
+        lines += problem(0 < scale < float("inf"), "output_scale", scale, "a finite number above 0")
         return lines + problem(0 < self.accuracy < 1, "start_accuracy", self.accuracy, "strictly between 0 and 1")
 
     @property
@@ -65,7 +68,8 @@ def new_model(spec: WarmStart, task: ChainTask) -> Transformer:
     """An untrained model; its weights depend on ``spec.seed`` alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        return Transformer(task.vocabulary, task.prompt_length + task.horizon, spec.layers, spec.width, spec.heads)
+        length = task.prompt_length + task.horizon
+        return Transformer(task.vocabulary, length, spec.layers, spec.width, spec.heads, spec.output_scale)
 
 
 def step_accuracy(spec: WarmStart, carry: torch.Tensor) -> torch.Tensor:
@@ -104,17 +108,13 @@ def pretrain(spec: WarmStart, progress: bool = False) -> Transformer:
     """
     task = ChainTask(spec.horizon, spec.modulus)
     model = new_model(spec, task)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=spec.learning_rate, betas=(0.9, 0.99))
+    optimizer = torch.optim.Adam(model.parameters(), lr=spec.learning_rate, betas=(0.9, 0.99))
     warm = max(1, spec.updates // 20)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda i: min((i + 1) / warm, 1.0, 1.05 - i / spec.updates)
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / warm, 1.0, 1.05 - i / spec.updates))
     generator = torch.Generator().manual_seed(spec.seed)
-    drill = replace(spec, accuracy=0.95, carry_penalty=0.0)
     for i in tqdm(range(spec.updates), desc="warm start", disable=not progress, leave=False):
         prompts, _ = task.questions("warm start", spec.seed, i * spec.batch, spec.batch)
-        lesson = drill if i < spec.drilled * spec.updates else spec
-        written, wanted, chance = imperfect_traces(prompts, lesson, generator)
+        written, wanted, chance = imperfect_traces(prompts, spec, generator)
         logits, _ = model(torch.cat([prompts, written[:, :-1]], dim=1), last=task.horizon)
         target = ((1 - chance) / (task.modulus - 1))[..., None].repeat(1, 1, task.vocabulary)
         target[..., task.modulus] = 0.0

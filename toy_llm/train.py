@@ -36,7 +36,11 @@ class Policy(Protocol):
     """What the trainer needs of a policy: `TransformerPolicy` and `TabularPolicy` have it."""
 
     def sample(
-        self, prompts: torch.Tensor, answers: torch.Tensor, group_size: int, generator: torch.Generator,
+        self,
+        prompts: torch.Tensor,
+        answers: torch.Tensor,
+        group_size: int,
+        generator: torch.Generator,
         temperature: float = 1.0,
     ) -> Rollout:
         """Sample responses, see `TransformerPolicy.sample`."""
@@ -61,6 +65,8 @@ class TrainConfig:
     """Transformer width."""
     heads: int = 4
     """Attention heads."""
+    output_scale: float = 6.0
+    """Logits are multiplied by this and the head starts smaller: larger keeps the kernel steadier."""
     rule: str = "spo"
     """Update rule: grpo, spo or dr_grpo."""
     group_size: int = 8
@@ -77,7 +83,7 @@ class TrainConfig:
     """Questions per update."""
     updates: int = 300
     """Updates to make."""
-    learning_rate: float = 0.01
+    learning_rate: float = 0.003
     """Step size."""
     optimizer: Literal["sgd", "adam"] = "sgd"
     """Plain SGD, or Adam with torch's defaults."""
@@ -113,7 +119,14 @@ class TrainConfig:
     def start(self) -> WarmStart:
         """The warm start of this run."""
         return WarmStart(
-            self.horizon, self.modulus, self.layers, self.width, self.heads, self.start_accuracy, seed=self.start_seed
+            self.horizon,
+            self.modulus,
+            self.layers,
+            self.width,
+            self.heads,
+            self.output_scale,
+            self.start_accuracy,
+            seed=self.start_seed,
         )
 
     def make_rule(self) -> Rule:
@@ -137,9 +150,7 @@ class TrainConfig:
         limit = self.max_grad_norm
         lines += problem(limit is None or limit > 0, "max_grad_norm", limit, "above 0, or None")
         lines += problem(self.optimizer in ("sgd", "adam"), "optimizer", self.optimizer, "sgd or adam")
-        lines += problem(
-            self.policy in ("transformer", "tabular"), "policy", self.policy, "transformer or tabular"
-        )
+        lines += problem(self.policy in ("transformer", "tabular"), "policy", self.policy, "transformer or tabular")
         if self.policy == "tabular":
             lines += problem(self.temperature == 1.0, "temperature", self.temperature, "1 for a tabular policy")
         lines += self.start().problems()
@@ -199,8 +210,15 @@ class Batch:
 
 
 def collect(
-    policy: Policy, task: ChainTask, update_rule: Rule, questions: int, stream: str, seed: int, index: int,
-    temperature: float = 1.0, device: str = "cpu",
+    policy: Policy,
+    task: ChainTask,
+    update_rule: Rule,
+    questions: int,
+    stream: str,
+    seed: int,
+    index: int,
+    temperature: float = 1.0,
+    device: str = "cpu",
 ) -> Batch:
     """Sample, judge and score batch ``index`` of a stream of questions; repeatable from its arguments."""
     prompts, answers = (x.to(device) for x in task.questions(stream, seed, index * questions, questions))
@@ -279,7 +297,9 @@ def updates(config: TrainConfig, policy: Policy, module: torch.nn.Module) -> Ite
             limit = float("inf") if config.max_grad_norm is None else config.max_grad_norm
             norm = float(torch.nn.utils.clip_grad_norm_([p for p in parameters if p.grad is not None], limit))
             if not norm < float("inf"):
-                raise TrainingDiverged(f"gradient is not finite at update {step}: lower learning_rate or use max_grad_norm")
+                raise TrainingDiverged(
+                    f"gradient is not finite at update {step}: lower learning_rate or use max_grad_norm"
+                )
             row["grad_norm"] = norm
             optimizer.step()
         row["seconds"] = time.perf_counter() - began
@@ -306,7 +326,9 @@ def train(config: TrainConfig) -> pd.DataFrame:
     policy, module = make_policy(config)
     rows = list(
         tqdm(
-            updates(config, policy, module), total=config.updates + 1, disable=not config.progress,
+            updates(config, policy, module),
+            total=config.updates + 1,
+            disable=not config.progress,
             desc=f"{config.rule} seed {config.seed}",
         )
     )

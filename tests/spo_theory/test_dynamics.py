@@ -115,17 +115,6 @@ def test_shared_kernel_moves_all_steps_and_questions_together():
         x = x + 0.1 * 2.0 * np.asarray(expected_update(ReasoningChain(logits=x), r)).mean(0).sum()
 
 
-def test_kernel_over_questions_reduces_to_its_special_cases():
-    logits, r = np.array([[0.2, -0.4], [-1.0, 0.3]]), rule("grpo", group_size=4)
-    shared = np.broadcast_to(np.array([[1.0, 0.5], [0.5, 2.0]])[None, :, None, :], (2, 2, 2, 2))
-    a = solve(ReasoningChain(logits=logits), r, 5, kernel=shared)
-    b = solve(ReasoningChain(logits=logits), r, 5, kernel=shared[0, :, 0, :])
-    np.testing.assert_allclose(a, b, rtol=1e-13)
-    apart = np.einsum("nm,hk->nhmk", 2 * np.eye(2), np.eye(2))  # times 2: the mean over questions divides by 2
-    c = solve(ReasoningChain(logits=logits), r, 5, kernel=apart)
-    np.testing.assert_allclose(c, solve(ReasoningChain(logits=logits), r, 5), rtol=1e-13)
-
-
 def test_adam_on_logits_is_adam():
     import torch
 
