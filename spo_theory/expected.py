@@ -1,8 +1,9 @@
 """Exact expected advantages and updates for any group size (docs/theory.md, section 2)."""
 
+import math
 import warnings
 from collections.abc import Callable
-from math import comb, lgamma
+from math import comb
 from typing import Any, Literal, get_args
 
 import jax
@@ -19,6 +20,9 @@ Method = Literal["auto", "enumerate", "quadrature"]
 Expectation = Callable[[Any], jax.Array]
 MAX_COMPOSITIONS = 2_000_000  # what an enumeration may hold: some hundred MB
 POWERS_UP_TO = 128  # largest group whose multinomial coefficients stay far from overflow
+PAIR_TABLE = 2**22  # entries of the largest table of pairs of classes: 32 MB
+BLOCK = 2**19  # numbers an evaluation works on at a time: 4 MB, about what a cache holds
+SMALLEST = 1e-150  # a probability of 0 is moved here before a logarithm: values stay 0, slopes stay right
 
 
 class AccuracyWarning(UserWarning):
@@ -39,20 +43,40 @@ def member_classes(counts: np.ndarray) -> np.ndarray:
     return (member[None, :, None] >= np.cumsum(counts, axis=1)[:, None, :-1]).sum(-1)
 
 
-def multinomial(counts: np.ndarray) -> Callable[[jax.Array], jax.Array]:
+def in_blocks(function: Expectation, size: int) -> Expectation:
+    """Evaluate ``function`` of ``p`` ``(..., K)`` some rows at a time when one row needs ``size`` numbers."""
+    rows = max(1, BLOCK // size)
+
+    def blocked(p: Any) -> jax.Array:
+        p = jnp.asarray(p, float)
+        count = math.prod(p.shape[:-1])
+        if p.ndim == 1 or count <= rows:
+            return function(p)
+        flat = jax.lax.map(function, p.reshape(count, p.shape[-1]), batch_size=rows)
+        return flat.reshape(*p.shape[:-1], *flat.shape[1:])
+
+    return blocked
+
+
+def log_multinomial(counts: np.ndarray) -> np.ndarray:
+    """Logarithm ``(C,)`` of the number of orders of each row of counts ``(C, K)``; errors near 1e-16 of the largest."""
+    size = int(counts[0].sum())
+    log_factorial = np.cumsum(np.log(np.maximum(np.arange(size + 1), 1).astype(np.longdouble)))
+    return np.asarray(log_factorial[size] - log_factorial[counts].sum(1), dtype=float)
+
+
+def multinomial(counts: np.ndarray) -> Expectation:
     """Jit-able function from ``p`` ``(..., K)`` to the probability ``(..., C)`` of each row of counts.
 
     Exact at ``p_k = 0``, with the right derivative there.
     """
     size = int(counts[0].sum())
-    log_factorial = np.array([lgamma(n + 1.0) for n in range(size + 1)])
-    log_ways = log_factorial[size] - log_factorial[counts].sum(1)
+    log_ways = log_multinomial(counts)
     if size > POWERS_UP_TO:
-        n, ways = jnp.asarray(counts, float), jnp.asarray(log_ways)
+        n, ways = jnp.asarray(counts.T, float), jnp.asarray(log_ways)
 
         def by_logarithm(p: jax.Array) -> jax.Array:
-            log_p = jnp.where(p > 0, jnp.log(jnp.where(p > 0, p, 1.0)), -1e300)
-            return jnp.exp(log_p @ n.T + ways)
+            return jnp.exp(jnp.log(jnp.where(p > SMALLEST, p, p + SMALLEST)) @ n + ways)
 
         return by_logarithm
     ways = jnp.asarray(np.rint(np.exp(log_ways)) if size <= 16 else np.exp(log_ways))
@@ -77,24 +101,36 @@ def _by_enumeration(rewards: np.ndarray, group_size: int, advantage: GroupAdvant
         for k, own in enumerate(rewards):  # the advantage of a response of class k among these others
             table[block, k] = advantage(np.concatenate([np.full((len(block), 1), own), others], axis=1))[:, 0]
     chance, a = multinomial(counts), jnp.asarray(table)
-    return lambda p: chance(jnp.asarray(p, float)) @ a
+    return in_blocks(lambda p: chance(p) @ a, len(counts))
 
 
 def _by_quadrature(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, refine: int = 1) -> Expectation:
     # std with ddof 1 is std with ddof 0 times a factor, which moves into eps and the result
     factor = np.sqrt(group_size / (group_size - advantage.ddof))
     rule = nodes(rewards, group_size, advantage.eps / factor, refine=refine)
-    kernel = jnp.asarray(rule.kernel)
-    weight = jnp.asarray(rule.weight * (group_size - 1) / group_size / factor)
-    difference = jnp.asarray(rewards[None, :] - rewards[:, None])  # [j, k] = r_k - r_j
+    kernel, weight = rule.kernel, rule.weight * (group_size - 1) / group_size / factor
+    k, j = np.triu_indices(len(rewards), 1)
+    transposed = jnp.asarray(np.ascontiguousarray(kernel.T))
+    # a_k = sum_j p_j d_kj with d_kj odd: it leaves out equal rewards exactly, no cancellation if one class dominates
+    if len(weight) * len(k) <= PAIR_TABLE:
+        pairs = jnp.asarray(weight[:, None] * kernel[:, k] * kernel[:, j] * (rewards[k] - rewards[j]))
+        place = np.full((len(rewards), len(rewards)), 2 * len(k))  # of d_kj among all d, all -d, and a 0
+        place[k, j], place[j, k] = np.arange(len(k)), np.arange(len(k), 2 * len(k))
 
-    def expected(p: Any) -> jax.Array:
-        share = jnp.asarray(p, float)[..., None, :] * kernel
-        others = share.sum(-1) ** (group_size - 2)
-        # the pair difference leaves out equal rewards exactly: no cancellation when one class dominates
-        return jnp.einsum("...l,lk,...lk->...k", weight * others, kernel, share @ difference)
+        def by_table(p: jax.Array) -> jax.Array:
+            d = (p @ transposed) ** (group_size - 2) @ pairs
+            d = jnp.concatenate([d, -d, jnp.zeros((*d.shape[:-1], 1))], axis=-1)
+            return jnp.einsum("...kj,...j->...k", d[..., place], p)
 
-    return expected
+        return in_blocks(by_table, len(weight))
+    factors, weights = jnp.asarray(kernel), jnp.asarray(weight)
+    difference = jnp.asarray(rewards[:, None] - rewards[None, :])
+
+    def by_product(p: jax.Array) -> jax.Array:
+        scaled = (weights * (p @ transposed) ** (group_size - 2))[..., None, :] * transposed
+        return jnp.einsum("...kj,...j->...k", difference * (scaled @ factors), p)
+
+    return in_blocks(by_product, kernel.size)
 
 
 def choose_method(rewards: np.ndarray, group_size: int) -> str:
@@ -103,7 +139,8 @@ def choose_method(rewards: np.ndarray, group_size: int) -> str:
     if len(distinct) < 2:
         return "enumerate"
     rows = comb(group_size + len(distinct) - 2, len(distinct) - 1)
-    return "enumerate" if rows <= min(node_count(distinct, group_size), MAX_COMPOSITIONS) else "quadrature"
+    # a row gathers K powers and was measured to cost about twice a node
+    return "enumerate" if rows <= min(node_count(distinct, group_size) // 2, MAX_COMPOSITIONS) else "quadrature"
 
 
 def advantage_function(
@@ -118,7 +155,8 @@ def advantage_function(
     """Prepare `expected_advantages` for fixed rewards: a function from ``p`` ``(..., K)`` to ``(..., K)``.
 
     All that does not depend on ``p`` is computed here, once. The function can be jitted, vmapped and
-    differentiated, and checks nothing. Arguments and errors as in `expected_advantages`.
+    differentiated, and checks nothing. Outside the simplex it is a form of degree G - 1 in ``p``, the same by every
+    method. Arguments and errors as in `expected_advantages`. Derived in docs/theory.md, section 2.
     """
     return _prepare(rewards, group_size, GroupAdvantage(ddof, std_eps, scale), method)
 
@@ -134,10 +172,10 @@ def _prepare(rewards: Any, group_size: int, advantage: GroupAdvantage, method: s
     )
     if advantage.scale == "none":
         difference = jnp.asarray(r[None, :] - r[:, None]) * (group_size - 1) / group_size
-        return lambda p: jnp.asarray(p, float) @ difference
+        return lambda p: _total(p) ** (group_size - 2) * (jnp.asarray(p, float) @ difference)
     distinct, index = np.unique(r, return_inverse=True)
     if len(distinct) == 1:
-        return lambda p: 0.0 * jnp.asarray(p, float)
+        return lambda p: jnp.zeros_like(jnp.asarray(p, float))
     if method == "auto":
         method = choose_method(distinct, group_size)
     if method == "enumerate":
@@ -150,6 +188,10 @@ def _prepare(rewards: Any, group_size: int, advantage: GroupAdvantage, method: s
         return inner
     member = jnp.asarray(np.eye(len(distinct))[index])  # classes of equal reward count as one
     return lambda p: inner(jnp.asarray(p, float) @ member)[..., index]
+
+
+def _total(p: Any) -> jax.Array:
+    return jnp.asarray(p, float).sum(-1, keepdims=True)
 
 
 def _check_probabilities(p: np.ndarray, classes: int) -> None:
@@ -219,26 +261,27 @@ def class_rewards(rule: Rule, rts: Any) -> tuple[np.ndarray, np.ndarray | None]:
     return plain, np.where(correct, 1.0, rule.colouring.values(np.asarray(rts, dtype=float)))
 
 
-def combine_scopes(rule: Rule, rts: Any, prepare: Callable[[np.ndarray], Expectation], others: int) -> Expectation:
-    """Expectation given ``k`` of a group statistic under a rule's scope, as a function of ``p`` ``(..., K)``.
+def combine_scopes(rule: Rule, rts: Any, prepare: Callable[[np.ndarray], Expectation], given: int = 1) -> Expectation:
+    """Expectation of a group statistic under a rule's scope, given the classes of ``given`` of its responses.
 
-    ``prepare(rewards)`` gives the expectation for fixed rewards. Groups coloured only when all-negative are
-    split: with a correct response the plain rewards hold; without one (``others`` other responses are wrong
-    too) the classes are independent draws from the wrong ones, renormalized. Plain rewards contribute nothing
-    to all-negative groups. Derived in docs/theory.md, section 2.4.
+    ``prepare(rewards)`` returns, for fixed rewards, a function from ``p`` ``(..., K)`` to that expectation, shape
+    ``(..., K)`` or ``(..., K, K)`` for one or two given classes, a form of degree ``G - given`` in ``p``. The
+    statistic must be 0 in a group of equal rewards. With colouring in all-negative groups only, the plain rewards
+    give what the mixed groups contribute, and the coloured rewards of the wrong classes alone the rest: applied to
+    their probabilities as they stand, a form brings the factor ``(1 - P)^(G - given)`` with it, smooth at P = 1.
+    Derived in docs/theory.md, section 2.4.
     """
     plain, coloured = class_rewards(rule, rts)
-    if coloured is None:
+    if rule.colouring is None or coloured is None:
         return prepare(plain)
-    if rule.colouring is not None and rule.colouring.scope == "all_incorrect":
+    if rule.colouring.scope == "all_incorrect":
         return prepare(coloured)
     mixed, negative = prepare(plain), prepare(coloured[:-1])
 
     def expected(p: Any) -> jax.Array:
         p = jnp.asarray(p, float)
-        wrong = p[..., :-1].sum(-1, keepdims=True)
-        inside = negative(p[..., :-1] / jnp.where(wrong > 0, wrong, 1.0)) * wrong**others
-        return mixed(p) + jnp.concatenate([inside, jnp.zeros_like(p[..., -1:])], axis=-1)
+        inside = negative(p[..., :-1])
+        return mixed(p) + jnp.pad(inside, [(0, 0)] * (inside.ndim - given) + [(0, 1)] * given)
 
     return expected
 
@@ -249,9 +292,7 @@ def rule_advantage_function(rule: Rule, rts: Any, method: Method = "auto") -> Ex
     The last class is the correct one. Returns a jit-, vmap- and grad-able function from ``p`` ``(..., K)`` to
     ``(..., K)``. Derived in docs/theory.md, section 2.4.
     """
-    return combine_scopes(
-        rule, rts, lambda r: _prepare(r, rule.group_size, rule.advantage, method), rule.group_size - 1
-    )
+    return combine_scopes(rule, rts, lambda r: _prepare(r, rule.group_size, rule.advantage, method))
 
 
 def expected_update(chain: ReasoningChain, rule: Rule, method: Method = "auto") -> np.ndarray:

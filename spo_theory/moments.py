@@ -57,7 +57,9 @@ def square_function(rewards: Any, group_size: int, advantage: GroupAdvantage) ->
         n = group_size
 
         def mean_only(p: Any) -> Any:
-            return (n - 1) / n**2 * (p @ d**2 + (n - 2) * (p @ d) ** 2)
+            total = p.sum(-1, keepdims=True)
+            same = total ** (n - 2) * (p @ d**2)
+            return (n - 1) / n**2 * (same + (n - 2) * total ** (n - 3) * (p @ d) ** 2 if n > 2 else same)
 
         inner: Expectation = mean_only
     elif len(r) == 1:
@@ -80,4 +82,4 @@ def rule_square_function(rule: Rule, rts: Any) -> Expectation:
 
     Derived in docs/theory.md, section 3.
     """
-    return combine_scopes(rule, rts, lambda r: square_function(r, rule.group_size, rule.advantage), rule.group_size - 1)
+    return combine_scopes(rule, rts, lambda r: square_function(r, rule.group_size, rule.advantage))

@@ -1,0 +1,107 @@
+"""Speed of the exact expected updates: sweeps, one large evaluation, growth with G and H, against Monte Carlo."""
+
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from spo_theory import ReasoningChain, expected_update, rule, sampled_update
+from spo_theory.chain import class_probabilities, class_scores
+from spo_theory.expected import choose_method, class_rewards, rule_advantage_function
+from spo_theory.quadrature import node_count
+
+
+def seconds(function: Callable[[], object], at_least: float = 1.0) -> float:
+    """Shortest time of one call, after a first call that compiles; repeated for ``at_least`` seconds."""
+    jax.block_until_ready(function())
+    best, start = np.inf, time.perf_counter()
+    while time.perf_counter() - start < at_least or best == np.inf:
+        t = time.perf_counter()
+        jax.block_until_ready(function())
+        best = min(best, time.perf_counter() - t)
+    return best
+
+
+def update_of(horizon: int, group_size: int, scope: str = "all_incorrect") -> Callable[[jax.Array], jax.Array]:
+    """The jitted expected update as a function of logits ``(..., H)``."""
+    r = rule("spo", group_size=group_size, beta=5.0, gamma=0.5, scope=scope)
+    advantages = rule_advantage_function(r, ReasoningChain(step_success=np.full(horizon, 0.5)).rts)
+
+    @jax.jit
+    def update(logits: jax.Array) -> jax.Array:
+        p = class_probabilities(logits)
+        return jnp.einsum("...k,...kh->...h", p * advantages(p), class_scores(logits))
+
+    return update
+
+
+def sweeps() -> None:
+    """Updates per minute of a batched sweep over initial conditions."""
+    print("sweep                          updates/min     wanted")
+    for horizon, group_size, rows, wanted in ((4, 8, 20_000, 1e6), (8, 64, 1000, 1e5)):
+        logits = jnp.asarray(np.random.default_rng(0).normal(size=(rows, horizon)))
+        for scope in ("all_incorrect", "all_negative"):
+            update = update_of(horizon, group_size, scope)
+            speed = rows / seconds(lambda f=update, x=logits: f(x)) * 60
+            print(f"H={horizon:<3} G={group_size:<5} {scope:<15} {speed:12.3g} {wanted:10.0e}")
+
+
+def single() -> None:
+    """Time of one evaluation, compiled."""
+    print("\none evaluation               ms   prepare ms     wanted ms")
+    for horizon, group_size in ((4, 8), (8, 64), (16, 1024), (64, 1024), (64, 4096)):
+        start = time.perf_counter()
+        update = update_of(horizon, group_size)
+        prepared = time.perf_counter() - start
+        x = jnp.zeros(horizon)
+        wanted = "50" if (horizon, group_size) == (64, 1024) else ""
+        print(f"H={horizon:<3} G={group_size:<5} {seconds(lambda f=update, x=x: f(x)) * 1e3:16.3g}"
+              f" {prepared * 1e3:10.0f} {wanted:>10}")  # fmt: skip
+
+
+def growth() -> None:
+    """Exponents of cost against G and H by least squares on logarithms: nodes, and time of one evaluation."""
+    print("\ngrowth exponent              nodes       time")
+    for name, cases in (
+        ("G, at H=8", [(8, g) for g in (64, 256, 1024, 4096)]),
+        ("H, at G=64", [(h, 64) for h in (8, 16, 32, 64)]),
+    ):
+        size = np.log([c[1] if name[0] == "G" else c[0] for c in cases])
+        counts, times = [], []
+        for horizon, group_size in cases:
+            chain = ReasoningChain(step_success=np.full(horizon, 0.5))
+            coloured = class_rewards(rule("spo", beta=5.0, gamma=0.5), chain.rts)[1]
+            assert coloured is not None
+            assert choose_method(coloured, group_size) == "quadrature"
+            counts.append(node_count(coloured, group_size))
+            update, x = update_of(horizon, group_size), jnp.zeros(horizon)
+            times.append(seconds(lambda f=update, x=x: f(x), 0.5))
+        slopes = [np.polyfit(size, np.log(y), 1)[0] for y in (counts, times)]
+        print(f"{name:<24} {slopes[0]:10.2f} {slopes[1]:10.2f}")
+
+
+def against_monte_carlo() -> None:
+    """Time to a relative error of 1e-4 by sampling, extrapolated from its standard error, over the exact time."""
+    print("\nH=4, to 1e-4            exact s   Monte Carlo s       ratio")
+    chain = ReasoningChain(step_success=[0.4, 0.5, 0.6, 0.5])
+    for group_size in (8, 64, 512):
+        r = rule("spo", group_size=group_size, beta=5.0, gamma=0.5, scope="all_incorrect")
+        update, x = update_of(4, group_size), jnp.asarray(chain.logits)
+        exact = seconds(lambda f=update, x=x: f(x))
+        groups = 2**20 // group_size
+        sampled_update(chain, r, groups, 0)
+        start = time.perf_counter()
+        got = sampled_update(chain, r, groups, 1)
+        spent = time.perf_counter() - start
+        error = np.linalg.norm(got.standard_error) / np.linalg.norm(expected_update(chain, r))
+        needed = spent * (error / 1e-4) ** 2
+        print(f"G={group_size:<16} {exact:12.3g} {needed:14.3g} {needed / exact:12.3g}")
+
+
+if __name__ == "__main__":
+    sweeps()
+    single()
+    growth()
+    against_monte_carlo()
