@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from figures import style
 
@@ -24,7 +25,7 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
     style.need(table, ["source", "rule", "group_size", "horizon", "seed", "updates"], "the escape figure")
     sizes = sorted(table["group_size"].unique())
     marker = dict(zip(sizes, ["o", "s", "^", "D"], strict=False))
-    shift = dict(zip(sizes, np.linspace(-0.09, 0.09, len(sizes)), strict=True))
+    shift = dict(zip(sizes, np.linspace(-0.09, 0.09, len(sizes)) if len(sizes) > 1 else [0.0], strict=True))
     figure = Figure(figsize=(8.6, 4.0), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     for ax, rules in ((left, style.rules_of(table)), (right, ["spo"])):
@@ -54,6 +55,7 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
                     markerfacecolor="white" if size != sizes[0] else None,
                 )
         ax.set_xlabel("steps per question, H")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set(yscale="log", ylabel="updates until success reaches 1/2")
     right.set_ylim(bottom=0)
     style.panel_letter(left, "a", "every rule, logarithmic axis")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
+from textwrap import fill
 from typing import Any, ParamSpec, cast
 
 import matplotlib
@@ -124,13 +125,13 @@ def ladder(values: Sequence[Any]) -> dict[Any, Any]:
 def over_seeds(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """Mean over seeds of ``column`` at every step, with the 95 % Student t interval of the mean.
 
-    Returns columns step, mean, low, high, n, at the steps that every seed reached; a single seed has no
-    interval (low and high are NaN).
+    Returns columns step, mean, low, high, n, at the steps that every seed reached; fewer than three seeds have
+    no interval (low and high are NaN): at two, Student's factor is 12.7 and the band says nothing.
     """
     wide = table.pivot_table(index="step", columns="seed", values=column).dropna()
     n = wide.shape[1]
     mean = wide.mean(axis=1)
-    half = student.ppf(0.975, n - 1) * wide.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else mean * np.nan
+    half = student.ppf(0.975, n - 1) * wide.std(axis=1, ddof=1) / np.sqrt(n) if n > 2 else mean * np.nan
     return pd.DataFrame({"step": wide.index, "mean": mean, "low": mean - half, "high": mean + half, "n": n})
 
 
@@ -139,6 +140,8 @@ def seeds_note(table: pd.DataFrame) -> str:
     n = table["seed"].nunique()
     if n == 1:
         return "One seed."
+    if n == 2:
+        return "Bold: mean of 2 seeds, too few for an interval. Faint: each seed."
     return f"Bold: mean of {n} seeds. Band: 95 % interval of the mean (Student t). Faint: each seed."
 
 
@@ -149,7 +152,7 @@ def draw_seeds(ax: Axes, table: pd.DataFrame, column: str, rule: str, faint: boo
             ax.plot(one["step"], one[column], color=colour(rule), linewidth=0.5, alpha=0.35, zorder=1)
     mean = over_seeds(table, column)
     ax.plot(mean["step"], mean["mean"], color=colour(rule), linewidth=1.7, zorder=3, gid=f"mean {rule}")
-    if mean["low"].notna().all():
+    if len(mean) and mean["low"].notna().all():
         ax.fill_between(mean["step"], mean["low"], mean["high"], color=colour(rule), alpha=0.2, linewidth=0, zorder=2)
 
 
@@ -180,5 +183,7 @@ def panel_letter(ax: Axes, letter: str, text: str) -> None:
 
 
 def foot(figure: Figure, text: str) -> None:
-    """Write ``text`` below all panels."""
-    figure.supxlabel(text, fontsize=8, color="#444444", x=0.01, ha="left")
+    """Write ``text`` below all panels, its lines broken to the figure's width."""
+    room = int(figure.get_figwidth() * 16.5)  # characters of 8 points that fit
+    lines = [fill(line, room) for line in text.splitlines()]
+    figure.supxlabel("\n".join(lines), fontsize=8, color="#444444", x=0.01, ha="left")

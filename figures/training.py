@@ -57,7 +57,9 @@ def legend(figure: Figure, rules: list[str]) -> None:
     handles += [
         Line2D([], [], color=style.dark(r), label=f"{style.label(r)}, theory", **style.THEORY_LINE) for r in rules
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=len(handles) if figure.get_figwidth() > 7.5 else len(rules)
+    )
 
 
 @style.styled

@@ -45,15 +45,14 @@ def _verdict(passed: list[bool]) -> str:
     return "holds in part" if any(passed) else "does not hold"
 
 
-def _verdict_of(intervals: list[tuple[float, float]], null: float = 0.0) -> str:
-    """Verdict from the intervals of effects that the claim says are above ``null``."""
-    if all(low > null for low, _ in intervals):
-        return "holds"
-    if any(low > null for low, _ in intervals):
-        return "holds in part"
-    if any(high < null for _, high in intervals):
-        return "does not hold"
-    return "not testable here"  # every interval includes no effect: too few seeds to tell
+def _by_intervals(statistic: str, interval: str, effects: list[tuple[float, float]], null: float = 0.0) -> Finding:
+    """A finding from the intervals of effects that the claim says are above ``null``."""
+    above, below = [low > null for low, _ in effects], [high < null for _, high in effects]
+    if any(above):
+        return Finding(statistic, interval, _verdict(above))
+    if any(below):
+        return Finding(statistic, interval, "does not hold")
+    return Finding(statistic, f"{interval} (every one includes no effect: too few seeds)", "not testable here")
 
 
 def _pooled(parts: list[str]) -> str:
@@ -149,10 +148,11 @@ def acceleration(tables: Tables) -> Finding | None:
         effects.append((low if missed == 0 else np.nan, high))  # SPO not there: the ratio is no lower bound
     if not parts:
         return None
-    return Finding(
+    return _by_intervals(
         "updates to half success, GRPO over SPO: " + _pooled(parts),
         "95 % t of the log ratio over seeds: " + _pooled(intervals),
-        _verdict_of(effects, null=1.0),
+        effects,
+        null=1.0,
     )
 
 
@@ -208,10 +208,10 @@ def early_gain(tables: Tables) -> Finding | None:
         effects.append((low if first.mean() > 0 else -np.inf, high))
     if not parts:
         return None
-    return Finding(
+    return _by_intervals(
         "mean lead of SPO in success, first two thirds then last third: " + _pooled(parts),
         "95 % t of the difference over seeds: " + _pooled(intervals),
-        _verdict_of(effects),
+        effects,
     )
 
 
@@ -233,10 +233,10 @@ def entropy_falls(tables: Tables) -> Finding | None:
         effects.append((-high, -low))
     if not parts:
         return None
-    return Finding(
+    return _by_intervals(
         "entropy per token over the run, SPO minus GRPO (nats): " + _pooled(parts),
         "95 % t over seeds: " + _pooled(intervals),
-        _verdict_of(effects),
+        effects,
     )
 
 
@@ -279,10 +279,10 @@ def final_lead(tables: Tables) -> Finding | None:
         effects.append((low, high))
     if not parts:
         return None
-    return Finding(
+    return _by_intervals(
         "success at the end of training, SPO minus GRPO: " + _pooled(parts),
         "95 % t over seeds: " + _pooled(intervals),
-        _verdict_of(effects),
+        effects,
     )
 
 
@@ -422,7 +422,7 @@ def judge_claims(tables: Tables) -> pd.DataFrame:
                 "statistic": finding.statistic,
                 "interval": finding.interval,
                 "verdict": finding.verdict,
-                "figure": c.figure if finding.verdict != "not testable here" else "",
+                "figure": c.figure if finding.interval else "",
             }
         )
     return pd.DataFrame(rows)
