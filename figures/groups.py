@@ -43,7 +43,7 @@ def draw(curves: pd.DataFrame) -> Figure:
             which(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
         style.panel_letter(top, letter, name)
         if top.get_subplotspec().is_first_col():  # type: ignore[union-attr]
-            top.set_ylabel("share of all-negative groups")
+            top.set_ylabel("share of\nall-negative groups")
             bottom.set_ylabel("gradient norm")
     floor = 0.5 * np.nanmin(lowest)  # single near-zero updates would otherwise squeeze everything else
     for _, bottom in axes:
