@@ -1,7 +1,7 @@
 """Group-relative advantages on any array library, exact zero for equal rewards in every dtype."""
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite, nan
 from typing import Any, Literal, get_args
 
 from array_api_compat import array_namespace, is_jax_array
@@ -54,18 +54,16 @@ class GroupAdvantage:
         if valid is not None:
             r = xp.where(valid, r, xp.zeros_like(r))
         if not _is_traced(r):
-            finite = xp.isfinite(r)
-            if not bool(xp.all(finite)):
-                bad = float(r[~finite][0])
-                check(False, "rewards", bad, "finite numbers")
+            for bad, found in ((nan, xp.isnan(r)), (inf, r == inf), (-inf, r == -inf)):
+                check(not bool(xp.any(found)), "rewards", bad, "finite numbers")
         if valid is None:
             low, high = xp.min(r, axis=-1, keepdims=True), xp.max(r, axis=-1, keepdims=True)
             n: Any = r.shape[-1]
             freedom: Any = max(n - self.ddof, 1)
         else:
-            inf = xp.full_like(r, float("inf"))
-            low = xp.min(xp.where(valid, r, inf), axis=-1, keepdims=True)
-            high = xp.max(xp.where(valid, r, -inf), axis=-1, keepdims=True)
+            top = xp.full_like(r, inf)
+            low = xp.min(xp.where(valid, r, top), axis=-1, keepdims=True)
+            high = xp.max(xp.where(valid, r, -top), axis=-1, keepdims=True)
             count = xp.sum(xp.astype(valid, r.dtype), axis=-1, keepdims=True)
             one = xp.ones_like(count)
             n, freedom = (
