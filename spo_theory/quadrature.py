@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erfcx
 
+from spo_theory.advantages import GroupAdvantage
+
 LOG_STEP = 0.25  # spacing of the outer rule in t; its error falls like exp(-pi^2 / spacing)
 MEAN_STEP = 0.75  # spacing of the inner rule in standard deviations; its error falls like exp(-2 pi^2 / spacing^2)
 NEGLIGIBLE = 40.0  # exp(-40) = 4e-18: smaller factors cannot change a double
@@ -48,6 +50,21 @@ class Nodes:
 
     kernel: np.ndarray
     weight: np.ndarray
+
+
+def group_nodes(
+    rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, power: int = 1, refine: int = 1
+) -> Nodes:
+    """Nodes such that a sum over them of ``weight * prod_i kernel[class of i]`` is the group's ``1 / divisor^power``.
+
+    The divisor is ``advantage``'s: std plus eps, or 1 for the mean only, whose one node is u = 0. The std with ddof 1
+    is a factor times the one with ddof 0; the factor moves into eps and the weights. ``power``: 1 or 2.
+    """
+    if advantage.scale == "none":
+        return Nodes(np.ones((1, len(rewards))), np.ones(1))
+    factor = np.sqrt(group_size / (group_size - advantage.ddof))
+    rule = nodes(rewards, group_size, advantage.eps / factor, squared=power == 2, refine=refine)
+    return Nodes(rule.kernel, rule.weight / factor**power)
 
 
 def nodes(rewards: np.ndarray, group_size: int, eps: float, squared: bool = False, refine: int = 1) -> Nodes:
