@@ -27,9 +27,11 @@ def _order(one: pd.DataFrame) -> tuple:
 
 
 def title(one: pd.DataFrame) -> str:
-    """What sets an experiment apart: its horizon and optimizer."""
+    """What sets an experiment apart: its horizon, optimizer and, where it is known, step size."""
     first = one[one["source"] == "network"].iloc[0]
-    return f"H = {int(first['horizon'])}, {str(first['optimizer']).replace('sgd', 'SGD').replace('adam', 'Adam')}"
+    name = str(first["optimizer"]).replace("sgd", "SGD").replace("adam", "Adam")
+    rate = first.get("learning_rate", np.nan)
+    return f"H = {int(first['horizon'])}, {name}" + ("" if pd.isna(rate) else f" {rate:g}")
 
 
 def residuals(one: pd.DataFrame, rule: str, column: str = "success") -> pd.DataFrame:

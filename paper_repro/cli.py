@@ -211,9 +211,9 @@ def compare(options: Compare) -> None:
     import pandas as pd
     from tqdm import tqdm
 
-    from paper_repro import bridge
+    from paper_repro import bridge, comparison
 
-    rate = {"sgd": 0.003, "adam": 3e-4}[options.optimizer] if options.learning_rate is None else options.learning_rate
+    rate = {"sgd": 0.0027, "adam": 3e-4}[options.optimizer] if options.learning_rate is None else options.learning_rate
     spec = bridge.Spec(
         name=f"H{options.horizon}-{options.optimizer}",
         horizon=options.horizon,
@@ -237,7 +237,7 @@ def compare(options: Compare) -> None:
                 bar.set_postfix_str(f"seed {seed}: training with {name}")
                 frames.append(bridge.run_seed(spec, name, seed))
                 bar.update()
-    table = bridge.compare(pd.concat(frames, ignore_index=True))
+    table = comparison.compare(pd.concat(frames, ignore_index=True))
     print(table.T.to_string(header=False, float_format="{:.3f}".format))
     write_table(table, options.out)
 

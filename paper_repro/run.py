@@ -17,6 +17,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures import all_negative, colouring, escape, expected_advantage, groups, style, training, two_step
+from paper_repro import comparison
 from paper_repro.claims import judge_claims
 from paper_repro.experiments import BETA, EXPERIMENTS, GAMMA, choose
 from paper_repro.jobs import Job, config_hash
@@ -118,9 +119,7 @@ def compare(tables: Tables) -> pd.DataFrame | None:
     curves = tables.get("curves")
     if curves is None or not (curves["source"] == "network").any():
         return None
-    from paper_repro import bridge
-
-    return bridge.compare(curves)
+    return comparison.compare(curves)
 
 
 def draw_figures(tables: Tables) -> dict[str, Figure]:
