@@ -42,6 +42,7 @@ def reproduce(
     parts = prepare(out)
     every = [job for e in EXPERIMENTS for job in e.jobs(quick)]
     wanted = [job for e in EXPERIMENTS if e.name in chosen for job in e.jobs(quick)]
+    check_warm_starts(wanted)
     if not resume:
         forget(wanted, parts)
     run_jobs(wanted, parts, workers)
@@ -59,6 +60,16 @@ def prepare(out: Path) -> Path:
     except OSError as error:
         check(False, "out", str(out), f"a directory that can be written ({error.strerror or error})")
     return parts
+
+
+def check_warm_starts(jobs: Sequence[Job]) -> None:
+    """Refuse a corrupt cached checkpoint (`InputError`) before any job starts; a missing one is made later."""
+    configs = {job.arguments["spec"].config("grpo", job.arguments["seed"]) for job in jobs if "spec" in job.arguments}
+    paths = {Path(config.cache_dir) / f"{config.start().key}.pt" for config in configs}
+    for path in sorted(p for p in paths if p.exists()):
+        from toy_llm.storage import load
+
+        load(path)
 
 
 def forget(jobs: Sequence[Job], parts: Path) -> None:

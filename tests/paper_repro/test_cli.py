@@ -55,6 +55,23 @@ def test_bad_input_is_one_line_and_status_2(line, named, capsys, tmp_path, monke
     assert not list(tmp_path.iterdir())
 
 
+def test_a_corrupt_cached_checkpoint_is_refused_before_any_work(capsys, tmp_path, monkeypatch):
+    from paper_repro.bridge import SPECS_QUICK
+
+    monkeypatch.chdir(tmp_path)
+    config = SPECS_QUICK[0].config("grpo", 0)
+    cached = tmp_path / config.cache_dir / f"{config.start().key}.pt"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"half a file")
+    assert main("reproduce --quick --only network --out out".split()) == 2
+    _, err = capsys.readouterr()
+    assert err.startswith("spo: error: checkpoint")
+    assert cached.name in err
+    assert "delete it" in err
+    assert err.count("\n") == 1
+    assert not list((tmp_path / "out" / "data" / "parts").iterdir())
+
+
 def test_bad_input_from_a_shell():
     done = subprocess.run(
         [sys.executable, "-m", "paper_repro", "theory", "--step-success", "2"], capture_output=True, text=True
