@@ -63,7 +63,7 @@ def test_a_corrupt_cached_checkpoint_is_refused_before_any_work(capsys, tmp_path
     cached = tmp_path / config.cache_dir / f"{config.start().key}.pt"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"half a file")
-    assert main("reproduce --quick --only network --out out".split()) == 2
+    assert main(["reproduce", "--quick", "--only", "network", "--out", "out"]) == 2
     _, err = capsys.readouterr()
     assert err.startswith("spo: error: checkpoint")
     assert cached.name in err
