@@ -13,7 +13,8 @@ from spo_theory.expected import rule_advantage_function
 from spo_theory.moments import rule_square_function
 from spo_theory.rules import Rule
 
-Optimizer = Literal["sgd", "adam"]
+Optimizer = Literal["sgd", "momentum", "adam"]
+MOMENTUM = 0.9  # of heavy-ball momentum, the usual value
 BETA1, BETA2, ADAM_EPS = 0.9, 0.999, 1e-8  # Adam's own defaults, arXiv 1412.6980; torch's and optax's too
 
 
@@ -76,6 +77,7 @@ def solve(
     """Follow the exact expected updates of ``rule`` from ``chain``: no sampling, nothing fitted.
 
     ``learning_rate`` multiplies the expected update g. ``kernel``: see `apply_kernel`.
+    ``optimizer="momentum"`` is heavy-ball momentum 0.9, which commutes with a kernel.
     ``optimizer="adam"`` acts on parameters. Without ``features`` these are the logits themselves and the
     gradient is taken as noise-free. With ``features`` ``(H, P)``, the gradient of the mean log-odds of every
     step with respect to P parameters, it is the network linearized at the start; ``gradient_variance``
@@ -94,8 +96,8 @@ def solve(
         check(gradient_variance is None or j is not None, "gradient_variance", "given", "used with features")
         logits, norms = _adam(chain, rule, steps, learning_rate, j, gradient_variance)
     else:
-        check(features is None, "features", "given", "None with optimizer='sgd': use kernel = features @ features.T")
-        logits, norms = _sgd(chain, rule, steps, learning_rate, k)
+        check(features is None, "features", "given", "None unless optimizer='adam': use kernel = features @ features.T")
+        logits, norms = _sgd(chain, rule, steps, learning_rate, k, MOMENTUM if optimizer == "momentum" else 0.0)
     return records(logits, rule.group_size, norms)
 
 
@@ -111,19 +113,22 @@ def update_function(chain: ReasoningChain, rule: Rule) -> Any:
 
 
 def _sgd(
-    chain: ReasoningChain, rule: Rule, steps: int, learning_rate: float, kernel: np.ndarray | None
+    chain: ReasoningChain, rule: Rule, steps: int, learning_rate: float, kernel: np.ndarray | None, momentum: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Logits ``(steps + 1, ..., H)`` and gradient norms ``(steps + 1,)`` of plain gradient steps."""
+    """Logits ``(steps + 1, ..., H)`` and gradient norms ``(steps + 1,)`` of gradient steps with momentum."""
     update = update_function(chain, rule)
     k = None if kernel is None else jnp.asarray(kernel)
 
-    def step(logits: jax.Array, _: None) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    def step(state: tuple[jax.Array, jax.Array], _: None) -> tuple[tuple, tuple[jax.Array, jax.Array]]:
+        logits, velocity = state
         g = update(logits)
         change = apply_kernel(k, g)
         norm = jnp.sqrt(jnp.mean(jnp.sum(g * change, axis=-1)))
-        return logits + learning_rate * change, (logits, norm)
+        velocity = momentum * velocity + change
+        return (logits + learning_rate * velocity, velocity), (logits, norm)
 
-    _, (path, norms) = jax.jit(lambda x: jax.lax.scan(step, x, length=steps + 1))(jnp.asarray(chain.logits))
+    x = jnp.asarray(chain.logits)
+    _, (path, norms) = jax.jit(lambda s: jax.lax.scan(step, s, length=steps + 1))((x, jnp.zeros_like(x)))
     return np.asarray(path), np.asarray(norms)
 
 

@@ -1,11 +1,14 @@
 """The discrete dynamics against the paper's numbers, published tables and independent recursions."""
 
+import jax
 import numpy as np
 import pytest
+import torch
 from scipy.special import binom, expit, logit
 
 from spo_theory import InputError, ReasoningChain, rule, solve
 from spo_theory.dynamics import updates_to
+from spo_theory.expected import rule_advantage_function
 
 TWO_STEP = {
     "spo": rule("spo", group_size=2, shape="raw", scope="all_incorrect"),
@@ -115,20 +118,25 @@ def test_shared_kernel_moves_all_steps_and_questions_together():
         x = x + 0.1 * 2.0 * np.asarray(expected_update(ReasoningChain(logits=x), r)).mean(0).sum()
 
 
-def test_adam_on_logits_is_adam():
-    import torch
-
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("sgd", lambda x: torch.optim.SGD(x, lr=0.1)),
+        ("momentum", lambda x: torch.optim.SGD(x, lr=0.1, momentum=0.9)),
+        ("adam", lambda x: torch.optim.Adam(x, lr=0.1)),
+    ],
+)
+def test_optimizers_on_logits_are_torchs(name, make):
     chain, r = ReasoningChain(step_success=[0.4, 0.6, 0.5]), rule("spo", group_size=4)
-    from spo_theory import expected_update
-
+    advantage = jax.jit(rule_advantage_function(r, chain.rts))
     theta = torch.tensor(chain.logits, requires_grad=True)
-    adam = torch.optim.Adam([theta], lr=0.1)
-    curve = solve(chain, r, steps=20, learning_rate=0.1, optimizer="adam")
+    optimizer = make([theta])
+    curve = solve(chain, r, steps=20, learning_rate=0.1, optimizer=name)
     for row in curve.itertuples():
-        now = theta.detach().numpy().copy()
-        assert (row.q_1, row.q_2, row.q_3) == pytest.approx(tuple(expit(now)), abs=1e-12)
-        theta.grad = -torch.tensor(np.asarray(expected_update(ReasoningChain(logits=now), r)))
-        adam.step()
+        now = ReasoningChain(logits=theta.detach().numpy().copy())
+        assert (row.q_1, row.q_2, row.q_3) == pytest.approx(tuple(expit(now.logits)), abs=1e-12)
+        theta.grad = -torch.tensor((now.class_probs * np.asarray(advantage(now.class_probs))) @ now.scores)
+        optimizer.step()
 
 
 def test_adam_features_reduce_to_logits_for_a_tabular_policy():
