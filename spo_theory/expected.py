@@ -24,6 +24,7 @@ LARGEST_LOG = 700.0  # beyond exp(700) = 1e304 multinomial coefficients overflow
 PAIR_TABLE = 2**22  # entries of the largest table of pairs of classes: 32 MB
 BLOCK = 2**19  # numbers an evaluation works on at a time: 4 MB, about what a cache holds
 DEFAULT = GroupAdvantage()
+LARGEST_GROUP, MOST_CLASSES = 4096, 65  # the range the quadrature was verified in
 SMALLEST = 1e-150  # a probability of 0 is moved here before a logarithm: values stay 0, slopes stay right
 
 
@@ -181,8 +182,8 @@ def advantage_function(
     """Prepare `expected_advantages` for fixed rewards: a function from ``p`` ``(..., K)`` to ``(..., K)``.
 
     All that does not depend on ``p`` is computed here, once. The function can be jitted, vmapped and
-    differentiated, and checks nothing. Outside the simplex it is a form of degree G - 1 in ``p``, the same by every
-    method. Arguments and errors as in `expected_advantages`. Derived in docs/theory.md, section 2.
+    differentiated, and checks no probabilities. Outside the simplex it is a form of degree G - 1 in ``p``, the same
+    by every method. Arguments, errors and warnings as in `expected_advantages`. Derived in docs/theory.md, section 2.
     """
     return _prepare(rewards, group_size, GroupAdvantage(ddof, std_eps, scale), method)
 
@@ -220,10 +221,7 @@ def check_rows(group_size: int, classes: int) -> None:
     check(rows <= MAX_COMPOSITIONS, "group compositions", rows, f"at most {MAX_COMPOSITIONS}; use quadrature")
 
 
-def _prepare(rewards: Any, group_size: int, advantage: GroupAdvantage, method: str, refine: int = 1) -> Expectation:
-    r = np.asarray(rewards, dtype=float)
-    check_prepared(r, group_size, method)
-
+def _build(r: np.ndarray, group_size: int, advantage: GroupAdvantage, method: str, refine: int = 1) -> Expectation:
     def prepare(distinct: np.ndarray) -> Expectation:
         if choose_method(distinct, group_size, advantage, method) == "enumerate":
             check_rows(group_size, len(distinct))
@@ -231,6 +229,43 @@ def _prepare(rewards: Any, group_size: int, advantage: GroupAdvantage, method: s
         return _by_quadrature(distinct, group_size, advantage, refine)
 
     return merge_equal(r, prepare)
+
+
+def _prepare(rewards: Any, group_size: int, advantage: GroupAdvantage, method: str, at: Any = None) -> Expectation:
+    r = np.asarray(rewards, dtype=float)
+    check_prepared(r, group_size, method)
+    function = _build(r, group_size, advantage, method)
+    if not certified(r, group_size, advantage, method):
+        warn_uncertified(function, _build(r, group_size, advantage, method, refine=2), r.size, at)
+    return function
+
+
+def certified(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, method: str) -> bool:
+    """Whether results for these rewards ``(K,)`` lie in the verified range (docs/theory.md, section 2.3)."""
+    distinct = np.unique(rewards)
+    if (
+        len(distinct) == 1
+        or advantage.scale == "none"
+        or (group_size <= LARGEST_GROUP and len(distinct) <= MOST_CLASSES)
+    ):
+        return True
+    return choose_method(distinct, group_size, advantage, method) == "enumerate"
+
+
+def relative_change(coarse: Expectation, fine: Expectation, p: Any) -> float:
+    """Largest difference of two versions of an expectation at ``p``, over its largest value."""
+    a, b = np.asarray(coarse(p)), np.asarray(fine(p))
+    return float(np.abs(a - b).max() / max(np.abs(b).max(), np.finfo(float).tiny))
+
+
+def warn_uncertified(function: Expectation, fine: Expectation, classes: int, at: Any = None) -> None:
+    """Warn with an error estimate at the probabilities ``at`` (default: equal ones) from a refined version."""
+    error = relative_change(function, fine, np.full(classes, 1 / classes) if at is None else at)
+    where = "equal class probabilities" if at is None else "these class probabilities"
+    message = (
+        f"outside the range the quadrature is certified in (group size up to {LARGEST_GROUP}, up to {MOST_CLASSES}"
+    )
+    warnings.warn(f"{message} classes); estimated relative error at {where}: {error:.1e}", AccuracyWarning, 4)
 
 
 def _check_probabilities(p: np.ndarray, classes: int) -> None:
@@ -266,30 +301,20 @@ def expected_advantages(
     r = np.asarray(rewards, dtype=float)
     if not isinstance(class_probs, jax.core.Tracer):
         _check_probabilities(np.asarray(class_probs, dtype=float), r.size)
-    function = advantage_function(r, group_size, std_eps=std_eps, ddof=ddof, scale=scale, method=method)
-    distinct = np.unique(r)
-    if scale == "std" and len(distinct) > 1 and not isinstance(class_probs, jax.core.Tracer):
-        used = choose_method(distinct, group_size, method=method)
-        if used == "quadrature" and not certified(distinct, group_size):
-            error = quadrature_error(class_probs, r, group_size, std_eps=std_eps, ddof=ddof)
-            warnings.warn(f"quadrature outside its certified range: estimated error {error:.1e}", AccuracyWarning, 2)
-    return function(class_probs)
-
-
-def certified(distinct: np.ndarray, group_size: int) -> bool:
-    """Whether the quadrature was verified to 1e-11 for such groups and distinct rewards (docs/theory.md, 2.3)."""
-    near = np.ptp(distinct) / np.diff(distinct).min()
-    return group_size <= 4096 and len(distinct) <= 65 and bool(near <= 1e4)
+    at = None if isinstance(class_probs, jax.core.Tracer) else class_probs
+    return _prepare(r, group_size, GroupAdvantage(ddof, std_eps, scale), method, at)(class_probs)
 
 
 def quadrature_error(class_probs: Any, rewards: Any, group_size: int, *, std_eps: float = 0.0, ddof: int = 0) -> float:
     """Largest change of an expected advantage when the quadrature's spacings are halved, over the largest one.
 
-    Arguments as in `expected_advantages`. Derived in docs/theory.md, section 2.
+    Arguments and errors as in `expected_advantages`. Derived in docs/theory.md, section 2.3.
     """
-    advantage = GroupAdvantage(ddof, std_eps)
-    coarse, fine = (np.asarray(_prepare(rewards, group_size, advantage, "quadrature", n)(class_probs)) for n in (1, 2))
-    return float(np.abs(coarse - fine).max() / max(np.abs(fine).max(), np.finfo(float).tiny))
+    r = np.asarray(rewards, dtype=float)
+    _check_probabilities(np.asarray(class_probs, dtype=float), r.size)
+    check_prepared(r, group_size, "quadrature")
+    coarse, fine = (_build(r, group_size, GroupAdvantage(ddof, std_eps), "quadrature", n) for n in (1, 2))
+    return relative_change(coarse, fine, class_probs)
 
 
 def class_rewards(rule: Rule, rts: Any) -> tuple[np.ndarray, np.ndarray | None]:

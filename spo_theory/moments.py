@@ -12,6 +12,7 @@ from spo_theory.checks import check
 from spo_theory.expected import (
     Expectation,
     Method,
+    certified,
     check_prepared,
     check_rows,
     choose_method,
@@ -22,6 +23,7 @@ from spo_theory.expected import (
     member_classes,
     merge_equal,
     multinomial,
+    warn_uncertified,
 )
 from spo_theory.quadrature import group_nodes
 from spo_theory.rules import Rule
@@ -29,14 +31,14 @@ from spo_theory.rules import Rule
 SMALLEST = 1e-100  # a factor phi below this is not divided by: what it multiplies is 0 to every digit
 
 
-def _squares(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, method: str) -> Expectation:
+def _squares(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, method: str, refine: int) -> Expectation:
     if method == "enumerate":
         counts = compositions(group_size - 1, len(rewards))
         others = rewards[member_classes(counts)]
         groups = (np.concatenate([np.full((len(counts), 1), r), others], axis=1) for r in rewards)
         chance, table = multinomial(counts), jnp.asarray(np.stack([advantage(g)[:, 0] ** 2 for g in groups], axis=1))
         return in_blocks(lambda p: chance(p) @ table, len(counts))
-    rule = group_nodes(rewards, group_size, advantage, power=2)
+    rule = group_nodes(rewards, group_size, advantage, power=2, refine=refine)
     kernel, weight = jnp.asarray(rule.kernel), jnp.asarray(rule.weight * (group_size - 1) / group_size**2)
     d = jnp.asarray(rewards[None, :] - rewards[:, None])
 
@@ -53,7 +55,7 @@ def _squares(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, me
     return in_blocks(expected, rule.kernel.size)
 
 
-def _products(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, method: str) -> Expectation:
+def _products(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, method: str, refine: int) -> Expectation:
     classes = len(rewards)
     if method == "enumerate":
         counts = compositions(group_size - 2, classes)
@@ -66,7 +68,7 @@ def _products(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, m
                 table[:, k, j] = table[:, j, k] = a[:, 0] * a[:, 1]
         chance, flat = multinomial(counts), jnp.asarray(table.reshape(len(counts), -1))
         return in_blocks(lambda p: (chance(p) @ flat).reshape(*p.shape[:-1], classes, classes), len(counts))
-    rule = group_nodes(rewards, group_size, advantage, power=2)
+    rule = group_nodes(rewards, group_size, advantage, power=2, refine=refine)
     n = group_size
     kernel, weight = jnp.asarray(rule.kernel), jnp.asarray(rule.weight / n**2)
     d = jnp.asarray(rewards[None, :] - rewards[:, None])
@@ -112,13 +114,19 @@ def _moment(
     r = np.asarray(rewards, dtype=float)
     check_prepared(r, group_size, method)
 
-    def prepare(distinct: np.ndarray) -> Expectation:
-        used = choose_method(distinct, group_size, advantage, method)
-        if used == "enumerate":
-            check_rows(group_size, len(distinct))
-        return build(distinct, group_size, advantage, used)
+    def at(refine: int) -> Expectation:
+        def prepare(distinct: np.ndarray) -> Expectation:
+            used = choose_method(distinct, group_size, advantage, method)
+            if used == "enumerate":
+                check_rows(group_size, len(distinct))
+            return build(distinct, group_size, advantage, used, refine)
 
-    return merge_equal(r, prepare, given)
+        return merge_equal(r, prepare, given)
+
+    function = at(1)
+    if not certified(r, group_size, advantage, method):
+        warn_uncertified(function, at(2), r.size)
+    return function
 
 
 def rule_square_function(rule: Rule, rts: Any, method: Method = "auto") -> Expectation:

@@ -81,16 +81,16 @@ def nodes(rewards: np.ndarray, group_size: int, eps: float, squared: bool = Fals
     u = np.exp(t - np.exp(-t)) / scale**2
     density = (inverse_variance_weight if squared else inverse_std_weight)(u, eps)
     outer = density * u * (1.0 + np.exp(-t)) * step
-    middle = 0.5 * (r[0] + r[-1])
     kernels, weights = [], []
     for ui, wi in zip(u, outer, strict=True):
         h = MEAN_STEP / refine / np.sqrt(2.0 * ui)
+        # the group's product is at most exp(-u d^2), d the distance of m to the nearest reward: keep near m only.
+        # Rewards out of each other's reach get their own grids, counted from one of them: differences stay exact
         reach = np.sqrt(NEGLIGIBLE / ui)
-        # the group's product is at most exp(-u d^2), d the distance of m to the nearest reward: keep those m only
-        index = [np.arange(np.ceil((x - reach - middle) / h), np.floor((x + reach - middle) / h) + 1) for x in r]
-        m = middle + h * np.unique(np.concatenate(index))
-        kernels.append(np.exp(-(ui / group_size) * (rewards[None, :] - m[:, None]) ** 2))
-        weights.append(np.full(m.size, wi * h * np.sqrt(ui / np.pi)))
+        for near in np.split(r, np.flatnonzero(np.diff(r) > 2.0 * reach) + 1):
+            m = h * np.arange(np.ceil(-reach / h), np.floor((near[-1] - near[0] + reach) / h) + 1)
+            kernels.append(np.exp(-(ui / group_size) * ((rewards - near[0])[None, :] - m[:, None]) ** 2))
+            weights.append(np.full(m.size, wi * h * np.sqrt(ui / np.pi)))
     return Nodes(np.concatenate(kernels), np.concatenate(weights))
 
 

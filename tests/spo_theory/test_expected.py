@@ -26,6 +26,7 @@ from spo_theory.expected import (
     quadrature_error,
     rule_advantage_function,
 )
+from spo_theory.moments import square_function
 from spo_theory.quadrature import inverse_std_weight, inverse_variance_weight, node_count, nodes
 from spo_theory.rewards import Colouring
 from spo_theory.rules import Rule
@@ -173,6 +174,15 @@ def test_error_estimate_sees_a_coarse_rule(monkeypatch):
     error = float(np.abs(got - a).max() / np.abs(a).max())
     assert error > 1e-9
     assert quadrature_error(p, r, 8) == pytest.approx(error, rel=0.1)
+
+
+@pytest.mark.parametrize("gap", [1e-4, 1e-8, 1e-12])
+def test_rewards_that_nearly_agree(gap):
+    r = np.array([0.3, 0.3 + gap, 1.0])
+    for p in probability_sets(3):
+        a, contributions = by_hand(p, r, 50, 0.0, 0)
+        got = np.asarray(advantage_function(r, 50, method="quadrature")(p))
+        assert (np.abs(got - a) <= 1e-13 * contributions).all()
 
 
 def test_eps_far_above_the_rewards():
@@ -495,8 +505,13 @@ def test_bad_input_is_named(change, named):
 
 
 def test_outside_the_certified_range_it_warns_with_the_estimate():
-    with pytest.warns(AccuracyWarning, match="estimated error"):
-        expected_advantages([0.2, 0.3, 0.5], [0.0, 1e-5, 1.0], 64, method="quadrature")
+    with pytest.warns(AccuracyWarning, match=r"these class probabilities: \d\.\de-1\d"):
+        a = expected_advantages([0.2, 0.8], [0.0, 1.0], 20_000)
+    np.testing.assert_allclose(a, [-2.0, 0.5], rtol=1e-4)
+    with pytest.warns(AccuracyWarning, match="equal class probabilities"):
+        rule_advantage_function(rule("grpo", group_size=20_000), [0.0, 1.0])
+    with pytest.warns(AccuracyWarning):
+        square_function([0.0, 1.0], 20_000, GroupAdvantage())
 
 
 def test_tracing_checks_nothing():
