@@ -148,6 +148,9 @@ def test_the_noise_of_a_lone_failure_does_not_vanish():
             ratio.append(variance / np.exp(-z))
         # a share G e^-z of the groups holds one failure at this step, which moves it by sqrt(G - 1) / G
         assert ratio[-1] == pytest.approx((group_size - 1) / group_size, rel=1e-5)
+        assert signal_to_noise(chain, rule("grpo", group_size=group_size))[0] == pytest.approx(
+            np.sqrt(group_size * np.exp(-16.0)), rel=1e-5
+        )
         assert abs(ratio[1] - ratio[2]) < abs(ratio[0] - ratio[1])
 
 
