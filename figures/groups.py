@@ -5,7 +5,7 @@ from string import ascii_lowercase
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 
 from figures import style
 from figures.training import COLUMNS, draw_theory, legend, panels
@@ -39,8 +39,9 @@ def draw(curves: pd.DataFrame) -> Figure:
             draw_theory(bottom, one, rule, "grad_norm")
         top.set(ylim=(-0.02, 1.02), xlim=(0, network["step"].max()))
         bottom.set_yscale("log")
-        for which in (bottom.yaxis.set_major_formatter, bottom.yaxis.set_minor_formatter):
-            which(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+        bottom.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        bottom.yaxis.set_major_formatter("{x:g}")
+        bottom.yaxis.set_minor_locator(NullLocator())
         style.panel_letter(top, letter, name)
         if top.get_subplotspec().is_first_col():  # type: ignore[union-attr]
             top.set_ylabel("share of\nall-negative groups")

@@ -15,6 +15,7 @@ Tables = Mapping[str, pd.DataFrame]
 TITLES = {
     "training": "Theory over a network that was really trained",
     "groups": "All-negative groups and gradient size over training",
+    "large_steps": "Steps too large for the theory",
     "escape": "Updates to half success as questions get longer",
     "two_step": "The paper's two-step model",
     "expected_advantage": "Which responses each rule reinforces",
@@ -180,7 +181,7 @@ def caption(name: str, tables: Tables) -> str:
     """What was measured and what was predicted in figure ``name``."""
     if name in ("training", "groups"):
         curves = tables["curves"]
-        network = curves[curves["source"] == "network"]
+        network = curves[(curves["source"] == "network") & ~curves["experiment"].str.endswith("-large")]
         seeds, updates = network["seed"].nunique(), int(network["step"].max())
         start = network[network["step"] == network["step"].min()]["success"]
         if name == "training":
@@ -197,6 +198,10 @@ def caption(name: str, tables: Tables) -> str:
             "Where the upper curve is at 1, GRPO has no gradient at all and SPO has."
         )
     texts = {
+        "large_steps": (
+            "The same comparison with steps far larger. The theory follows the mean update of a network whose kernel "
+            "stays put; it cannot show what single batches do to a network at such steps, and comes much too early."
+        ),
         "escape": (
             "Predicted: exact expected updates of a chain of H steps of accuracy 0.3, in which every step is its own "
             "parameter. Measured: the same chain trained on sampled groups, the rule applied to every sample."

@@ -135,10 +135,12 @@ def compare(tables: Tables) -> pd.DataFrame | None:
 
 def draw_figures(tables: Tables) -> dict[str, Figure]:
     """Every figure whose tables are there, by name."""
+    tables = dict(tables)
     chain = f"Colouring: beta = {BETA:g}, gamma = {GAMMA:g}, all-negative groups."
     makers: dict[str, tuple[Callable[..., Figure], tuple[str, ...], dict[str, Any]]] = {
         "training": (training.draw, ("curves",), {}),
         "groups": (groups.draw, ("curves",), {}),
+        "large_steps": (training.draw, ("large_steps",), {}),
         "escape": (
             escape.draw,
             ("escape",),
@@ -153,13 +155,21 @@ def draw_figures(tables: Tables) -> dict[str, Figure]:
         "all_negative": (all_negative.draw, ("all_negative",), {}),
         "colouring": (colouring.draw, ("colouring",), {}),
     }
+    tables = tables | _trained(tables.pop("curves", None))
     drawn = {}
     for name, (draw, needs, options) in makers.items():
         if all(n in tables for n in needs):
-            if needs == ("curves",) and not (tables["curves"]["source"] == "network").any():
-                continue
             drawn[name] = draw(*(tables[n] for n in needs), **options)
     return drawn
+
+
+def _trained(curves: pd.DataFrame | None) -> Tables:
+    """The curves of trained networks, those with steps too large for the theory in a table of their own."""
+    if curves is None:
+        return {}
+    large = curves["experiment"].str.endswith("-large")
+    split = {"curves": curves[~large], "large_steps": curves[large]}
+    return {name: table for name, table in split.items() if (table["source"] == "network").any()}
 
 
 def describe(jobs: Sequence[Job], seconds: dict[str, float], *, quick: bool) -> dict[str, Any]:
