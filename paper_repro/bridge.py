@@ -52,6 +52,7 @@ class Spec:
             "group_size": self.group_size,
             "model": "transformer",
             "optimizer": self.optimizer,
+            "learning_rate": self.learning_rate,
             "seed": seed,
         }
 
