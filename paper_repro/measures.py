@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from spo_theory.crossing import first_reach
+
 
 def smooth(values: np.ndarray, window: int = 5) -> np.ndarray:
     """Centred running mean over ``window`` updates, shorter at the ends; keeps the length."""
@@ -12,14 +14,7 @@ def smooth(values: np.ndarray, window: int = 5) -> np.ndarray:
 
 def updates_to(step: np.ndarray, value: np.ndarray, level: float = 0.5, window: int = 5) -> float:
     """Updates until the smoothed ``value`` first reaches ``level``, linear in between; NaN if it never does."""
-    y, x = smooth(np.asarray(value, float), window), np.asarray(step, float)
-    above = np.flatnonzero(y >= level)
-    if above.size == 0:
-        return float("nan")
-    i = int(above[0])
-    if i == 0:
-        return float(x[0])
-    return float(x[i - 1] + (x[i] - x[i - 1]) * (level - y[i - 1]) / (y[i] - y[i - 1]))
+    return first_reach(step, smooth(np.asarray(value, float), window), level)
 
 
 def half_times(curves: pd.DataFrame) -> pd.DataFrame:

@@ -45,8 +45,9 @@ class GroupAdvantage:
         """Advantages of ``rewards`` ``(..., G)``, same shape; the last axis is the group.
 
         ``valid``: boolean ``(..., G)``; ignored responses get 0 and influence nothing. Integer rewards are
-        taken as the library's real dtype. Raises `InputError` for NaN or infinite rewards, unless jax is
-        tracing. Rewards are first mapped to [0, 1] by the group's minimum and range: equal rewards then
+        taken as the library's real dtype. Raises `InputError` for NaN or infinite rewards and for a range
+        of rewards beyond the dtype's largest number; where jax is tracing, NaN rewards give NaN advantages
+        instead. Rewards are first mapped to [0, 1] by the group's minimum and range: equal rewards then
         cancel exactly, and neither large offsets nor tiny differences lose precision.
         """
         xp = array_namespace(rewards)
@@ -70,8 +71,12 @@ class GroupAdvantage:
                 xp.where(count > 1, count, one),
                 xp.where(count > 1 + self.ddof, count - self.ddof, one),
             )
-        varied = high > low
-        span = xp.where(varied, high - low, xp.ones_like(low))
+        if not _is_traced(r):
+            fits = high / 2 - low / 2 <= xp.finfo(r.dtype).max / 2
+            check(bool(xp.all(fits)), "range of rewards", inf, "a number their dtype can hold")
+        gap = high - low
+        varied = ~(gap <= 0)  # true for NaN: a reward that is no number must not pass for a silent group
+        span = xp.where(varied, gap, xp.ones_like(low))
         unit = xp.where(varied, (r - low) / span, xp.zeros_like(r))
         if valid is not None:
             unit = xp.where(valid, unit, xp.zeros_like(unit))
@@ -84,4 +89,4 @@ class GroupAdvantage:
         std = xp.sqrt(
             xp.where(varied, variance, xp.ones_like(variance))
         )  # the root never sees 0: its slope there is infinite
-        return centred / (std + self.eps / span)
+        return centred / (std + self.eps / span if self.eps else std)  # 0 / span has slope 0 / 0 at span 1e-300

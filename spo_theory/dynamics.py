@@ -9,6 +9,7 @@ import pandas as pd
 
 from spo_theory.chain import ReasoningChain, class_probabilities, class_scores
 from spo_theory.checks import check, problem, refuse
+from spo_theory.crossing import first_reach
 from spo_theory.expected import rule_advantage_function
 from spo_theory.moments import rule_square_function
 from spo_theory.rules import Rule
@@ -182,12 +183,5 @@ def _adam(
 
 
 def updates_to(curve: pd.DataFrame, level: float = 0.5, column: str = "success") -> float:
-    """Updates until ``column`` first reaches ``level``, linear between rows; NaN if it never does."""
-    y, step = curve[column].to_numpy(float), curve["step"].to_numpy(float)
-    above = np.flatnonzero(y >= level)
-    if above.size == 0:
-        return float("nan")
-    i = int(above[0])
-    if i == 0:
-        return float(step[0])
-    return float(step[i - 1] + (step[i] - step[i - 1]) * (level - y[i - 1]) / (y[i] - y[i - 1]))
+    """Updates until ``column`` of a solution first reaches ``level``, linear between rows; NaN if it never does."""
+    return first_reach(curve["step"].to_numpy(), curve[column].to_numpy(), level)

@@ -87,9 +87,11 @@ class Colouring:
         if self.shape == "raw":
             value = rts
         else:
-            z = self.beta * (rts - self.gamma)
+            # below 32 bits beta itself may overflow, and infinity times the 0 at RTS = gamma is no number
+            wide = rts if xp.finfo(rts.dtype).bits >= 32 else xp.astype(rts, xp.float32)
+            z = self.beta * (wide - self.gamma)
             e = xp.exp(-xp.abs(z))  # in (0, 1]: neither branch overflows, and small values keep full precision
-            value = xp.where(z < 0, e, xp.ones_like(e)) / (1 + e)
+            value = xp.astype(xp.where(z < 0, e, xp.ones_like(e)) / (1 + e), rts.dtype)
         below_one = 1 - xp.finfo(rts.dtype).eps / 2  # the largest number below 1
         return xp.where(value < below_one, value, xp.full_like(value, below_one))
 

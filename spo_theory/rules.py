@@ -27,6 +27,7 @@ CONVENTIONS: dict[str, GroupAdvantage] = {
     "tiny_grpo": GroupAdvantage(ddof=1, eps=1e-8),  # open-thought/tiny-grpo
     "grpo_zero": GroupAdvantage(ddof=0, eps=1e-4),  # policy-gradient/GRPO-Zero
     "composer": GroupAdvantage(ddof=1, eps=1e-8),  # Wodlfvllf/grpo-composer, core
+    "composer_verl": GroupAdvantage(ddof=1, eps=1e-6),  # Wodlfvllf/grpo-composer, its functions for verl
     "reasoning_gym": GroupAdvantage(ddof=1, eps=1e-6),  # open-thought/reasoning-gym trains with verl
     "rasbt": GroupAdvantage(ddof=1, eps=1e-4),  # rasbt/reasoning-from-scratch
     "oat_grpo": GroupAdvantage(ddof=1, eps=1e-8),  # sail-sg/understand-r1-zero, critic_type=grpo

@@ -11,7 +11,7 @@ import spo_theory
 import toy_llm
 
 MODULES = [
-    "advantages", "chain", "checks", "dynamics", "expected", "judges", "moments", "monte_carlo", "quadrature",
+    "advantages", "chain", "checks", "crossing", "dynamics", "expected", "judges", "moments", "monte_carlo", "quadrature",
     "rewards", "rules", "theorems",
 ]  # fmt: skip
 

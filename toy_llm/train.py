@@ -193,7 +193,7 @@ def policy_loss(
 def k3(log_probs: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     """Unbiased, non-negative estimate of KL(policy || reference) per token, nats: ``exp(d) - d - 1``."""
     d = reference - log_probs
-    return d.exp() - d - 1
+    return d.expm1() - d
 
 
 @dataclass(frozen=True)
