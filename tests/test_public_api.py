@@ -11,8 +11,8 @@ import spo_theory
 import toy_llm
 
 MODULES = [
-    "advantages", "chain", "checks", "crossing", "dynamics", "expected", "judges", "moments", "monte_carlo", "quadrature",
-    "rewards", "rules", "theorems",
+    "advantages", "chain", "checks", "crossing", "dynamics", "expected", "judges", "moments", "monte_carlo",
+    "quadrature", "rewards", "rules", "theorems",
 ]  # fmt: skip
 
 
