@@ -11,7 +11,7 @@ from spo_theory.chain import ReasoningChain, class_probabilities, class_scores
 from spo_theory.checks import check, problem, refuse
 from spo_theory.crossing import first_reach
 from spo_theory.expected import rule_advantage_function
-from spo_theory.moments import rule_square_function
+from spo_theory.moments import rule_square_function, second_moment_function
 from spo_theory.rules import Rule
 
 Optimizer = Literal["sgd", "momentum", "adam"]
@@ -74,16 +74,17 @@ def solve(
     kernel: Any = None,
     features: Any = None,
     gradient_variance: Any = None,
+    questions: int | None = None,
 ) -> pd.DataFrame:
     """Follow the exact expected updates of ``rule`` from ``chain``: no sampling, nothing fitted.
 
     ``learning_rate`` multiplies the expected update g. ``kernel``: see `apply_kernel`.
     ``optimizer="momentum"`` is heavy-ball momentum 0.9, which commutes with a kernel.
-    ``optimizer="adam"`` acts on parameters. Without ``features`` these are the logits themselves and the
-    gradient is taken as noise-free. With ``features`` ``(H, P)``, the gradient of the mean log-odds of every
-    step with respect to P parameters, it is the network linearized at the start; ``gradient_variance``
-    ``(P,)`` is then the variance of a batch gradient there, and follows the chain's own noise
-    (`noise_energy`) from its value at the start.
+    ``optimizer="adam"`` acts on parameters. Without ``features`` these are the logits themselves; with
+    ``questions`` the gradient has the exact variance of a batch of that many groups, else it is noise-free.
+    With ``features`` ``(H, P)``, the gradient of the mean log-odds of every step with respect to P parameters,
+    it is the network linearized at the start; ``gradient_variance`` ``(P,)`` is then the variance of a batch
+    gradient there, and follows the chain's own noise (`noise_energy`) from its value at the start.
 
     Returns a tidy DataFrame, one row per update: step (0..steps), success, all_negative, grad_norm (length of
     the mean gradient in parameter space), q_1..q_H (probabilities). Raises `InputError` for bad settings.
@@ -95,8 +96,13 @@ def solve(
         j = None if features is None else np.asarray(features, dtype=float)
         check(j is None or (j.ndim == 2 and len(j) == chain.horizon), "features", "wrong shape", "of shape (H, P)")
         check(gradient_variance is None or j is not None, "gradient_variance", "given", "used with features")
-        logits, norms = _adam(chain, rule, steps, learning_rate, j, gradient_variance)
+        whole = isinstance(questions, int) and questions >= 1
+        check(questions is None or whole, "questions", questions, "a whole number, at least 1, or None")
+        check(questions is None or j is None, "questions", questions, "None with features: use gradient_variance")
+        variance = _variance(chain, rule, gradient_variance, questions)
+        logits, norms = _adam(chain, rule, steps, learning_rate, j, variance)
     else:
+        check(questions is None, "questions", questions, "None unless optimizer='adam': noise does not move the mean")
         check(features is None, "features", "given", "None unless optimizer='adam': use kernel = features @ features.T")
         logits, norms = _sgd(chain, rule, steps, learning_rate, k, MOMENTUM if optimizer == "momentum" else 0.0)
     return records(logits, rule.group_size, norms)
@@ -149,6 +155,18 @@ def noise_energy(chain: ReasoningChain, rule: Rule) -> Any:
     return energy
 
 
+def _variance(chain: ReasoningChain, rule: Rule, at_start: Any, questions: int | None) -> Any:
+    """Jit-able function from logits to the variance of a batch gradient, per parameter."""
+    if questions is not None:
+        second, update = second_moment_function(rule, chain.rts), update_function(chain, rule)
+        return lambda x: (jnp.diagonal(second(x), axis1=-2, axis2=-1) - update(x) ** 2) / questions
+    if at_start is None:
+        return lambda _: 0.0
+    energy = noise_energy(chain, rule)
+    per_energy = jnp.asarray(at_start) / energy(jnp.asarray(chain.logits))
+    return lambda x: per_energy * energy(x)
+
+
 def _adam(
     chain: ReasoningChain, rule: Rule, steps: int, learning_rate: float, features: np.ndarray | None, variance: Any
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -160,18 +178,12 @@ def _adam(
     else:
         j = jnp.asarray(features)
         to_parameters, to_logits = (lambda g: (g if g.ndim == 1 else g.mean(0)) @ j), (lambda change: j @ change)
-    if variance is None:
-        noise = lambda _: 0.0  # noqa: E731
-    else:
-        energy = noise_energy(chain, rule)
-        v0 = jnp.asarray(variance) / energy(start)
-        noise = lambda logits: v0 * energy(logits)  # noqa: E731
 
     def step(state: tuple, i: jax.Array) -> tuple[tuple, tuple[jax.Array, jax.Array]]:
         logits, m, v = state
         g = to_parameters(update(logits))
         m = BETA1 * m + (1 - BETA1) * g
-        v = BETA2 * v + (1 - BETA2) * (g * g + noise(logits))
+        v = BETA2 * v + (1 - BETA2) * (g * g + variance(logits))
         m_hat, v_hat = m / (1 - BETA1 ** (i + 1)), v / (1 - BETA2 ** (i + 1))
         change = to_logits(m_hat / (jnp.sqrt(v_hat) + ADAM_EPS))
         norm = jnp.sqrt(jnp.mean(jnp.sum(jnp.atleast_2d(g) ** 2, axis=-1)))

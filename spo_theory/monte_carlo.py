@@ -8,8 +8,17 @@ import numpy as np
 import pandas as pd
 
 from spo_theory.chain import ReasoningChain, class_probabilities, class_scores
-from spo_theory.checks import problem, refuse
-from spo_theory.dynamics import apply_kernel, check_run, records
+from spo_theory.checks import check, problem, refuse
+from spo_theory.dynamics import (
+    ADAM_EPS,
+    BETA1,
+    BETA2,
+    MOMENTUM,
+    Optimizer,
+    apply_kernel,
+    check_run,
+    records,
+)
 from spo_theory.rules import Rule
 
 
@@ -67,12 +76,14 @@ def simulate(
     questions: int = 64,
     seeds: int | list[int] = 5,
     kernel: np.ndarray | None = None,
+    optimizer: Optimizer = "sgd",
 ) -> pd.DataFrame:
-    """Train the chain on sampled groups with plain gradient steps; the counterpart of `solve`.
+    """Train the chain on sampled groups; the counterpart of `solve`.
 
     Each update draws one group for each of ``questions`` questions: copies of the chain's one question, which
     share its logits, or, for a chain of N questions, the N questions themselves (``questions`` is then not
-    used). ``seeds``: a list, or a number n for seeds 0..n-1; all run together. ``kernel``: as in `solve`.
+    used). ``seeds``: a list, or a number n for seeds 0..n-1; all run together. ``kernel``: as in `solve`, not
+    with Adam. ``optimizer``: as in `solve`.
 
     Returns a tidy DataFrame, one row per seed and update: seed, step, success and all_negative (probabilities
     under the current logits, not sampled shares), q_1..q_H. Raises `InputError` for bad settings.
@@ -82,18 +93,27 @@ def simulate(
         problem(isinstance(questions, int) and questions >= 1, "questions", questions, "a whole number, at least 1")
         + problem(len(names) > 0, "seeds", seeds, "at least one")
     )
-    k = check_run(chain, steps, learning_rate, "sgd", kernel)
+    k = check_run(chain, steps, learning_rate, optimizer, kernel)
+    check(k is None or optimizer != "adam", "kernel", "given", "None with optimizer='adam'")
     matrix = None if k is None else jnp.asarray(k)
     single = chain.logits.ndim == 1
 
     def run(key: jax.Array) -> jax.Array:
-        def step(logits: jax.Array, i: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def step(state: tuple, i: jax.Array) -> tuple[tuple, jax.Array]:
+            logits, m, v = state
             rows = jnp.broadcast_to(logits, (questions, chain.horizon)) if single else logits
             g = _sample_update(chain, rule, rows, jax.random.fold_in(key, i))
-            change = apply_kernel(matrix, g.mean(0) if single else g)
-            return logits + learning_rate * change, logits
+            g = g.mean(0) if single else g
+            if optimizer == "adam":
+                m, v = BETA1 * m + (1 - BETA1) * g, BETA2 * v + (1 - BETA2) * g * g
+                m_hat, v_hat = m / (1 - BETA1 ** (i + 1)), v / (1 - BETA2 ** (i + 1))
+                return (logits + learning_rate * m_hat / (jnp.sqrt(v_hat) + ADAM_EPS), m, v), logits
+            m = (MOMENTUM if optimizer == "momentum" else 0.0) * m + apply_kernel(matrix, g)
+            return (logits + learning_rate * m, m, v), logits
 
-        return jax.lax.scan(step, jnp.asarray(chain.logits), jnp.arange(steps + 1))[1]
+        start = jnp.asarray(chain.logits)
+        zero = jnp.zeros_like(start)
+        return jax.lax.scan(step, (start, zero, zero), jnp.arange(steps + 1))[1]
 
     keys = jnp.stack([jax.random.key(s) for s in names])
     paths = np.asarray(jax.jit(jax.vmap(run))(keys))

@@ -165,6 +165,8 @@ def test_updates_to_interpolates_and_says_never():
         ({"steps": 2, "kernel": [[np.nan, 0], [0, 1]]}, "kernel = 'not finite'"),
         ({"steps": 2, "optimizer": "adam", "kernel": np.eye(2)}, "kernel"),
         ({"steps": 2, "features": np.eye(2)}, "features"),
+        ({"steps": 2, "questions": 4}, "questions = 4"),
+        ({"steps": 2, "optimizer": "adam", "questions": 0}, "questions = 0"),
     ],
 )
 def test_bad_settings_are_named(settings, named):
