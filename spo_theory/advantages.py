@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from array_api_compat import array_namespace, is_jax_array
 
-from spo_theory.checks import check, problem, refuse
+from spo_theory.checks import InputError, check, problem, refuse
 from spo_theory.rewards import float_dtype
 
 Array = Any
@@ -45,8 +45,8 @@ class GroupAdvantage:
         """Advantages of ``rewards`` ``(..., G)``, same shape; the last axis is the group.
 
         ``valid``: boolean ``(..., G)``; ignored responses get 0 and influence nothing. Integer rewards are
-        taken as the library's real dtype. Raises `InputError` for NaN or infinite rewards and for a range
-        of rewards beyond the dtype's largest number; where jax is tracing, NaN rewards give NaN advantages
+        taken as the library's real dtype. Raises `InputError` for NaN or infinite rewards and for rewards that
+        span more than a quarter of the dtype's largest number; where jax is tracing, NaN rewards give NaN advantages
         instead. Rewards are first mapped to [0, 1] by the group's minimum and range: equal rewards then
         cancel exactly, and neither large offsets nor tiny differences lose precision.
         """
@@ -72,8 +72,11 @@ class GroupAdvantage:
                 xp.where(count > 1 + self.ddof, count - self.ddof, one),
             )
         if not _is_traced(r):
-            fits = high / 2 - low / 2 <= xp.finfo(r.dtype).max / 2
-            check(bool(xp.all(fits)), "range of rewards", inf, "a number their dtype can hold")
+            most = float(xp.finfo(r.dtype).max) / 4  # beyond, 1 / range is subnormal and jax takes it as 0
+            if bool(xp.any(high / 8 - low / 8 > most / 8)):
+                raise InputError(
+                    f"rewards that span more than {most:.3g} are not allowed in {r.dtype}: scale them down"
+                )
         gap = high - low
         varied = ~(gap <= 0)  # true for NaN: a reward that is no number must not pass for a silent group
         span = xp.where(varied, gap, xp.ones_like(low))

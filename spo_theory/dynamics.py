@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from spo_theory.chain import ReasoningChain, class_probabilities, class_scores
+from spo_theory.chain import ReasoningChain, class_probabilities
 from spo_theory.checks import check, problem, refuse
 from spo_theory.crossing import first_reach
-from spo_theory.expected import rule_advantage_function
+from spo_theory.expected import rule_update_function
 from spo_theory.moments import rule_square_function, second_moment_function
 from spo_theory.rules import Rule
 
@@ -108,22 +108,11 @@ def solve(
     return records(logits, rule.group_size, norms)
 
 
-def update_function(chain: ReasoningChain, rule: Rule) -> Any:
-    """Jit-able function from logits ``(..., H)`` to the expected update ``(..., H)`` of ``rule``."""
-    advantages = rule_advantage_function(rule, chain.rts)
-
-    def one(logits: jax.Array) -> jax.Array:
-        p = class_probabilities(logits)
-        return (p * advantages(p)) @ class_scores(logits)
-
-    return one if chain.logits.ndim == 1 else jax.vmap(one)
-
-
 def _sgd(
     chain: ReasoningChain, rule: Rule, steps: int, learning_rate: float, kernel: np.ndarray | None, momentum: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits ``(steps + 1, ..., H)`` and gradient norms ``(steps + 1,)`` of gradient steps with momentum."""
-    update = update_function(chain, rule)
+    update = rule_update_function(rule, chain.rts)
     k = None if kernel is None else jnp.asarray(kernel)
 
     def step(state: tuple[jax.Array, jax.Array], _: None) -> tuple[tuple, tuple[jax.Array, jax.Array]]:
@@ -158,7 +147,7 @@ def noise_energy(chain: ReasoningChain, rule: Rule) -> Any:
 def _variance(chain: ReasoningChain, rule: Rule, at_start: Any, questions: int | None) -> Any:
     """Jit-able function from logits to the variance of a batch gradient, per parameter."""
     if questions is not None:
-        second, update = second_moment_function(rule, chain.rts), update_function(chain, rule)
+        second, update = second_moment_function(rule, chain.rts), rule_update_function(rule, chain.rts)
         return lambda x: (jnp.diagonal(second(x), axis1=-2, axis2=-1) - update(x) ** 2) / questions
     if at_start is None:
         return lambda _: 0.0
@@ -171,7 +160,7 @@ def _adam(
     chain: ReasoningChain, rule: Rule, steps: int, learning_rate: float, features: np.ndarray | None, variance: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits and gradient norms of Adam on the logits, or on the parameters of the linearized network."""
-    update = update_function(chain, rule)
+    update = rule_update_function(rule, chain.rts)
     start = jnp.asarray(chain.logits)
     if features is None:
         to_parameters, to_logits = (lambda g: g), (lambda change: change)

@@ -119,13 +119,17 @@ def multinomial(counts: np.ndarray) -> Expectation:
     return by_powers
 
 
-def _by_enumeration(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage) -> Expectation:
+def _by_enumeration(
+    rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, most: float = np.inf
+) -> Expectation:
+    """Expectation of the advantage, or of the smaller of it and ``most``, by summing over the other responses."""
     counts = compositions(group_size - 1, len(rewards))
     table = np.empty(counts.shape)
     for block in np.array_split(np.arange(len(counts)), 1 + counts.size * group_size // 2**24):
         others = rewards[member_classes(counts[block])]
         for k, own in enumerate(rewards):  # the advantage of a response of class k among these others
-            table[block, k] = advantage(np.concatenate([np.full((len(block), 1), own), others], axis=1))[:, 0]
+            first = advantage(np.concatenate([np.full((len(block), 1), own), others], axis=1))[:, 0]
+            table[block, k] = np.minimum(first, most)
     chance, a = multinomial(counts), jnp.asarray(table)
     return in_blocks(lambda p: chance(p) @ a, len(counts))
 
@@ -367,12 +371,46 @@ def rule_advantage_function(rule: Rule, rts: Any, method: Method = "auto") -> Ex
     return combine_scopes(rule, rts, lambda r: _prepare(r, rule.group_size, rule.advantage, method))
 
 
+def rule_update_function(rule: Rule, rts: Any, method: Method = "auto") -> Callable[[Any], jax.Array]:
+    """Prepare the expected update of ``rule``: a function from step logits ``(..., H)`` to ``(..., H)``.
+
+    ``rts`` ``(H + 1,)``: of the outcome classes. Jit-, vmap- and grad-able. A rule with credit to the prefix alone
+    needs the expectation of the negative part of advantages, which only enumeration gives: `InputError`, naming the
+    Monte Carlo, where that is too large. Derived in docs/theory.md, sections 2 and 7.
+    """
+    advantages = rule_advantage_function(rule, rts, method)
+    if rule.credit == "response":
+
+        def whole(logits: Any) -> jax.Array:
+            p, s = class_probabilities(logits), class_scores(logits)
+            return jnp.einsum("...k,...kh->...h", p * advantages(p), s)
+
+        return whole
+
+    def negative_part(rewards: np.ndarray) -> Expectation:
+        def prepare(distinct: np.ndarray) -> Expectation:
+            rows = composition_count(rule.group_size - 1, len(distinct))
+            allowed = f"at most {MAX_COMPOSITIONS} with credit to the prefix; use spo_theory.simulate instead"
+            check(method != "quadrature" and rows <= MAX_COMPOSITIONS, "group compositions", rows, allowed)
+            return _by_enumeration(distinct, rule.group_size, rule.advantage, most=0.0)
+
+        return merge_equal(rewards, prepare)
+
+    blame = combine_scopes(rule, rts, negative_part)
+    classes, steps = np.arange(len(rts))[:, None], np.arange(len(rts) - 1)[None, :]
+
+    def masked(logits: Any) -> jax.Array:
+        p, s = class_probabilities(logits), class_scores(logits)
+        acting = jnp.where(steps < classes, advantages(p)[..., None], blame(p)[..., None])
+        return jnp.sum(p[..., None] * acting * s, axis=-2)
+
+    return masked
+
+
 def expected_update(chain: ReasoningChain, rule: Rule, method: Method = "auto") -> np.ndarray:
     """Expected update ``g_h = sum_k p_k E[A | k] s_kh`` of every step logit, shape ``(..., H)``.
 
     Per unit of learning rate, for the loss minus mean of advantage times summed log-probabilities.
-    Derived in docs/theory.md, section 2.
+    Errors as in `rule_update_function`. Derived in docs/theory.md, section 2.
     """
-    p, s = class_probabilities(chain.logits), class_scores(chain.logits)
-    a = rule_advantage_function(rule, chain.rts, method)(p)
-    return np.asarray(jnp.einsum("...k,...kh->...h", p * a, s))
+    return np.asarray(rule_update_function(rule, chain.rts, method)(chain.logits))

@@ -150,6 +150,8 @@ def second_moment_function(rule: Rule, rts: Any, method: Method = "auto") -> Any
 
     ``g = (1/G) sum_i A_i s_i``. Derived in docs/theory.md, section 3.2.
     """
+    allowed = "response: the second moments of prefix credit have no exact form here; use spo_theory.sampled_update"
+    check(rule.credit == "response", "credit", rule.credit, allowed)
     square, product, n = (
         rule_square_function(rule, rts, method),
         rule_product_function(rule, rts, method),

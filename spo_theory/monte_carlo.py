@@ -38,7 +38,8 @@ def _sample_update(chain: ReasoningChain, rule: Rule, logits: jax.Array, key: ja
     lengths = jnp.broadcast_to(jnp.asarray(chain.step_lengths), (*k.shape, horizon))
     advantages = rule.advantages(k == horizon, k, lengths)
     chosen = jnp.take_along_axis(scores, k[..., None], axis=-2)
-    return jnp.mean(advantages[..., None] * chosen, axis=-2)
+    acting = rule.step_advantages(k == horizon, k, advantages, horizon)
+    return jnp.mean(acting * chosen, axis=-2)
 
 
 def sampled_update(chain: ReasoningChain, rule: Rule, groups: int, seed: int = 0) -> SampledUpdate:

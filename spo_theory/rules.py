@@ -2,8 +2,8 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 from array_api_compat import array_namespace
 
@@ -42,19 +42,26 @@ READINGS: dict[str, tuple[float, float]] = {"threshold": (10.0, 0.5), "literal":
 ``threshold`` (slope 10 around RTS 1/2) and ``literal`` (the order in which its sentence names them)."""
 
 
+Credit = Literal["response", "prefix"]
+
+
 @dataclass(frozen=True)
 class Rule:
     """An update rule: how rewards are shaped and turned into advantages.
 
-    group_size: responses per question, G >= 2. colouring: None for the plain outcome reward.
+    group_size: responses per question, G >= 2. colouring: None for the plain outcome reward. credit: which
+    steps a response's advantage acts on: all (``response``), or, if an incorrect response has a positive
+    advantage, only those before its first error (``prefix``): its wrong step is not reinforced with the rest.
     """
 
     name: str
     group_size: int = 8
     colouring: Colouring | None = None
     advantage: GroupAdvantage = field(default_factory=GroupAdvantage)
+    credit: Credit = "response"
 
     def __post_init__(self) -> None:
+        check(self.credit in get_args(Credit), "credit", self.credit, " or ".join(get_args(Credit)))
         whole = isinstance(self.group_size, int) and not isinstance(self.group_size, bool)
         check(whole and self.group_size >= 2, "group_size", self.group_size, "a whole number, at least 2")
 
@@ -96,6 +103,16 @@ class Rule:
             f"{self.group_size}, the rule's group_size",
         )
         return self.advantage(self.rewards(correct, first_error, lengths, valid, dtype), valid)
+
+    def step_advantages(self, correct: Array, first_error: Array, advantages: Array, steps: int) -> Array:
+        """Advantage ``(..., G, steps)`` that acts on each step, from `advantages` ``(..., G)``."""
+        xp = array_namespace(correct, first_error, advantages)
+        spread = xp.broadcast_to(advantages[..., None], (*advantages.shape, steps))
+        if self.credit == "response":
+            return spread
+        step = xp.arange(steps, dtype=first_error.dtype)
+        masked = (~correct & (advantages > 0))[..., None] & (step >= first_error[..., None])
+        return xp.where(masked, xp.zeros_like(spread), spread)
 
 
 class Registry:
@@ -181,3 +198,23 @@ def spo(
 def dr_grpo(group_size: int = 8) -> Rule:
     """Dr. GRPO: outcome reward minus the group mean, not divided by the std (arXiv 2503.20783)."""
     return Rule("dr_grpo", group_size, None, CONVENTIONS["dr_grpo"])
+
+
+@rule.register
+def spo_prefix(
+    group_size: int = 8,
+    beta: float | None = None,
+    gamma: float | None = None,
+    scope: Scope = "all_negative",
+    shape: Shape = "logistic",
+    reading: str = "threshold",
+    convention: str = "paper",
+    std_eps: float | None = None,
+    ddof: int | None = None,
+) -> Rule:
+    """SPO that credits an incorrect response only for its correct prefix (docs/theory.md, section 7).
+
+    Options as for ``spo``. Not in the paper: it removes the cost that colouring has for late steps.
+    """
+    plain = spo(group_size, beta, gamma, scope, shape, reading, convention, std_eps, ddof)
+    return replace(plain, name="spo_prefix", credit="prefix")

@@ -68,7 +68,7 @@ class TrainConfig:
     output_scale: float = 6.0
     """Logits are multiplied by this and the head starts smaller: larger keeps the kernel steadier."""
     rule: str = "spo"
-    """Update rule: grpo, spo or dr_grpo."""
+    """Update rule: grpo, spo, dr_grpo or spo_prefix."""
     group_size: int = 8
     """Responses per question, G."""
     beta: float | None = None
@@ -180,10 +180,11 @@ def policy_loss(
     """Minus the clipped surrogate, summed over tokens and averaged over responses; a scalar.
 
     ``log_probs``, ``old``, ``reference``: ``(Q, G, H)`` under the current, the sampling and the start policy;
-    ``advantages``: ``(Q, G)``. Source: GRPO, arXiv 2402.03300, Eq. 3, without the division by the length.
+    ``advantages``: ``(Q, G)``, or ``(Q, G, H)`` if they differ between steps. Source: GRPO, arXiv 2402.03300,
+    Eq. 3, without the division by the length.
     """
     ratio = (log_probs - old).exp()
-    a = advantages[..., None]
+    a = advantages if advantages.ndim == log_probs.ndim else advantages[..., None]
     per_token = torch.minimum(ratio * a, ratio.clamp(1 - clip_low, 1 + clip_high) * a)
     if reference is not None and kl_coef > 0:
         per_token = per_token - kl_coef * k3(log_probs, reference)
@@ -207,6 +208,7 @@ class Batch:
     first_error: torch.Tensor
     rewards: torch.Tensor
     advantages: torch.Tensor
+    step_advantages: torch.Tensor
 
 
 def collect(
@@ -229,9 +231,9 @@ def collect(
     arguments = (correct, first_error, torch.full_like(first_error, task.horizon))
     dtype = rollout.log_probs.dtype
     rewards = update_rule.rewards(*arguments, dtype=dtype)
-    return Batch(
-        prompts, answers, rollout, correct, first_error, rewards, update_rule.advantages(*arguments, dtype=dtype)
-    )
+    advantages = update_rule.advantages(*arguments, dtype=dtype)
+    acting = update_rule.step_advantages(correct, first_error, advantages, task.horizon)
+    return Batch(prompts, answers, rollout, correct, first_error, rewards, advantages, acting)
 
 
 def measure(batch: Batch) -> dict[str, float]:
@@ -290,7 +292,7 @@ def updates(config: TrainConfig, policy: Policy, module: torch.nn.Module) -> Ite
         for _ in range(config.inner_epochs if step < config.updates else 0):
             log_probs = policy.log_probs(*asked)
             loss = policy_loss(
-                log_probs, old, batch.advantages, config.clip_low, config.clip_high, anchor, config.kl_coef
+                log_probs, old, batch.step_advantages, config.clip_low, config.clip_high, anchor, config.kl_coef
             )
             optimizer.zero_grad()
             loss.backward()

@@ -85,22 +85,28 @@ def test_grpo_needs_exponentially_many_updates(horizon, count_8, count_64):
 
 
 @pytest.mark.parametrize(
-    ("q0", "horizon", "grpo", "dr_grpo", "spo"),
+    ("q0", "horizon", "grpo", "dr_grpo", "spo", "spo_prefix"),
     [
-        (0.5, 2, 7, 15, 7),
-        (0.5, 3, 15, 35, 14),
-        (0.5, 4, 27, 64, 23),
-        (0.5, 5, 43, 107, 32),
-        (0.5, 6, 67, 175, 41),
-        (0.3, 2, 16, 37, 14),
-        (0.3, 3, 36, 92, 25),
-        (0.3, 4, 80, 218, 37),
-        (0.3, 5, 185, 532, 50),
+        (0.5, 2, 7, 15, 7, 7),
+        (0.5, 3, 15, 35, 14, 14),
+        (0.5, 4, 27, 64, 23, 21),
+        (0.5, 5, 43, 107, 32, 28),
+        (0.5, 6, 67, 175, 41, 36),
+        (0.3, 2, 16, 37, 14, 14),
+        (0.3, 3, 36, 92, 25, 23),
+        (0.3, 4, 80, 218, 37, 32),
+        (0.3, 5, 185, 532, 50, 42),
     ],
 )
-def test_horizon_scaling_at_learning_rate_one_half(q0, horizon, grpo, dr_grpo, spo):
+def test_horizon_scaling_at_learning_rate_one_half(q0, horizon, grpo, dr_grpo, spo, spo_prefix):
     chain = ReasoningChain(step_success=[q0] * horizon)
-    for name, expected, options in (("grpo", grpo, {}), ("dr_grpo", dr_grpo, {}), ("spo", spo, {"shape": "raw"})):
+    raw = {"shape": "raw"}
+    for name, expected, options in (
+        ("grpo", grpo, {}),
+        ("dr_grpo", dr_grpo, {}),
+        ("spo", spo, raw),
+        ("spo_prefix", spo_prefix, raw),
+    ):
         curve = solve(chain, rule(name, group_size=8, **options), steps=expected + 3, learning_rate=0.5)
         assert first_at_half(curve) == expected, name
 

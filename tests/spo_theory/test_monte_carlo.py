@@ -10,6 +10,8 @@ RULES = [
     rule("dr_grpo", group_size=5),
     rule("spo", group_size=8, beta=5.0),
     rule("spo", group_size=4, scope="all_incorrect", std_eps=1e-4, ddof=1),
+    rule("spo_prefix", group_size=6),
+    rule("spo_prefix", group_size=5, scope="all_incorrect", beta=5.0),
 ]
 
 

@@ -23,13 +23,13 @@ def test_names_are_unique_and_all_groups_are_there():
     assert len({tuple(sorted(row)) for row in all_groups(3, 4).tolist()}) == 35
 
 
-@pytest.mark.parametrize("coloured", [False, True])
-def test_rational_pair_update_is_the_engines(coloured):
+@pytest.mark.parametrize("name", ["grpo", "spo", "spo_prefix"])
+def test_rational_pair_update_is_the_engines(name):
     """The exact rational arithmetic of the proofs and the general engine agree."""
     q = (Fraction(2, 5), Fraction(1, 2), Fraction(7, 10))
-    r = rule("spo", group_size=2) if coloured else rule("grpo", group_size=2)
+    r, coloured, prefix = rule(name, group_size=2), name != "grpo", name == "spo_prefix"
     got = expected_update(ReasoningChain(step_success=[float(x) for x in q]), r)
-    np.testing.assert_allclose(got, [float(x) for x in pair_update(q, coloured)], rtol=1e-13)
+    np.testing.assert_allclose(got, [float(x) for x in pair_update(q, coloured, prefix)], rtol=1e-13)
 
 
 def test_the_bound_is_of_the_engines_update():

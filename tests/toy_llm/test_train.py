@@ -20,19 +20,25 @@ TINY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["grpo", "spo", "dr_grpo"])
-@pytest.mark.parametrize("scope", ["all_negative", "all_incorrect"])
+@pytest.mark.parametrize(
+    ("name", "scope"),
+    [
+        ("grpo", None),
+        ("dr_grpo", None),
+        ("spo", "all_negative"),
+        ("spo", "all_incorrect"),
+        ("spo_prefix", "all_negative"),
+    ],
+)
 def test_tabular_gradient_agrees_with_the_exact_update(name, scope):
     """The trainer's gradient on sampled groups, averaged, is the expected update within its standard error."""
-    if name != "spo" and scope == "all_incorrect":
-        scope = None
     q, task = [0.5, 0.4, 0.6], ChainTask(3)
-    config = TrainConfig(horizon=3, rule=name, group_size=4, scope=scope if name == "spo" else None, beta=None)
+    config = TrainConfig(horizon=3, rule=name, group_size=4, scope=scope)
     update_rule, table, rows = config.make_rule(), TabularPolicy(task, q), []
     for index in range(200):
         batch = collect(table, task, update_rule, 64, "test", 0, index)
         log_p = table.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
-        loss = policy_loss(log_p, batch.rollout.log_probs, batch.advantages, 0.2, 0.2)
+        loss = policy_loss(log_p, batch.rollout.log_probs, batch.step_advantages, 0.2, 0.2)
         rows.append(-torch.autograd.grad(loss, table.logits)[0].numpy())
     rows = np.array(rows)
     error = rows.std(0, ddof=1) / np.sqrt(len(rows))
