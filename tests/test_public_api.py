@@ -1,9 +1,10 @@
 """The public names, their documentation, and what importing a package pulls in."""
 
-import importlib
+import importlib.util
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,14 +39,23 @@ def test_public_functions_are_documented(name):
             assert inspect.getdoc(value), f"{name}.{key}"
 
 
+def modules(package):
+    """All modules of ``package``, to be imported together."""
+    folder = Path(importlib.util.find_spec(package).origin).parent
+    return ", ".join(f"{package}.{f.stem}" for f in sorted(folder.glob("*.py")) if f.stem != "__init__")
+
+
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
         ("spo_theory", ("jax", "torch", "pandas")),
-        ("spo_theory.rules", ("jax", "torch", "toy_llm", "paper_repro", "figures")),
+        (
+            "spo_theory.rules, spo_theory.rewards, spo_theory.advantages, spo_theory.checks",
+            ("jax", "torch", "toy_llm", "paper_repro", "figures"),
+        ),
         ("spo_theory.dynamics", ("torch", "toy_llm", "paper_repro", "figures")),
-        ("toy_llm", ("jax", "paper_repro", "figures")),
-        ("figures.training", ("jax", "torch", "spo_theory.chain", "toy_llm", "paper_repro")),
+        (modules("toy_llm"), ("jax", "spo_theory.chain", "paper_repro", "figures")),
+        (modules("figures"), ("jax", "torch", "spo_theory.chain", "toy_llm", "paper_repro")),
     ],
 )
 def test_imports_go_one_way(module, absent):

@@ -22,9 +22,9 @@ class Groups(NamedTuple):
 
 
 @st.composite
-def judged_groups(draw, questions=3):
+def judged_groups(draw, sizes=SIZES, questions=3):
     """Groups of responses of 1 to 12 steps: mixed, all-negative, all-positive, all failing at one step."""
-    g, steps = draw(SIZES), draw(st.integers(1, 12))
+    g, steps = draw(sizes), draw(st.integers(1, 12))
     kinds = draw(
         st.lists(st.sampled_from(["any", "negative", "positive", "stuck"]), min_size=questions, max_size=questions)
     )
@@ -45,28 +45,38 @@ def judged_groups(draw, questions=3):
 
 
 @st.composite
-def reward_groups(draw, questions=3):
-    """Rewards ``(Q, G)`` in float64: ordinary, constant, nearly equal (1e-7 apart), one odd one out, huge, tiny."""
-    g = draw(SIZES)
+def reward_groups(draw, dtype=np.float64, sizes=SIZES, questions=3):
+    """Rewards ``(Q, G)``: any, constant, nearly equal, one odd one out, neighbouring numbers, huge, tiny, binary.
+
+    Differences stay above the smallest normal number: below it jax on a CPU takes rewards as equal.
+    """
+    g = draw(sizes)
+    grid = st.integers(-1000, 1000).map(lambda k: k / 1000)
+    extreme = {"huge": 1e300, "tiny": 1e-300} if dtype == np.float64 else {"huge": 1e37, "tiny": 1e-30}
+
+    def row(of):
+        return draw(st.lists(of, min_size=g, max_size=g))
+
     rows = []
     for _ in range(questions):
-        kind = draw(st.sampled_from(["any", "constant", "close", "odd", "huge", "tiny", "binary"]))
-        base = draw(st.floats(-10, 10))
+        kind = draw(st.sampled_from(["any", "constant", "close", "odd", "ulp", "huge", "tiny", "binary"]))
+        base = draw(st.sampled_from([0.0, 1.0, 0.1, 1 / 3, -2.7, 1e4]))
         if kind == "any":
-            row = draw(st.lists(st.floats(-10, 10), min_size=g, max_size=g))
+            rows.append(row(st.floats(-10, 10).map(lambda x: x if abs(x) > 1e-30 else 0.0)))
         elif kind == "constant":
-            row = [draw(st.sampled_from([0.1, 1 / 3, 0.7, -2.3, 1e-30, 0.0, 1e5]))] * g
+            rows.append([draw(st.sampled_from([0.1, 1 / 3, 0.7, -2.3, 1e-30, 0.0, 1e5]))] * g)
         elif kind == "close":
-            row = [base + 1e-7 * k for k in draw(st.lists(st.integers(0, 3), min_size=g, max_size=g))]
+            rows.append([base + 1e-7 * k for k in row(st.integers(0, 3))])
         elif kind == "odd":
-            row = [base] * (g - 1) + [base + draw(st.sampled_from([1e-7, 1.0, -3.0]))]
+            rows.append([base] * (g - 1) + [base + draw(st.sampled_from([1e-7, 1.0, -3.0]))])
+        elif kind == "ulp":
+            near = dtype(base or 1)
+            rows.append([(near, np.nextafter(near, dtype(2e4)))[b] for b in row(st.integers(0, 1))])
         elif kind == "binary":
-            row = [float(b) for b in draw(st.lists(st.booleans(), min_size=g, max_size=g))]
+            rows.append([float(b) for b in row(st.booleans())])
         else:
-            scale = 1e150 if kind == "huge" else 1e-150
-            row = [scale * x for x in draw(st.lists(st.floats(-1, 1), min_size=g, max_size=g))]
-        rows.append(row)
-    return np.array(rows)
+            rows.append([extreme[kind] * x for x in row(grid)])
+    return np.array(rows, dtype=dtype)
 
 
 def _torch(x):
@@ -98,4 +108,10 @@ EVERY = ["numpy", "strict", "jax", "jax_jit", "jax_vmap", "torch"]
 
 def budget(library):
     """Examples for a library: on jax every new shape compiles, so it gets fewer than the others."""
-    return settings(max_examples=6) if library.startswith("jax") else settings()
+    usual = settings().max_examples
+    return settings(max_examples=max(usual // 8, 1)) if library.startswith("jax") else settings()
+
+
+def sizes(library):
+    """Group sizes to try on a library: on jax only a few, so that compiled code is used again."""
+    return st.sampled_from([2, 5]) if library.startswith("jax") else SIZES
