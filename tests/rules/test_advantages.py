@@ -188,6 +188,18 @@ def test_gradients_are_finite_at_any_scale_and_under_a_mask(advantage, size):
         assert (gradient[0] != 0).any()
 
 
+def test_torch_gradient_at_the_smallest_scale():
+    """The slope grows as 1 / scale, up to 1e300. (jax squares the range, so there it holds down to 1e-154 only.)"""
+    unit = torch.tensor([[0.0, 1.0, 0.25]], dtype=torch.float64)
+    weight = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+    slopes = []
+    for scale in (1.0, 1e-300):
+        x = (unit * scale).requires_grad_()
+        (EXACT(x) * weight).sum().backward()
+        slopes.append(x.grad.numpy() * scale)
+    np.testing.assert_allclose(slopes[1], slopes[0], rtol=1e-12)
+
+
 @pytest.mark.parametrize("advantage", KINDS)
 def test_gradients_are_finite_and_right(advantage):
     rows = [[0.3, 0.3, 0.3], [0.0, 1.0, 0.5], [1.0, 1.0 + 1e-7, 1.0]]
