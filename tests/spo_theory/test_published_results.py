@@ -106,7 +106,7 @@ def test_bay_yearick_group_sizes(p, sizes):
     for level, size in zip((0.90, 0.95, 0.99), sizes, strict=True):
         before, at = (c(g, p) / np.sqrt(p * (1 - p)) for g in (size - 1, size))
         assert before < level <= at
-        if level != 0.95:  # the project's own function; two sizes of three, for the time
+        if level == 0.99:  # the project's own function; one size of three, for the time
             assert fidelity(size, p) == pytest.approx(at, rel=1e-12)
 
 
@@ -242,10 +242,9 @@ def test_updates_to_half(horizon):
 
 def test_updates_to_half_by_solve():
     """The row q0 = 0.3, H = 5 of the same table, by `solve`."""
-    chain, (grpo, _, _, _, spo, _) = ReasoningChain(step_success=[0.3] * 5), HORIZON_TABLE[0.3][5]
-    for r, count in ((GRPO, grpo), (RULES[2], spo)):
-        success = solve(chain, r, count, learning_rate=0.5)["success"].to_numpy()
-        assert success[count - 1] < 0.5 <= success[count]
+    count = HORIZON_TABLE[0.3][5][4]  # 50, under colouring
+    curve = solve(ReasoningChain(step_success=[0.3] * 5), RULES[2], count, learning_rate=0.5)
+    assert curve["success"][count - 1] < 0.5 <= curve["success"][count]
 
 
 # 7: uniform penalties
@@ -307,10 +306,10 @@ def test_davis_recht_times_to_half(p0, std, mean_only):
 
     assert exact("dr_grpo", 8) * 7 / 8 == pytest.approx(mean_only, abs=5e-4)
     if p0 >= 0.01:  # at 0.001 a group would have to be much larger than 1,000 to see a correct response
-        times = [exact("grpo", g) for g in (256, 512, 1024)]
-        assert times[0] > times[1] > times[2] > std
+        times = [exact("grpo", g) for g in (512, 1024)]
+        assert times[0] > times[1] > std
         limit = 2 * (1 - 2 * p0) / np.sqrt(p0 * (1 - p0))
-        assert 2 * times[2] - times[1] == pytest.approx(limit, rel=1e-5 if p0 == 0.1 else 2e-3)  # error of order 1/G^2
+        assert 2 * times[1] - times[0] == pytest.approx(limit, rel=1e-5 if p0 == 0.1 else 5e-4)  # error of order 1/G^2
 
 
 def test_davis_recht_steps_of_the_chain():
@@ -529,15 +528,15 @@ def climb(q, rate_of, steps):
     return np.array(path), np.array(masses)
 
 
-@pytest.mark.parametrize("horizon", [1, 2, 6, 12])
+@pytest.mark.parametrize("horizon", [1, 2, 12])
 @pytest.mark.parametrize("start", [1e-6, 0.01, 0.5])
 def test_suk_duan_lower_bound(horizon, start):
     """Suk & Duan, arXiv 2510.08539: logit P rises at every safe step, by at least half of step size times gap."""
-    path, mass = climb([start ** (1 / horizon)] * horizon, largest_safe_rate, 200)
+    path, mass = climb([start ** (1 / horizon)] * horizon, largest_safe_rate, 100)
     assert (np.diff(path) > 0).all()
     assert (path >= success_lower_bound(path[0], mass) * (1 - 1e-12)).all()
     spread = np.linspace(-3, 2, horizon)
-    path, mass = climb(1 / (1 + np.exp(-spread)), largest_safe_rate, 200)
+    path, mass = climb(1 / (1 + np.exp(-spread)), largest_safe_rate, 100)
     assert (np.diff(path) > 0).all()
     assert (path >= success_lower_bound(path[0], mass) * (1 - 1e-12)).all()
 
@@ -570,15 +569,15 @@ def test_suk_duan_gap_is_the_gradient_of_the_log_odds():
 
 def test_deng_no_displacement_in_the_mean_field():
     """Deng et al., arXiv 2505.18830: dP/dt = c_G(P) / (P (1 - P)) |grad P|^2 >= 0, so no likelihood is displaced."""
-    for horizon in (1, 2, 5):
+    for horizon in (2, 5):
         chain = random_chains(200, horizon, seed=horizon)
         gradient = chain.success[:, None] * (1 - chain.step_success)
         p = chain.success
         rate = (expected_update(chain, GRPO) * gradient).sum(-1)
         np.testing.assert_allclose(rate, c(8, p) / (p * (1 - p)) * (gradient**2).sum(-1), rtol=1e-11)
         assert (rate > 0).all()
-        curve = solve(ReasoningChain(logits=chain.logits[0]), GRPO, 200)
-        assert (np.diff(curve["success"]) > 0).all()
+    curve = solve(ReasoningChain(logits=chain.logits[0]), GRPO, 200)
+    assert (np.diff(curve["success"]) > 0).all()
 
 
 def test_deng_displacement_per_group_needs_colouring():
