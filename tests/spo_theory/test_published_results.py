@@ -106,7 +106,7 @@ def test_bay_yearick_group_sizes(p, sizes):
     for level, size in zip((0.90, 0.95, 0.99), sizes, strict=True):
         before, at = (c(g, p) / np.sqrt(p * (1 - p)) for g in (size - 1, size))
         assert before < level <= at
-        if level == 0.99:  # the project's own function; one size of three, for the time
+        if size in (7, 273):  # the project's own function: the smallest and the largest, for the time
             assert fidelity(size, p) == pytest.approx(at, rel=1e-12)
 
 
@@ -554,7 +554,7 @@ def test_suk_duan_bound_needs_small_steps():
 
 def test_suk_duan_gap_is_the_gradient_of_the_log_odds():
     """Suk & Duan, arXiv 2510.08539: the gap is grad logit P; GRPO's expected update is c_G(P) times it."""
-    chain = random_chains(20, 4, seed=1)
+    chain = random_chains(200, 4, seed=1)
     np.testing.assert_allclose(expected_update(chain, GRPO), c(8, chain.success)[:, None] * gradient_gap(chain),
                                rtol=1e-12)  # fmt: skip
     step = 1e-5
@@ -569,7 +569,7 @@ def test_suk_duan_gap_is_the_gradient_of_the_log_odds():
 
 def test_deng_no_displacement_in_the_mean_field():
     """Deng et al., arXiv 2505.18830: dP/dt = c_G(P) / (P (1 - P)) |grad P|^2 >= 0, so no likelihood is displaced."""
-    for horizon in (2, 5):
+    for horizon in (2, 4):
         chain = random_chains(200, horizon, seed=horizon)
         gradient = chain.success[:, None] * (1 - chain.step_success)
         p = chain.success
