@@ -9,7 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from spo_theory.expected import compositions, member_classes
+from spo_theory.chain import ReasoningChain
+from spo_theory.expected import compositions, expected_update, member_classes
+from spo_theory.judges import expected_update_judged
 from spo_theory.rules import Rule, rule
 
 Status = Literal["proved", "proved up to a horizon", "refuted"]
@@ -199,6 +201,37 @@ def grpo_push_is_bounded() -> Verdict:
     return Verdict(True, text)
 
 
+def _gain(q: tuple[float, ...], group_size: int, miss: float, false_alarm: float) -> float:
+    """Rate of change of log success under colouring with an erring judge, minus GRPO's; first order, exact."""
+    chain, coloured = ReasoningChain(step_success=q), rule("spo", group_size=group_size, beta=5.0)
+    plain = expected_update(chain, rule("grpo", group_size=group_size))
+    return float((expected_update_judged(chain, coloured, miss, false_alarm) - plain) @ (1 - chain.step_success))
+
+
+CHAINS = ((0.2, 0.2), (0.9, 0.5), (0.3, 0.5, 0.4), (0.93, 0.67, 0.64), (0.5, 0.4, 0.6, 0.3))
+
+
+def useless_judge_is_silent() -> Verdict:
+    """With ``miss + false_alarm = 1`` the expected update is GRPO's exactly, for every chain and group size."""
+    text = f"{len(CHAINS)} chains, G = 3 and 8, miss = 0, 0.1, ..., 1; to 1e-13"
+    for q, g, i in product(CHAINS, (3, 8), range(11)):
+        if abs(gain := _gain(q, g, i / 10, 1 - i / 10)) > 1e-13:
+            return Verdict(False, text, f"q = {q}, G = {g}, miss = {i / 10:g}: gain {gain:g}")
+    return Verdict(True, text)
+
+
+def better_than_useless_helps() -> Verdict:
+    """Where colouring helps with a perfect judge, it helps iff ``miss + false_alarm < 1`` (not always)."""
+    text = f"{len(CHAINS)} chains, G = 3, miss and false_alarm in 0.02, 0.34, 0.66, 0.98"
+    rates = (0.02, 0.34, 0.66, 0.98)
+    for q, miss, alarm in product(CHAINS, rates, rates):
+        perfect, gain = _gain(q, 3, 0.0, 0.0), _gain(q, 3, miss, alarm)
+        if perfect > 0 and abs(miss + alarm - 1) > 0.01 and (gain > 0) != (miss + alarm < 1):
+            where = f"q = {q}, G = 3, miss = {miss:g}, false_alarm = {alarm:g}: gain {gain:.2g}, perfect {perfect:.2g}"
+            return Verdict(False, text, where)
+    return Verdict(True, text)
+
+
 THEOREMS = (
     Theorem("grpo_is_silent", "GRPO and Dr. GRPO make no update from an all-negative group.", "proved", grpo_is_silent),
     Theorem(
@@ -254,6 +287,18 @@ THEOREMS = (
         "Under GRPO every expected update is at most sqrt(G - 1) P (1 - q_h) / (1 - P).",
         "proved",
         grpo_push_is_bounded,
+    ),
+    Theorem(
+        "useless_judge_is_silent",
+        "If miss + false_alarm = 1, colouring adds nothing to GRPO's expected update, whatever the chain and G.",
+        "proved",
+        useless_judge_is_silent,
+    ),
+    Theorem(
+        "better_than_useless_helps",
+        "Where colouring helps with a perfect judge, it helps with an erring one iff miss + false_alarm < 1.",
+        "refuted",
+        better_than_useless_helps,
     ),
 )
 """All statements, in the order of docs/theory.md, section 7."""

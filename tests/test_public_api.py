@@ -13,7 +13,7 @@ import toy_llm
 
 MODULES = [
     "advantages", "chain", "checks", "crossing", "dynamics", "expected", "judges", "moments", "monte_carlo",
-    "quadrature", "rewards", "rules", "theorems",
+    "published", "quadrature", "rewards", "rules", "theorems",
 ]  # fmt: skip
 
 
