@@ -27,11 +27,13 @@ def _order(one: pd.DataFrame) -> tuple:
 
 
 def title(one: pd.DataFrame) -> str:
-    """What sets an experiment apart: its horizon, optimizer and, where it is known, step size."""
+    """What sets an experiment apart: its horizon, optimizer and, where they are known, step size and note."""
     first = one[one["source"] == "network"].iloc[0]
     name = str(first["optimizer"]).replace("sgd", "SGD").replace("adam", "Adam")
     rate = first.get("learning_rate", np.nan)
-    return f"H = {int(first['horizon'])}, {name}" + ("" if pd.isna(rate) else f" {rate:g}")
+    note = first.get("note", "")
+    told = "" if pd.isna(rate) else f" {rate:g}"
+    return f"H = {int(first['horizon'])}, {name}{told}" + (f": {note}" if isinstance(note, str) and note else "")
 
 
 def residuals(one: pd.DataFrame, rule: str, column: str = "success") -> pd.DataFrame:

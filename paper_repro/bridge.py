@@ -26,6 +26,9 @@ class Spec:
     rules: tuple[str, ...] = ("grpo", "spo")
     group_size: int = 8
     questions: int = 64
+    output_scale: float = 6.0
+    note: str = ""
+    """Which premise of the theory this configuration breaks on purpose, if it does."""
 
     def config(self, rule: str, seed: int) -> TrainConfig:
         """The training run of one rule and seed."""
@@ -34,6 +37,7 @@ class Spec:
             rule=rule,
             group_size=self.group_size,
             questions=self.questions,
+            output_scale=self.output_scale,
             updates=self.updates,
             learning_rate=self.learning_rate,
             optimizer=self.optimizer,  # type: ignore[arg-type]
@@ -53,6 +57,7 @@ class Spec:
             "model": "transformer",
             "optimizer": self.optimizer,
             "learning_rate": self.learning_rate,
+            "note": self.note,
             "seed": seed,
         }
 
@@ -62,9 +67,10 @@ SPECS_FULL = (
     Spec("H6-sgd", 6, "sgd", 0.0027, 360, 0.375),
     Spec("H4-adam", 4, "adam", 3e-4, 80, 0.45),
     Spec("H6-adam", 6, "adam", 3e-4, 100, 0.375),
-    Spec("H4-sgd-large", 4, "sgd", 0.05, 60, 0.45),
+    Spec("H4-sgd-unscaled", 4, "sgd", 0.02, 120, 0.45, output_scale=1.0, note="features move"),
+    Spec("H4-sgd-large", 4, "sgd", 0.05, 60, 0.45, note="steps too large"),
 )
-"""H = 4 starts where GRPO learns at once, H = 6 where it stalls; the last takes steps too large for the theory."""
+"""H = 4 starts where GRPO learns at once, H = 6 where it stalls; the last two break a premise of the theory."""
 
 SPECS_QUICK = (replace(SPECS_FULL[0], name="H4-sgd-quick", seeds=(0, 1), updates=70),)
 """One short configuration for a first look."""

@@ -15,7 +15,7 @@ Tables = Mapping[str, pd.DataFrame]
 TITLES = {
     "training": "Theory over a network that was really trained",
     "groups": "All-negative groups and gradient size over training",
-    "large_steps": "Steps too large for the theory",
+    "premises": "Where a premise of the theory is broken on purpose",
     "escape": "Updates to half success as questions get longer",
     "two_step": "The paper's two-step model",
     "expected_advantage": "Which responses each rule reinforces",
@@ -177,11 +177,16 @@ def _comparison_rows(tables: Tables) -> list[dict[str, str]]:
     return rows
 
 
+def _as_assumed(curves: pd.DataFrame) -> pd.Series:
+    """Which rows belong to experiments that keep the premises of the theory."""
+    return curves["note"].fillna("") == "" if "note" in curves else pd.Series(True, curves.index)
+
+
 def caption(name: str, tables: Tables) -> str:
     """What was measured and what was predicted in figure ``name``."""
     if name in ("training", "groups"):
         curves = tables["curves"]
-        network = curves[(curves["source"] == "network") & ~curves["experiment"].str.endswith("-large")]
+        network = curves[(curves["source"] == "network") & _as_assumed(curves)]
         seeds, updates = network["seed"].nunique(), int(network["step"].max())
         start = network[network["step"] == network["step"].min()]["success"]
         if name == "training":
@@ -189,7 +194,8 @@ def caption(name: str, tables: Tables) -> str:
                 "Measured: the transformer's probability of a whole correct response on the questions of every update, "
                 f"{seeds} seeds per rule, {updates} updates, {start.min():.3f} to {start.max():.3f} at the start. "
                 "Predicted: the exact chain from each seed's own warm start, its log-odds on true prefixes and how its "
-                "parameters move them, all taken before training; nothing is fitted to the curves. Dashed: the mean of "
+                "parameters move them, all taken before training; nothing is fitted to the curves. The network's logits "
+                "are scaled up, which keeps its features, and so its kernel, nearly in place. Dashed: the mean of "
                 "the seeds' forecasts. Lower panels: measured minus predicted, each seed against its own forecast."
             )
         return (
@@ -198,9 +204,10 @@ def caption(name: str, tables: Tables) -> str:
             "Where the upper curve is at 1, GRPO has no gradient at all and SPO has."
         )
     texts = {
-        "large_steps": (
-            "The same comparison with steps far larger. The theory follows the mean update of a network whose kernel "
-            "stays put; it cannot show what single batches do to a network at such steps, and comes much too early."
+        "premises": (
+            "The same comparison for networks that break a premise. The theory keeps the kernel it measured at the "
+            "start: a network whose logits are not scaled up moves its features as it learns, and its kernel with them. "
+            "And the theory follows the mean update: it cannot show what single batches do when steps are far too large."
         ),
         "escape": (
             "Predicted: exact expected updates of a chain of H steps of accuracy 0.3, in which every step is its own "

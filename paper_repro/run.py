@@ -140,7 +140,7 @@ def draw_figures(tables: Tables) -> dict[str, Figure]:
     makers: dict[str, tuple[Callable[..., Figure], tuple[str, ...], dict[str, Any]]] = {
         "training": (training.draw, ("curves",), {}),
         "groups": (groups.draw, ("curves",), {}),
-        "large_steps": (training.draw, ("large_steps",), {}),
+        "premises": (training.draw, ("premises",), {}),
         "escape": (
             escape.draw,
             ("escape",),
@@ -164,11 +164,11 @@ def draw_figures(tables: Tables) -> dict[str, Figure]:
 
 
 def _trained(curves: pd.DataFrame | None) -> Tables:
-    """The curves of trained networks, those with steps too large for the theory in a table of their own."""
+    """The curves of trained networks, those that break a premise of the theory in a table of their own."""
     if curves is None:
         return {}
-    large = curves["experiment"].str.endswith("-large")
-    split = {"curves": curves[~large], "large_steps": curves[large]}
+    broken = curves["note"].fillna("") != "" if "note" in curves else pd.Series(False, curves.index)
+    split = {"curves": curves[~broken], "premises": curves[broken]}
     return {name: table for name, table in split.items() if (table["source"] == "network").any()}
 
 
