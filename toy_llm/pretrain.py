@@ -12,7 +12,7 @@ from tqdm import tqdm
 from spo_theory.checks import InputError, problem, refuse
 from toy_llm.model import Transformer
 from toy_llm.storage import check_writable, load, save
-from toy_llm.task import ChainTask, is_number, is_whole
+from toy_llm.task import ChainTask
 
 VERSION = 1  # part of the cache key: raise it when the recipe changes
 
@@ -45,7 +45,7 @@ class WarmStart:
             line
             for name in ("layers", "width", "heads", "updates", "batch")
             for line in problem(
-                is_whole(getattr(self, name)) and getattr(self, name) >= 1,
+                isinstance(getattr(self, name), int) and getattr(self, name) >= 1,
                 name,
                 getattr(self, name),
                 "a whole number, at least 1",
@@ -54,13 +54,8 @@ class WarmStart:
         if not lines:
             lines += problem(self.width % self.heads == 0, "width", self.width, f"a multiple of heads ({self.heads})")
         scale = self.output_scale
-        lines += problem(is_number(scale) and scale > 0, "output_scale", scale, "a finite number above 0")
-        return lines + problem(
-            is_number(self.accuracy) and 0 < self.accuracy < 1,
-            "start_accuracy",
-            self.accuracy,
-            "strictly between 0 and 1",
-        )
+        lines += problem(0 < scale < float("inf"), "output_scale", scale, "a finite number above 0")
+        return lines + problem(0 < self.accuracy < 1, "start_accuracy", self.accuracy, "strictly between 0 and 1")
 
     @property
     def key(self) -> str:
