@@ -194,8 +194,8 @@ def caption(name: str, tables: Tables) -> str:
                 "Measured: the transformer's probability of a whole correct response on the questions of every update, "
                 f"{seeds} seeds per rule, {updates} updates, {start.min():.3f} to {start.max():.3f} at the start. "
                 "Predicted: the exact chain from each seed's own warm start, its log-odds on true prefixes and how its "
-                "parameters move them, all taken before training; nothing is fitted to the curves. The network's logits "
-                "are scaled up, which keeps its features, and so its kernel, nearly in place. Dashed: the mean of "
+                "parameters move them, all taken before training; nothing is fitted to the curves. The network's "
+                "logits are scaled up, which keeps its features, and so its kernel, nearly in place. Dashed: the mean of "
                 "the seeds' forecasts. Lower panels: measured minus predicted, each seed against its own forecast."
             )
         return (
@@ -205,9 +205,9 @@ def caption(name: str, tables: Tables) -> str:
         )
     texts = {
         "premises": (
-            "The same comparison for networks that break a premise. The theory keeps the kernel it measured at the "
-            "start: a network whose logits are not scaled up moves its features as it learns, and its kernel with them. "
-            "And the theory follows the mean update: it cannot show what single batches do when steps are far too large."
+            "The same comparison for networks that break a premise. The theory keeps the kernel measured at the start: "
+            "a network whose logits are not scaled up moves its features as it learns, and its kernel with them. "
+            "And the theory follows the mean update: it cannot show what single batches do when steps are too large."
         ),
         "escape": (
             "Predicted: exact expected updates of a chain of H steps of accuracy 0.3, in which every step is its own "
