@@ -195,7 +195,7 @@ def caption(name: str, tables: Tables) -> str:
                 f"{seeds} seeds per rule, {updates} updates, {start.min():.3f} to {start.max():.3f} at the start. "
                 "Predicted: the exact chain from each seed's own warm start, its log-odds on true prefixes and how its "
                 "parameters move them, all taken before training; nothing is fitted to the curves. The network's "
-                "logits are scaled up, which keeps its features, and so its kernel, nearly in place. Dashed: the mean of "
+                "logits are scaled up, which keeps its features and its kernel nearly in place. Dashed: the mean of "
                 "the seeds' forecasts. Lower panels: measured minus predicted, each seed against its own forecast."
             )
         return (
