@@ -10,6 +10,7 @@ import copy
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -140,7 +141,9 @@ class TrainConfig:
         for name in ("questions", "inner_epochs"):
             value = getattr(self, name)
             lines += problem(isinstance(value, int) and value >= 1, name, value, "a whole number, at least 1")
-        lines += problem(isinstance(self.updates, int) and self.updates >= 0, "updates", self.updates, "at least 0")
+        for name in ("updates", "seed", "start_seed"):
+            value = getattr(self, name)
+            lines += problem(isinstance(value, int) and value >= 0, name, value, "a whole number, at least 0")
         for name in ("learning_rate", "temperature"):
             value = getattr(self, name)
             lines += problem(0 < value < float("inf"), name, value, "a finite number above 0")
@@ -163,6 +166,8 @@ class TrainConfig:
             torch.empty(0, device=self.device)
         except (RuntimeError, AssertionError) as error:
             lines.append(f"device = {self.device!r} is not allowed: {str(error).splitlines()[0]}")
+        if self.checkpoint is not None:
+            lines += problem(not Path(self.checkpoint).is_dir(), "checkpoint", self.checkpoint, "a file, not a folder")
         refuse(lines)
         if self.checkpoint is not None:
             check_writable("checkpoint", Path(self.checkpoint).parent)
@@ -283,6 +288,8 @@ def updates(config: TrainConfig, policy: Policy, module: torch.nn.Module) -> Ite
             policy, task, update_rule, config.questions, "train", config.seed, step, config.temperature, config.device
         )
         row = {"step": step, **measure(batch)}
+        if not isfinite(row["success_exact"]):  # also after the last update, which no later gradient would check
+            raise TrainingDiverged(f"policy is not finite at update {step}: lower learning_rate or use max_grad_norm")
         asked = (batch.prompts, batch.answers, batch.rollout.responses, config.temperature)
         old = batch.rollout.log_probs
         with torch.no_grad():

@@ -126,6 +126,14 @@ def test_divergence_is_reported(tmp_path):
         list(updates(config, table, table))
 
 
+@pytest.mark.parametrize("steps", [1, 4])
+def test_a_step_that_is_too_large_ends_in_a_clear_error(tmp_path, steps):
+    """Also when it is the last one: the final row is not silently NaN."""
+    options = TINY | {"updates": steps, "learning_rate": 1e38}
+    with pytest.raises(TrainingDiverged, match="not finite at update 1: lower learning_rate"):
+        train(TrainConfig(**options, cache_dir=str(tmp_path)))
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -139,6 +147,9 @@ def test_divergence_is_reported(tmp_path):
         ({"device": "abacus"}, "device = 'abacus'"),
         ({"checkpoint": "/proc/none/model.pt"}, "checkpoint"),
         ({"policy": "oracle"}, "policy = 'oracle'"),
+        ({"seed": -1}, "seed = -1"),
+        ({"start_seed": -1}, "start_seed = -1"),
+        ({"checkpoint": "."}, "checkpoint = '.'"),
     ],
 )
 def test_bad_configurations_are_refused_by_name(options, named):
