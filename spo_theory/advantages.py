@@ -1,6 +1,6 @@
 """Group-relative advantages on any array library, exact zero for equal rewards in every dtype."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite, nan
 from typing import Any, Literal, get_args
 
@@ -11,6 +11,7 @@ from spo_theory.rewards import float_dtype
 
 Array = Any
 Scale = Literal["std", "none"]
+Baseline = Literal["mean", "virtual", "half"]
 
 
 def _is_traced(x: Array) -> bool:
@@ -28,17 +29,23 @@ class GroupAdvantage:
 
     ddof: 0 (population) or 1 (sample). eps: added to the standard deviation, >= 0. A group of equal rewards
     has advantage exactly 0. Source: GRPO, arXiv 2402.03300; mean only: Dr. GRPO, arXiv 2503.20783.
+
+    baseline: ``mean`` as above; ``virtual``: one more response of reward 1 counts in the mean and the std, so wrong
+    responses are pushed down in a group without a correct one (NGRPO, arXiv 2509.18851); ``half``: ``2 r - 1``
+    whatever the group is (the sign advantage, arXiv 2605.07689).
     """
 
     ddof: int = 0
     eps: float = 0.0
     scale: Scale = "std"
+    baseline: Baseline = "mean"
 
     def __post_init__(self) -> None:
         refuse(
             problem(self.ddof in (0, 1), "ddof", self.ddof, "0 or 1")
             + problem(isfinite(self.eps) and self.eps >= 0, "std_eps", self.eps, "a finite number, at least 0")
             + problem(self.scale in get_args(Scale), "scale", self.scale, " or ".join(get_args(Scale)))
+            + problem(self.baseline in get_args(Baseline), "baseline", self.baseline, " or ".join(get_args(Baseline)))
         )
 
     def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
@@ -57,6 +64,13 @@ class GroupAdvantage:
         if not _is_traced(r):
             for bad, found in ((nan, xp.isnan(r)), (inf, r == inf), (-inf, r == -inf)):
                 check(not bool(xp.any(found)), "rewards", bad, "finite numbers")
+        if self.baseline == "half":
+            signed = 2 * r - 1
+            return signed if valid is None else xp.where(valid, signed, xp.zeros_like(signed))
+        if self.baseline == "virtual":
+            one_more = xp.ones_like(r[..., :1])
+            seen = None if valid is None else xp.concat([valid, xp.astype(one_more, valid.dtype)], axis=-1)
+            return replace(self, baseline="mean")(xp.concat([r, one_more], axis=-1), seen)[..., :-1]
         if valid is None:
             low, high = xp.min(r, axis=-1, keepdims=True), xp.max(r, axis=-1, keepdims=True)
             n: Any = r.shape[-1]

@@ -15,7 +15,7 @@ from spo_theory.advantages import GroupAdvantage
 from spo_theory.chain import ReasoningChain, class_probabilities, class_scores
 from spo_theory.checks import check, problem, refuse
 from spo_theory.quadrature import group_nodes, node_count
-from spo_theory.rules import Rule
+from spo_theory.rules import Rule, confidence_odds
 
 Method = Literal["auto", "enumerate", "quadrature"]
 Expectation = Callable[[Any], jax.Array]
@@ -166,8 +166,12 @@ def choose_method(
 ) -> str:
     """``method``, with ``auto`` replaced by the cheaper one for these distinct rewards, by predicted work.
 
-    The mean only is a quadrature of one node, and exact.
+    The mean only is a quadrature of one node, and exact; another baseline than the mean has no quadrature.
     """
+    if advantage.baseline != "mean":
+        allowed = "'auto' or 'enumerate' with another baseline than the mean; or use spo_theory.simulate"
+        check(method != "quadrature", "method", method, allowed)
+        return "enumerate"
     if method != "auto":
         return method
     if advantage.scale == "none":
@@ -195,13 +199,16 @@ def advantage_function(
     return _prepare(rewards, group_size, GroupAdvantage(ddof, std_eps, scale), method)
 
 
-def merge_equal(rewards: np.ndarray, prepare: Callable[[np.ndarray], Expectation], given: int = 1) -> Expectation:
+def merge_equal(
+    rewards: np.ndarray, prepare: Callable[[np.ndarray], Expectation], given: int = 1, silent: bool = True
+) -> Expectation:
     """The expectation ``prepare(distinct rewards)`` for ``rewards`` ``(K,)``: classes of equal reward count as one.
 
-    ``given``: 1 if the expectation is ``(..., K)``, 2 if it is ``(..., K, K)``; it is 0 if all rewards are equal.
+    ``given``: 1 if the expectation is ``(..., K)``, 2 if it is ``(..., K, K)``. ``silent``: whether it is 0 if all
+    rewards are equal.
     """
     distinct, index = np.unique(rewards, return_inverse=True)
-    if len(distinct) == 1:
+    if len(distinct) == 1 and silent:
         shape = (len(rewards),) * given
         return lambda p: jnp.zeros((*jnp.asarray(p).shape[:-1], *shape))
     inner = prepare(distinct)
@@ -235,7 +242,7 @@ def _build(r: np.ndarray, group_size: int, advantage: GroupAdvantage, method: st
             return _by_enumeration(distinct, group_size, advantage)
         return _by_quadrature(distinct, group_size, advantage, refine)
 
-    return merge_equal(r, prepare)
+    return merge_equal(r, prepare, silent=advantage.baseline == "mean")
 
 
 def _prepare(rewards: Any, group_size: int, advantage: GroupAdvantage, method: str, at: Any = None) -> Expectation:
@@ -251,7 +258,7 @@ def certified(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, m
     """Whether results for these rewards ``(K,)`` lie in the verified range (docs/theory.md, section 2.3)."""
     distinct = np.unique(rewards)
     if (
-        len(distinct) == 1
+        (len(distinct) == 1 and advantage.baseline == "mean")
         or advantage.scale == "none"
         or (group_size <= LARGEST_GROUP and len(distinct) <= MOST_CLASSES)
     ):
@@ -368,7 +375,18 @@ def rule_advantage_function(rule: Rule, rts: Any, method: Method = "auto") -> Ex
     The last class is the correct one. Returns a jit-, vmap- and grad-able function from ``p`` ``(..., K)`` to
     ``(..., K)``. Derived in docs/theory.md, section 2.4.
     """
-    return combine_scopes(rule, rts, lambda r: _prepare(r, rule.group_size, rule.advantage, method))
+    relative = combine_scopes(rule, rts, lambda r: _prepare(r, rule.group_size, rule.advantage, method))
+    if rule.penalty == "none":
+        return relative
+
+    def penalized(p: Any) -> jax.Array:
+        p = jnp.asarray(p, float)
+        wrong = p[..., :-1]  # a response's probability is that of its class: one response a class
+        silent = wrong.sum(-1, keepdims=True) ** (rule.group_size - 1)
+        odds = confidence_odds(wrong)
+        return relative(p) - jnp.concatenate([odds * silent, jnp.zeros_like(p[..., :1])], axis=-1)
+
+    return penalized
 
 
 def rule_update_function(rule: Rule, rts: Any, method: Method = "auto") -> Callable[[Any], jax.Array]:

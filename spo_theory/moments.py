@@ -121,7 +121,7 @@ def _moment(
                 check_rows(group_size, len(distinct))
             return build(distinct, group_size, advantage, used, refine)
 
-        return merge_equal(r, prepare, given)
+        return merge_equal(r, prepare, given, silent=advantage.baseline == "mean")
 
     function = at(1)
     if not certified(r, group_size, advantage, method):
@@ -150,8 +150,9 @@ def second_moment_function(rule: Rule, rts: Any, method: Method = "auto") -> Any
 
     ``g = (1/G) sum_i A_i s_i``. Derived in docs/theory.md, section 3.2.
     """
-    allowed = "response: the second moments of prefix credit have no exact form here; use spo_theory.sampled_update"
-    check(rule.credit == "response", "credit", rule.credit, allowed)
+    use = "the second moments of this rule have no exact form here; use spo_theory.sampled_update"
+    check(rule.credit == "response", "credit", rule.credit, f"'response': {use}")
+    check(rule.penalty == "none", "penalty", rule.penalty, f"'none': {use}")
     square, product, n = (
         rule_square_function(rule, rts, method),
         rule_product_function(rule, rts, method),

@@ -36,7 +36,8 @@ def _sample_update(chain: ReasoningChain, rule: Rule, logits: jax.Array, key: ja
     draws = jax.random.uniform(key, (*logits.shape[:-1], rule.group_size, 1))
     k = jnp.sum(draws > jnp.cumsum(p, axis=-1)[..., None, :-1], axis=-1)
     lengths = jnp.broadcast_to(jnp.asarray(chain.step_lengths), (*k.shape, horizon))
-    advantages = rule.advantages(k == horizon, k, lengths)
+    confidence = jnp.take_along_axis(p, k, axis=-1) if rule.penalty == "confidence" else None
+    advantages = rule.advantages(k == horizon, k, lengths, confidence=confidence)
     chosen = jnp.take_along_axis(scores, k[..., None], axis=-2)
     acting = rule.step_advantages(k == horizon, k, advantages, horizon)
     return jnp.mean(acting * chosen, axis=-2)

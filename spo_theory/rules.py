@@ -43,6 +43,7 @@ READINGS: dict[str, tuple[float, float]] = {"threshold": (10.0, 0.5), "literal":
 
 
 Credit = Literal["response", "prefix"]
+Penalty = Literal["none", "confidence"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Rule:
     group_size: responses per question, G >= 2. colouring: None for the plain outcome reward. credit: which
     steps a response's advantage acts on: all (``response``), or, if an incorrect response has a positive
     advantage, only those before its first error (``prefix``): its wrong step is not reinforced with the rest.
+    penalty: ``confidence`` gives a response of an all-negative group the advantage ``-c / (1 - c)``, c the probability
+    the policy gave to it: the gradient of ``log(1 - c)``, the likelihood that it is not the answer.
     """
 
     name: str
@@ -59,9 +62,13 @@ class Rule:
     colouring: Colouring | None = None
     advantage: GroupAdvantage = field(default_factory=GroupAdvantage)
     credit: Credit = "response"
+    penalty: Penalty = "none"
 
     def __post_init__(self) -> None:
         check(self.credit in get_args(Credit), "credit", self.credit, " or ".join(get_args(Credit)))
+        check(self.penalty in get_args(Penalty), "penalty", self.penalty, " or ".join(get_args(Penalty)))
+        alone = self.penalty == "none" and self.advantage.baseline == "mean"
+        check(self.colouring is None or alone, "colouring", self.colouring, "None with a penalty or another baseline")
         whole = isinstance(self.group_size, int) and not isinstance(self.group_size, bool)
         check(whole and self.group_size >= 2, "group_size", self.group_size, "a whole number, at least 2")
 
@@ -91,10 +98,12 @@ class Rule:
         lengths: Array,
         valid: Array | None = None,
         dtype: Any = None,
+        confidence: Array | None = None,
     ) -> Array:
         """Advantages ``(..., G)`` of responses; arguments as in `rewards`, the last axis is the group.
 
-        Raises `InputError` if the last axis is not ``group_size``.
+        ``confidence``: probability ``(..., G)`` the policy gave to each response, for a rule with that penalty.
+        Raises `InputError` if the last axis is not ``group_size``, or if ``confidence`` is needed and missing.
         """
         check(
             correct.shape[-1] == self.group_size,
@@ -102,7 +111,14 @@ class Rule:
             correct.shape[-1],
             f"{self.group_size}, the rule's group_size",
         )
-        return self.advantage(self.rewards(correct, first_error, lengths, valid, dtype), valid)
+        relative = self.advantage(self.rewards(correct, first_error, lengths, valid, dtype), valid)
+        if self.penalty == "none":
+            return relative
+        check(confidence is not None, "confidence", confidence, f"given for rule {self.name!r}")
+        xp = array_namespace(correct, relative)
+        counted = correct if valid is None else correct & valid
+        silent = ~xp.any(counted, axis=-1, keepdims=True) & (xp.ones_like(correct) if valid is None else valid)
+        return xp.where(silent, -confidence_odds(confidence), relative)
 
     def step_advantages(self, correct: Array, first_error: Array, advantages: Array, steps: int) -> Array:
         """Advantage ``(..., G, steps)`` that acts on each step, from `advantages` ``(..., G)``."""
@@ -113,6 +129,11 @@ class Rule:
         step = xp.arange(steps, dtype=first_error.dtype)
         masked = (~correct & (advantages > 0))[..., None] & (step >= first_error[..., None])
         return xp.where(masked, xp.zeros_like(spread), spread)
+
+
+def confidence_odds(confidence: Array) -> Array:
+    """``c / (1 - c)`` for probabilities below 1, any shape: the weight of a penalized response."""
+    return confidence / (1 - confidence)
 
 
 class Registry:
@@ -218,3 +239,26 @@ def spo_prefix(
     """
     plain = spo(group_size, beta, gamma, scope, shape, reading, convention, std_eps, ddof)
     return replace(plain, name="spo_prefix", credit="prefix")
+
+
+@rule.register
+def ngrpo(
+    group_size: int = 8, convention: str = "paper", std_eps: float | None = None, ddof: int | None = None
+) -> Rule:
+    """NGRPO: a virtual correct response counts in every group's mean and std (arXiv 2509.18851)."""
+    return Rule("ngrpo", group_size, None, replace(_advantage(convention, std_eps, ddof), baseline="virtual"))
+
+
+@rule.register
+def sign(group_size: int = 8) -> Rule:
+    """Sign: advantage 2 r - 1, whatever the group (arXiv 2605.07689)."""
+    return Rule("sign", group_size, None, GroupAdvantage(scale="none", baseline="half"))
+
+
+@rule.register
+def lens(group_size: int = 8, convention: str = "paper", std_eps: float | None = None, ddof: int | None = None) -> Rule:
+    """LENS-like: GRPO that penalizes confident wrong responses of all-negative groups (after arXiv 2510.08696).
+
+    The paper's exact weight is not reproduced: this is the maximum-likelihood one, see `Rule`.
+    """
+    return Rule("lens", group_size, None, _advantage(convention, std_eps, ddof), penalty="confidence")

@@ -14,8 +14,9 @@ from scipy.special import expit
 from strategies import EVERY, budget, call, judged_groups, reward_groups, sizes
 
 from spo_theory import InputError, rule
+from spo_theory.advantages import GroupAdvantage
 from spo_theory.rewards import Colouring, reasoning_trajectory_score
-from spo_theory.rules import CONVENTIONS, READINGS, Registry
+from spo_theory.rules import CONVENTIONS, READINGS, Registry, Rule
 
 BETAS = st.one_of(st.floats(1e-3, 1e3), st.sampled_from([1e-3, 0.5, 10.0, 1e6]))
 GAMMAS = st.one_of(st.floats(-20, 20), st.sampled_from([-1e3, 0.0, 0.5, 10.0, 1e3]))
@@ -238,3 +239,34 @@ def test_torch_and_jax_see_the_same_gradient_free_rule():
     a.sum().backward()
     b = jax.jit(r.advantages)(*(jnp.asarray(x) for x in groups))
     np.testing.assert_allclose(a.detach().numpy(), np.asarray(b), rtol=1e-5)
+
+
+def test_arms_by_hand():
+    """NGRPO: -1 / sqrt(G) in a silent group, and (k + 1) correct of G + 1; sign: 2 r - 1; LENS-like: -c / (1 - c)."""
+    correct = np.array([[False] * 4, [True, False, False, False], [True] * 4])
+    first_error, lengths = np.where(correct, 2, 1), np.full(correct.shape, 2)
+    virtual = rule("ngrpo", group_size=4).advantages(correct, first_error, lengths)
+    np.testing.assert_allclose(virtual[0], -1 / np.sqrt(4), rtol=1e-14)
+    np.testing.assert_allclose(virtual[1], [np.sqrt(3 / 2), *[-np.sqrt(2 / 3)] * 3], rtol=1e-14)
+    assert not virtual[2].any()
+    np.testing.assert_array_equal(rule("sign", group_size=4).advantages(correct, first_error, lengths), 2 * correct - 1)
+    sure = np.array([[0.5, 0.2, 0.0, 0.9]] * 3)
+    lens = rule("lens", group_size=4).advantages(correct, first_error, lengths, confidence=sure)
+    np.testing.assert_allclose(lens[0], [-1, -0.25, 0, -9], rtol=1e-14)
+    np.testing.assert_array_equal(lens[1:], rule("grpo", group_size=4).advantages(correct, first_error, lengths)[1:])
+    with pytest.raises(InputError, match="confidence = None"):
+        rule("lens", group_size=4).advantages(correct, first_error, lengths)
+
+
+def test_arms_leave_out_ignored_responses():
+    correct, valid = np.array([[True, False, False]]), np.array([[True, True, False]])
+    first_error, lengths = np.where(correct, 2, 0), np.full(correct.shape, 2)
+    for name in ("ngrpo", "sign"):
+        whole = rule(name, group_size=3).advantages(correct, first_error, lengths, valid)
+        pair = rule(name, group_size=2).advantages(correct[:, :2], first_error[:, :2], lengths[:, :2])
+        np.testing.assert_array_equal(whole, np.append(pair, [[0.0]], axis=1))
+
+
+def test_colouring_with_another_baseline_is_refused():
+    with pytest.raises(InputError, match="colouring"):
+        Rule("odd", 8, Colouring(), GroupAdvantage(baseline="virtual"))
