@@ -28,6 +28,11 @@ def check_run(
         + problem(bool(np.isfinite(learning_rate)) and learning_rate > 0, "learning_rate", learning_rate, "above 0")
         + problem(optimizer in get_args(Optimizer), "optimizer", optimizer, " or ".join(get_args(Optimizer)))
     )
+    return check_kernel(chain, kernel)
+
+
+def check_kernel(chain: ReasoningChain, kernel: Any) -> np.ndarray | None:
+    """Refuse a kernel that is not ``(H, H)`` finite numbers; return it as an array (or None)."""
     if kernel is None:
         return None
     k, h = np.asarray(kernel, dtype=float), chain.horizon
@@ -63,6 +68,12 @@ def records(logits: np.ndarray, group_size: int, grad_norm: np.ndarray | None = 
     if grad_norm is not None:
         table["grad_norm"] = grad_norm
     return pd.DataFrame(table | {f"q_{h + 1}": q[:, h] for h in range(q.shape[1])})
+
+
+def runs(logits: np.ndarray, group_size: int) -> pd.DataFrame:
+    """`records` of several runs, ``(runs, steps + 1, ..., H)``, one below the other."""
+    table = records(logits.reshape(-1, *logits.shape[2:]), group_size)
+    return table.assign(step=np.tile(np.arange(logits.shape[1]), len(logits)))
 
 
 def solve(

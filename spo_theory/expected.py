@@ -13,7 +13,7 @@ import numpy as np
 
 from spo_theory.advantages import GroupAdvantage
 from spo_theory.chain import ReasoningChain, class_probabilities, class_scores
-from spo_theory.checks import check, problem, refuse
+from spo_theory.checks import InputError, check, problem, refuse
 from spo_theory.quadrature import group_nodes, node_count
 from spo_theory.rules import Rule, confidence_odds
 
@@ -26,6 +26,16 @@ BLOCK = 2**19  # numbers an evaluation works on at a time: 4 MB, about what a ca
 DEFAULT = GroupAdvantage()
 LARGEST_GROUP, MOST_CLASSES = 4096, 65  # the range the quadrature was verified in
 SMALLEST = 1e-150  # a probability of 0 is moved here before a logarithm: values stay 0, slopes stay right
+
+
+class NoExactForm(InputError):
+    """The engine has no exact form for this rule or setting; the message names the Monte Carlo instead."""
+
+
+def need_exact(ok: bool, name: str, value: Any, allowed: str, instead: str = "simulate") -> None:
+    """Raise `NoExactForm` unless ``ok``; the message ends in the function of `spo_theory` to use instead."""
+    if not ok:
+        raise NoExactForm("; ".join(problem(False, name, value, f"{allowed}; or use spo_theory.{instead}")))
 
 
 class AccuracyWarning(UserWarning):
@@ -169,8 +179,7 @@ def choose_method(
     The mean only is a quadrature of one node, and exact; another baseline than the mean has no quadrature.
     """
     if advantage.baseline != "mean":
-        allowed = "'auto' or 'enumerate' with another baseline than the mean; or use spo_theory.simulate"
-        check(method != "quadrature", "method", method, allowed)
+        need_exact(method != "quadrature", "method", method, "auto or enumerate with another baseline than the mean")
         return "enumerate"
     if method != "auto":
         return method
@@ -389,6 +398,32 @@ def rule_advantage_function(rule: Rule, rts: Any, method: Method = "auto") -> Ex
     return penalized
 
 
+def negative_part_function(rule: Rule, rts: Any, method: Method = "auto") -> Expectation:
+    """Prepare ``E[min(A_1, 0) | k]`` of ``rule`` for classes with the given ``rts`` ``(K,)``, as a function of ``p``.
+
+    With two different rewards every wrong response has an advantage of at most 0 and every correct one of at least
+    0, so it is `rule_advantage_function`, of any size; more rewards need enumeration: `InputError`, naming the Monte
+    Carlo, where that is too large. Derived in docs/theory.md, section 7.
+    """
+
+    def prepare_all(rewards: np.ndarray) -> Expectation:
+        distinct = np.unique(rewards)
+        if len(distinct) == 2 and rule.advantage.baseline == "mean":
+            lower = jnp.asarray(rewards == distinct[0])
+            whole = _prepare(rewards, rule.group_size, rule.advantage, method)
+            return lambda p: jnp.where(lower, whole(p), 0.0)
+
+        def prepare(distinct: np.ndarray) -> Expectation:
+            rows = composition_count(rule.group_size - 1, len(distinct))
+            allowed = f"at most {MAX_COMPOSITIONS} for the negative part of advantages"
+            need_exact(method != "quadrature" and rows <= MAX_COMPOSITIONS, "group compositions", rows, allowed)
+            return _by_enumeration(distinct, rule.group_size, rule.advantage, most=0.0)
+
+        return merge_equal(rewards, prepare, silent=rule.advantage.baseline == "mean")
+
+    return combine_scopes(rule, rts, prepare_all)
+
+
 def rule_update_function(rule: Rule, rts: Any, method: Method = "auto") -> Callable[[Any], jax.Array]:
     """Prepare the expected update of ``rule``: a function from step logits ``(..., H)`` to ``(..., H)``.
 
@@ -405,16 +440,7 @@ def rule_update_function(rule: Rule, rts: Any, method: Method = "auto") -> Calla
 
         return whole
 
-    def negative_part(rewards: np.ndarray) -> Expectation:
-        def prepare(distinct: np.ndarray) -> Expectation:
-            rows = composition_count(rule.group_size - 1, len(distinct))
-            allowed = f"at most {MAX_COMPOSITIONS} with credit to the prefix; use spo_theory.simulate instead"
-            check(method != "quadrature" and rows <= MAX_COMPOSITIONS, "group compositions", rows, allowed)
-            return _by_enumeration(distinct, rule.group_size, rule.advantage, most=0.0)
-
-        return merge_equal(rewards, prepare)
-
-    blame = combine_scopes(rule, rts, negative_part)
+    blame = negative_part_function(rule, rts, method)
     classes, steps = np.arange(len(rts))[:, None], np.arange(len(rts) - 1)[None, :]
 
     def masked(logits: Any) -> jax.Array:

@@ -1,10 +1,18 @@
 """Step judges that err, as confusion matrices over outcome classes (docs/theory.md, section 5)."""
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
-from spo_theory.chain import ReasoningChain
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+
+from spo_theory.chain import ReasoningChain, class_probabilities, class_scores
 from spo_theory.checks import check, problem, refuse
-from spo_theory.expected import rule_advantage_function
+from spo_theory.expected import expected_update, need_exact, rule_advantage_function
 from spo_theory.rules import Rule
 
 
@@ -28,6 +36,26 @@ def confusion(horizon: int, miss: float = 0.0, false_alarm: float = 0.0) -> np.n
     return passed * np.concatenate([flagged, np.ones((horizon, 1))], axis=1)
 
 
+def judged_update_function(rule: Rule, rts: Any) -> Callable[[Any, Any], jax.Array]:
+    """Expected update under an erring judge: a jit-able function of logits ``(..., H)`` and confusion ``(H, H + 1)``.
+
+    ``rts`` ``(H + 1,)``: of the outcome classes. Errors and source as in `expected_update_judged`.
+    """
+    need_exact(rule.credit == "response", "credit", rule.credit, "'response'")
+    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none'")
+    advantages = rule_advantage_function(rule, np.append(rts, 1.0))
+
+    def update(logits: Any, judged: Any) -> jax.Array:
+        p = class_probabilities(logits)
+        c = jnp.asarray(judged, float)
+        seen = jnp.concatenate([p[..., :-1] @ c, p[..., -1:]], axis=-1)  # judged classes 0..H of wrong ones; correct
+        a = advantages(seen)
+        given = jnp.concatenate([a[..., :-1] @ c.T, a[..., -1:]], axis=-1)
+        return jnp.einsum("...k,...kh->...h", p * given, class_scores(logits))
+
+    return update
+
+
 def expected_update_judged(
     chain: ReasoningChain, rule: Rule, miss: float = 0.0, false_alarm: float = 0.0
 ) -> np.ndarray:
@@ -38,10 +66,46 @@ def expected_update_judged(
     A perfect judge gives `spo_theory.expected_update`. Raises `InputError` for rates outside [0, 1] and for a rule
     with credit to the prefix. Derived in docs/theory.md, sections 2 and 5.
     """
-    check(rule.credit == "response", "credit", rule.credit, "'response'")
     judged = confusion(chain.horizon, miss, false_alarm)
-    p, right = chain.class_probs, chain.class_probs[..., -1:]
-    seen = np.concatenate([p[..., :-1] @ judged, right], axis=-1)  # judged classes 0..H of wrong ones; correct
-    advantages = np.asarray(rule_advantage_function(rule, np.append(chain.rts, 1.0))(seen))
-    given = np.concatenate([advantages[..., :-1] @ judged.T, advantages[..., -1:]], axis=-1)
-    return np.einsum("...k,...kh->...h", p * given, chain.scores)
+    return np.asarray(judged_update_function(rule, chain.rts)(chain.logits, judged))
+
+
+def colouring_gain_function(chain: ReasoningChain, rule: Rule) -> Callable[[float, float], float]:
+    """What colouring with an erring judge adds to the rate of log success, as a function of (miss, false_alarm).
+
+    ``sum_h (1 - q_h) (g_h - g_h of the same rule without colouring)``, per unit of learning rate: above 0 the judged
+    colouring raises success faster than GRPO, to first order. One question. Raises `InputError` for a rule without
+    colouring. Derived in docs/theory.md, section 5.
+    """
+    check(rule.colouring is not None, "colouring", rule.colouring, "given: the rule must colour")
+    check(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
+    update = judged_update_function(rule, chain.rts)
+    plain = expected_update(chain, replace(rule, colouring=None))
+    miss_step = 1 - chain.step_success
+    gain = jax.jit(lambda c: (update(chain.logits, c) - plain) @ miss_step)
+    return lambda miss, false_alarm: float(gain(confusion(chain.horizon, miss, false_alarm)))
+
+
+def useful_judges(chain: ReasoningChain, rule: Rule, misses: Any, points: int = 81) -> pd.DataFrame:
+    """The boundary of the judges with which colouring helps: for every miss rate, the false-alarm rates of no gain.
+
+    Zeros of `colouring_gain_function` in (0, 1), bracketed on ``points`` equally spaced rates and computed to 1e-12;
+    zeros that do not change the sign are not boundaries. Returns a DataFrame: miss, false_alarm, helps ("below" or
+    "above" that rate). The line miss + false_alarm = 1 is always among them unless colouring adds nothing at all.
+    Raises `InputError` for rates outside [0, 1] or fewer than 3 points. Derived in docs/theory.md, section 5.
+    """
+    rates = np.atleast_1d(np.asarray(misses, dtype=float))
+    refuse(
+        problem(bool(((rates >= 0) & (rates <= 1)).all()), "misses", rates.tolist(), "between 0 and 1")
+        + problem(isinstance(points, int) and points >= 3, "points", points, "a whole number, at least 3")
+    )
+    gain = colouring_gain_function(chain, rule)
+    # an odd offset keeps the line miss + false_alarm = 1 off the grid, where rounding would decide the sign
+    grid = (np.arange(points) + 0.4142) / points
+    rows = []
+    for miss in rates:
+        values = np.array([gain(miss, f) for f in grid])
+        for i in np.flatnonzero(values[:-1] * values[1:] < 0):
+            root = brentq(lambda f, miss=miss: gain(miss, f), grid[i], grid[i + 1], xtol=1e-12)
+            rows.append({"miss": miss, "false_alarm": float(root), "helps": "below" if values[i] > 0 else "above"})
+    return pd.DataFrame(rows, columns=["miss", "false_alarm", "helps"])

@@ -23,6 +23,7 @@ from spo_theory.expected import (
     member_classes,
     merge_equal,
     multinomial,
+    need_exact,
     warn_uncertified,
 )
 from spo_theory.quadrature import group_nodes
@@ -150,9 +151,8 @@ def second_moment_function(rule: Rule, rts: Any, method: Method = "auto") -> Any
 
     ``g = (1/G) sum_i A_i s_i``. Derived in docs/theory.md, section 3.2.
     """
-    use = "the second moments of this rule have no exact form here; use spo_theory.sampled_update"
-    check(rule.credit == "response", "credit", rule.credit, f"'response': {use}")
-    check(rule.penalty == "none", "penalty", rule.penalty, f"'none': {use}")
+    need_exact(rule.credit == "response", "credit", rule.credit, "'response' for second moments", "sampled_update")
+    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none' for second moments", "sampled_update")
     square, product, n = (
         rule_square_function(rule, rts, method),
         rule_product_function(rule, rts, method),

@@ -17,7 +17,7 @@ from spo_theory.dynamics import (
     Optimizer,
     apply_kernel,
     check_run,
-    records,
+    runs,
 )
 from spo_theory.rules import Rule
 
@@ -30,17 +30,37 @@ class SampledUpdate(NamedTuple):
     groups: int
 
 
-def _sample_update(chain: ReasoningChain, rule: Rule, logits: jax.Array, key: jax.Array) -> jax.Array:
-    """Update ``(questions, H)`` of one sampled group for each row of ``logits`` ``(questions, H)``."""
-    p, scores, horizon = class_probabilities(logits), class_scores(logits), chain.horizon
+def _sample(chain: ReasoningChain, rule: Rule, logits: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Classes ``(questions, G)`` of one sampled group per row of logits, and what acts on each step ``(..., G, H)``."""
+    p, horizon = class_probabilities(logits), chain.horizon
     draws = jax.random.uniform(key, (*logits.shape[:-1], rule.group_size, 1))
     k = jnp.sum(draws > jnp.cumsum(p, axis=-1)[..., None, :-1], axis=-1)
     lengths = jnp.broadcast_to(jnp.asarray(chain.step_lengths), (*k.shape, horizon))
     confidence = jnp.take_along_axis(p, k, axis=-1) if rule.penalty == "confidence" else None
     advantages = rule.advantages(k == horizon, k, lengths, confidence=confidence)
-    chosen = jnp.take_along_axis(scores, k[..., None], axis=-2)
-    acting = rule.step_advantages(k == horizon, k, advantages, horizon)
-    return jnp.mean(acting * chosen, axis=-2)
+    return k, rule.step_advantages(k == horizon, k, advantages, horizon)
+
+
+def _step_scores(k: jax.Array, logits: jax.Array) -> jax.Array:
+    """Scores ``(questions, G, H)`` of responses of classes ``k`` ``(questions, G)`` under ``logits``."""
+    return jnp.take_along_axis(class_scores(logits), k[..., None], axis=-2)
+
+
+def _sample_update(chain: ReasoningChain, rule: Rule, logits: jax.Array, key: jax.Array) -> jax.Array:
+    """Update ``(questions, H)`` of one sampled group for each row of ``logits`` ``(questions, H)``."""
+    k, acting = _sample(chain, rule, logits, key)
+    return jnp.mean(acting * _step_scores(k, logits), axis=-2)
+
+
+def _surrogate_gradient(
+    k: jax.Array, acting: jax.Array, old: jax.Array, now: jax.Array, clip_low: float, clip_high: float
+) -> jax.Array:
+    """Gradient ``(questions, H)`` of the clipped surrogate of sampled groups, one ratio per step."""
+    step = jnp.arange(old.shape[-1])
+    sign = jnp.where(step < k[..., None], 1.0, -1.0)  # of the logit in the step's log-probability
+    ratio = jnp.exp(jax.nn.log_sigmoid(sign * now[:, None]) - jax.nn.log_sigmoid(sign * old[:, None]))
+    clipped = jnp.where(acting > 0, ratio > 1 + clip_high, ratio < 1 - clip_low)
+    return jnp.mean(jnp.where(clipped, 0.0, acting * ratio) * _step_scores(k, now), axis=-2)
 
 
 def sampled_update(chain: ReasoningChain, rule: Rule, groups: int, seed: int = 0) -> SampledUpdate:
@@ -79,13 +99,17 @@ def simulate(
     seeds: int | list[int] = 5,
     kernel: np.ndarray | None = None,
     optimizer: Optimizer = "sgd",
+    inner_updates: int = 1,
+    clip_low: float = 0.2,
+    clip_high: float = 0.2,
 ) -> pd.DataFrame:
     """Train the chain on sampled groups; the counterpart of `solve`.
 
     Each update draws one group for each of ``questions`` questions: copies of the chain's one question, which
     share its logits, or, for a chain of N questions, the N questions themselves (``questions`` is then not
     used). ``seeds``: a list, or a number n for seeds 0..n-1; all run together. ``kernel``: as in `solve`, not
-    with Adam. ``optimizer``: as in `solve`.
+    with Adam. ``optimizer``: as in `solve`. ``inner_updates``: gradient steps on every batch, with the ratio of every
+    step clipped to ``[1 - clip_low, 1 + clip_high]``; the counterpart of `spo_theory.clipping.solve_clipped`.
 
     Returns a tidy DataFrame, one row per seed and update: seed, step, success and all_negative (probabilities
     under the current logits, not sampled shares), q_1..q_H. Raises `InputError` for bad settings.
@@ -94,6 +118,9 @@ def simulate(
     refuse(
         problem(isinstance(questions, int) and questions >= 1, "questions", questions, "a whole number, at least 1")
         + problem(len(names) > 0, "seeds", seeds, "at least one")
+        + problem(isinstance(inner_updates, int) and inner_updates >= 1, "inner_updates", inner_updates, "at least 1")
+        + problem(0 < clip_low <= 1, "clip_low", clip_low, "above 0 and at most 1")
+        + problem(clip_high > 0, "clip_high", clip_high, "above 0")
     )
     k = check_run(chain, steps, learning_rate, optimizer, kernel)
     check(k is None or optimizer != "adam", "kernel", "given", "None with optimizer='adam'")
@@ -102,16 +129,26 @@ def simulate(
 
     def run(key: jax.Array) -> jax.Array:
         def step(state: tuple, i: jax.Array) -> tuple[tuple, jax.Array]:
+            first = spread(state[0])
+            k, acting = _sample(chain, rule, first, jax.random.fold_in(key, i))
+            for j in range(inner_updates):
+                now = spread(state[0])
+                each = _surrogate_gradient(k, acting, first, now, clip_low, clip_high)
+                state = move(state, i * inner_updates + j, each)
+            return state, first[0] if single else first
+
+        def spread(logits: jax.Array) -> jax.Array:
+            return jnp.broadcast_to(logits, (questions, chain.horizon)) if single else logits
+
+        def move(state: tuple, count: jax.Array, each: jax.Array) -> tuple:
             logits, m, v = state
-            rows = jnp.broadcast_to(logits, (questions, chain.horizon)) if single else logits
-            g = _sample_update(chain, rule, rows, jax.random.fold_in(key, i))
-            g = g.mean(0) if single else g
+            g = each.mean(0) if single else each
             if optimizer == "adam":
                 m, v = BETA1 * m + (1 - BETA1) * g, BETA2 * v + (1 - BETA2) * g * g
-                m_hat, v_hat = m / (1 - BETA1 ** (i + 1)), v / (1 - BETA2 ** (i + 1))
-                return (logits + learning_rate * m_hat / (jnp.sqrt(v_hat) + ADAM_EPS), m, v), logits
+                m_hat, v_hat = m / (1 - BETA1 ** (count + 1)), v / (1 - BETA2 ** (count + 1))
+                return logits + learning_rate * m_hat / (jnp.sqrt(v_hat) + ADAM_EPS), m, v
             m = (MOMENTUM if optimizer == "momentum" else 0.0) * m + apply_kernel(matrix, g)
-            return (logits + learning_rate * m, m, v), logits
+            return logits + learning_rate * m, m, v
 
         start = jnp.asarray(chain.logits)
         zero = jnp.zeros_like(start)
@@ -119,5 +156,4 @@ def simulate(
 
     keys = jnp.stack([jax.random.key(s) for s in names])
     paths = np.asarray(jax.jit(jax.vmap(run))(keys))
-    frames = [records(path, rule.group_size).assign(seed=s) for s, path in zip(names, paths, strict=True)]
-    return pd.concat(frames, ignore_index=True)
+    return runs(paths, rule.group_size).assign(seed=np.repeat(names, steps + 1))

@@ -1,0 +1,47 @@
+"""Where an erring judge stops helping: the computed boundary against its own gain and a brute-force update."""
+
+import numpy as np
+import pytest
+
+from spo_theory import InputError, ReasoningChain, expected_update, rule
+from spo_theory.judges import colouring_gain_function, confusion, expected_update_judged, useful_judges
+
+SPO = rule("spo", group_size=4, beta=5.0)
+
+
+def test_useless_line_is_the_boundary_far_from_success():
+    chain = ReasoningChain(step_success=(0.3, 0.3, 0.3))
+    table = useful_judges(chain, SPO, np.linspace(0.05, 0.95, 7))
+    np.testing.assert_allclose(table["miss"] + table["false_alarm"], 1, atol=1e-9)
+    assert (table["helps"] == "below").all()
+
+
+def test_a_second_boundary_where_colouring_is_about_to_hurt():
+    """From q = (0.93, 0.67, 0.64) a perfect judge helps a little, and few false alarms already undo it."""
+    chain = ReasoningChain(step_success=(0.93, 0.67, 0.64))
+    table = useful_judges(chain, rule("spo", group_size=3, beta=5.0), [0.02])
+    off_line = table[np.abs(table["miss"] + table["false_alarm"] - 1) > 1e-6]
+    assert len(off_line) == 1
+    gain = colouring_gain_function(chain, rule("spo", group_size=3, beta=5.0))
+    root = float(off_line["false_alarm"].iloc[0])
+    assert abs(gain(0.02, root)) < 1e-12
+    assert gain(0.02, root - 0.01) > 0 > gain(0.02, root + 0.01)
+
+
+def test_gain_is_the_difference_of_updates():
+    chain = ReasoningChain(step_success=(0.4, 0.6, 0.5))
+    plain = expected_update(chain, rule("grpo", group_size=4))
+    judged = expected_update_judged(chain, SPO, 0.2, 0.1)
+    expected = (judged - plain) @ (1 - chain.step_success)
+    assert colouring_gain_function(chain, SPO)(0.2, 0.1) == pytest.approx(expected, rel=1e-12)
+    assert confusion(3, 0.2, 0.1).sum(1) == pytest.approx(1)
+
+
+def test_bad_input_is_named():
+    chain = ReasoningChain(step_success=(0.4, 0.6))
+    with pytest.raises(InputError, match="colouring = None"):
+        colouring_gain_function(chain, rule("grpo"))
+    with pytest.raises(InputError, match=r"misses = \[1\.5\]"):
+        useful_judges(chain, SPO, [1.5])
+    with pytest.raises(InputError, match="points = 2"):
+        useful_judges(chain, SPO, [0.5], points=2)

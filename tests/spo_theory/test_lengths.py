@@ -1,0 +1,92 @@
+"""Loss normalizations against the mean over every batch of groups."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from spo_theory import InputError, ReasoningChain, expected_update, rule
+from spo_theory.expected import NoExactForm
+from spo_theory.lengths import expected_update_normalized, normalized_update_function
+
+CHAIN = ReasoningChain(step_success=(0.4, 0.7), step_lengths=(1.0, 3.0))
+LENGTHS = np.array([2.5, 9.0, 4.0])
+RTS = np.array([0.0, 1 / 9, 1.0])
+RULES = [
+    rule("grpo", group_size=3),
+    rule("spo", group_size=3),
+    rule("spo", group_size=3, scope="all_incorrect"),
+    rule("dr_grpo", group_size=3),
+    rule("ngrpo", group_size=3),
+]
+
+
+def by_every_batch(r, normalization, groups, constant=1.0):
+    """Mean over every batch of ``groups`` ordered groups, the loss written as a trainer would."""
+    h, g = CHAIN.horizon, r.group_size
+    total = np.zeros(h)
+    for classes in product(range(h + 1), repeat=g * groups):
+        k = np.array(classes).reshape(groups, g)
+        correct = k == h
+        rts = np.where(correct, 1.0, RTS[k])
+        colour = r.colouring
+        reward = correct.astype(float)
+        if colour is not None:
+            coloured = ~correct & ((colour.scope == "all_incorrect") | ~correct.any(1, keepdims=True))
+            reward = np.where(coloured, colour.values(rts), reward)
+        a = r.advantage(reward)
+        size = LENGTHS[k]
+        s = CHAIN.scores[k]
+        if normalization == "response":
+            update = (a[..., None] * s / size[..., None]).mean((0, 1))
+        elif normalization == "token":
+            update = (a[..., None] * s).sum((0, 1)) / size.sum()
+        else:
+            update = (a[..., None] * s).mean((0, 1)) / constant
+        total += CHAIN.class_probs[k].prod() * update
+    return total
+
+
+@pytest.mark.parametrize("r", RULES, ids=lambda r: f"{r.name}-{r.colouring.scope if r.colouring else ''}")
+@pytest.mark.parametrize(("normalization", "groups"), [("response", 1), ("token", 1), ("token", 2), ("constant", 1)])
+def test_against_every_batch(r, normalization, groups):
+    exact = normalized_update_function(r, RTS, LENGTHS, normalization, 7.0, groups)(CHAIN.logits)
+    np.testing.assert_allclose(exact, by_every_batch(r, normalization, groups, 7.0), rtol=2e-13, atol=1e-16)
+
+
+def test_equal_lengths_only_rescale():
+    chain = ReasoningChain(step_success=(0.3, 0.5, 0.6))
+    plain = expected_update(chain, rule("spo"))
+    for normalization in ("response", "token"):
+        same = normalized_update_function(rule("spo"), chain.rts, np.full(4, 3.0), normalization, groups=5)
+        np.testing.assert_allclose(same(chain.logits), plain / 3, rtol=1e-12)
+
+
+def test_rambling_wrong_responses_weigh_less_per_response_than_per_token():
+    """The length bias: dividing by the own length shrinks what a long wrong response teaches (Dr. GRPO's point)."""
+    chain = ReasoningChain(step_success=(0.5, 0.5))
+    short = expected_update_normalized(chain, rule("grpo"), 0.0)
+    long = expected_update_normalized(chain, rule("grpo"), 20.0)
+    assert (long < short).all()
+    by_token = [expected_update_normalized(chain, rule("grpo"), n, "token", groups=8) for n in (0.0, 20.0)]
+    assert (by_token[1] / by_token[0] < long / short).all()  # every response pays for the ramblers
+
+
+def test_large_groups_stay_exact():
+    """G = 64, 16 groups: halving the work by symmetry is not possible, but equal lengths give the plain update."""
+    chain = ReasoningChain(step_success=(0.3, 0.5, 0.6, 0.4))
+    update = normalized_update_function(rule("spo", group_size=64), chain.rts, np.full(5, 11.0), "token", groups=16)
+    np.testing.assert_allclose(
+        update(chain.logits), expected_update(chain, rule("spo", group_size=64)) / 11, rtol=1e-12
+    )
+
+
+def test_bad_input_is_named():
+    with pytest.raises(InputError, match=r"lengths\.shape = \(2,\)") as error:
+        normalized_update_function(rule("grpo"), RTS, [1.0, 2.0], "tokens", groups=0)
+    assert "normalization = 'tokens'" in str(error.value)
+    assert "groups = 0" in str(error.value)
+    with pytest.raises(NoExactForm, match="credit = 'prefix'"):
+        normalized_update_function(rule("spo_prefix"), RTS, LENGTHS)
+    with pytest.raises(InputError, match="after_error"):
+        expected_update_normalized(CHAIN, rule("grpo"), -1.0)
