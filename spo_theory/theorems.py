@@ -1,29 +1,15 @@
 """Statements about the rules as values that can be checked (docs/theory.md, section 7)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import product
-from math import comb, sqrt
 from typing import Literal
 
-import numpy as np
+from spo_theory import colour_checks as colours
+from spo_theory import group_checks as groups
+from spo_theory import rate_checks as rates
+from spo_theory.verdict import Verdict
 
-from spo_theory.chain import ReasoningChain
-from spo_theory.expected import compositions, expected_update, member_classes
-from spo_theory.judges import expected_update_judged
-from spo_theory.rules import Rule, rule
-
-Status = Literal["proved", "proved up to a horizon", "refuted"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Outcome of a check: whether the statement held everywhere it was checked, where, and where it failed."""
-
-    holds: bool
-    checked: str
-    counterexample: str = ""
+Status = Literal["proved", "proved up to a horizon", "certified", "observed", "refuted"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +17,9 @@ class Theorem:
     """A statement about the rules. status: how it is known. check: tries it and returns a `Verdict`.
 
     "proved": proof in docs/theory.md, the check confirms it on the code. "proved up to a horizon": a polynomial
-    identity checked exactly on enough points to prove it. "refuted": the check returns a counterexample.
+    identity checked exactly on enough points to prove it. "certified": checked by the exact engine on a grid over its
+    whole domain, which the verdict names. "observed": checked at the places the verdict names only. "refuted": the
+    check returns a counterexample.
     """
 
     name: str
@@ -40,265 +28,207 @@ class Theorem:
     check: Callable[[], Verdict]
 
 
-def all_groups(horizon: int, group_size: int) -> np.ndarray:
-    """Outcome classes ``(C, G)`` of every group of ``group_size`` responses, up to order."""
-    return member_classes(compositions(group_size, horizon + 1))
-
-
-def _advantages(r: Rule, classes: np.ndarray, horizon: int) -> np.ndarray:
-    return r.advantages(classes == horizon, classes, np.full(classes.shape, horizon))
-
-
-SIZES = tuple((h, g) for h in (1, 2, 4, 6) for g in (2, 3, 5, 8))
-SIZES_TEXT = "every group of G = 2, 3, 5, 8 responses of H = 1, 2, 4, 6 steps"
-
-
-def grpo_is_silent() -> Verdict:
-    """Every all-negative group has advantages exactly 0 under GRPO and Dr. GRPO, in every convention."""
-    for h, g in SIZES:
-        classes = all_groups(h, g)
-        negative = classes[(classes < h).all(1)]
-        for r in (
-            rule("grpo", group_size=g),
-            rule("dr_grpo", group_size=g),
-            rule("grpo", group_size=g, convention="trl"),
-        ):
-            if (a := _advantages(r, negative, h)).any():
-                return Verdict(False, SIZES_TEXT, f"{r.name}, first errors {negative[a.any(1)][0].tolist()}")
-    return Verdict(True, SIZES_TEXT)
-
-
-def colouring_speaks() -> Verdict:
-    """An all-negative group is silent under colouring if and only if all its responses fail at the same step."""
-    for h, g in SIZES:
-        classes = all_groups(h, g)
-        negative = classes[(classes < h).all(1)]
-        silent = (_advantages(rule("spo", group_size=g), negative, h) == 0).all(1)
-        stuck = (negative == negative[:, :1]).all(1)
-        if (silent != stuck).any():
-            return Verdict(False, SIZES_TEXT, f"first errors {negative[silent != stuck][0].tolist()}")
-    return Verdict(True, SIZES_TEXT)
-
-
-def mixed_groups_keep(scope: str) -> Verdict:
-    """Whether colouring with this scope leaves every group with a correct response as GRPO has it, to the bit."""
-    readings = ((10.0, 0.5), (0.5, 10.0), (5.0, 0.5), (100.0, 0.9))
-    text = f"{SIZES_TEXT}, {len(readings)} pairs (beta, gamma)"
-    for (h, g), (beta, gamma) in product(SIZES, readings):
-        classes = all_groups(h, g)
-        mixed = classes[(classes == h).any(1)]
-        plain = _advantages(rule("grpo", group_size=g), mixed, h)
-        coloured = _advantages(rule("spo", group_size=g, beta=beta, gamma=gamma, scope=scope), mixed, h)
-        if (changed := (plain != coloured).any(1)).any():
-            where = f"H = {h}, G = {g}, beta = {beta:g}, gamma = {gamma:g}, first errors {mixed[changed][0].tolist()}"
-            return Verdict(False, text, where)
-    return Verdict(True, text)
-
-
-def pair_update(q: tuple[Fraction, ...], coloured: bool, prefix_credit: bool = False) -> list[Fraction]:
-    """Expected update of a group of two, exactly, by summing over both outcomes; rationals in and out.
-
-    In a pair the advantages are +1 for the larger reward and -1 for the smaller one. ``q`` ``(H,)``: step successes.
-    ``prefix_credit``: the wrong step of a response with advantage +1 is left out.
-    """
-    h, one = len(q), Fraction(1)
-    prefix = [one]
-    for x in q:
-        prefix.append(prefix[-1] * x)
-    p = [prefix[k] * (1 - q[k]) for k in range(h)] + [prefix[h]]
-    reward = [k if coloured else int(k == h) for k in range(h + 1)]
-    update = [Fraction(0)] * h
-    for k, j in product(range(h + 1), repeat=2):
-        sign = (reward[k] > reward[j]) - (reward[k] < reward[j])
-        last = k if prefix_credit and sign > 0 else k + 1
-        for step in range(min(last, h)):
-            update[step] += p[k] * p[j] * sign * ((1 - q[step]) if step < k else -q[step])
-    return update
-
-
-def _prefix(q: tuple[Fraction, ...], k: int) -> Fraction:
-    result = Fraction(1)
-    for x in q[:k]:
-        result *= x
-    return result
-
-
-def _grids(most: int) -> Iterator[tuple[Fraction, ...]]:
-    """Points enough to prove an identity between polynomials of degree at most 3 in each of H <= ``most`` variables."""
-    nodes = [Fraction(i, 5) for i in (1, 2, 3, 4)]
-    for h in range(1, most + 1):
-        yield from product(nodes, repeat=h)
-
-
-def pair_closed_forms() -> Verdict:
-    """At G = 2, ``g_h = Q_H (1 - q_h)`` under GRPO and ``Q_{h-1} Q_h (1 - q_h)`` under any increasing colouring."""
-    text = "all polynomial identities for H <= 5, exactly, on 4^H rational points (degree at most 3 in each q)"
-    for q in _grids(5):
-        for coloured in (False, True):
-            for h, g in enumerate(pair_update(q, coloured)):
-                form = _prefix(q, h) * _prefix(q, h + 1) if coloured else _prefix(q, len(q))
-                if g != form * (1 - q[h]):
-                    return Verdict(False, text, f"q = {[str(x) for x in q]}, step {h + 1}")
-    return Verdict(True, text)
-
-
-def prefix_credit_never_loses() -> Verdict:
-    """At G = 2, with credit to the prefix, ``g_h = Q_h (1 - q_h)``: at least GRPO's ``Q_H (1 - q_h)`` at every step."""
-    text = "the identity for H <= 5, exactly, on 4^H rational points (degree at most 3 in each q); the order follows"
-    for q in _grids(5):
-        for h, g in enumerate(pair_update(q, True, prefix_credit=True)):
-            if g != _prefix(q, h + 1) * (1 - q[h]) or g < _prefix(q, len(q)) * (1 - q[h]):
-                return Verdict(False, text, f"q = {[str(x) for x in q]}, step {h + 1}")
-    return Verdict(True, text)
-
-
-def last_step_never_gains() -> Verdict:
-    """At G = 2 colouring never raises the update of the last step: the ratio to GRPO's is ``Q_{H-1} <= 1``."""
-    text = "H <= 4, exactly, on 4^H rational points; follows from pair_closed_forms"
-    for q in _grids(4):
-        if pair_update(q, True)[-1] > pair_update(q, False)[-1]:
-            return Verdict(False, text, f"q = {[str(x) for x in q]}")
-    return Verdict(True, text)
-
-
-def first_order_boundary() -> Verdict:
-    """Two steps, G = 2: colouring raises success faster than GRPO, to first order, iff ``1 - p > q (1 - q)``."""
-    text = "exactly, on 99 x 99 rational points"
-    for i, j in product(range(1, 100), repeat=2):
-        p, q = Fraction(i, 100), Fraction(j, 100)
-        slope = [sum(g * (1 - x) for g, x in zip(pair_update((p, q), c), (p, q), strict=True)) for c in (False, True)]
-        gain, side = slope[1] - slope[0], 1 - p - q * (1 - q)
-        if (gain > 0) != (side > 0) or (gain == 0) != (side == 0):
-            return Verdict(False, text, f"p = {p}, q = {q}")
-    return Verdict(True, text)
-
-
-def always_faster() -> Verdict:
-    """Two steps, G = 2: colouring raises success at least as fast as GRPO from every start (it does not)."""
-    text = "exactly, on 9 x 9 rational points"
-    for i, j in product(range(9, 0, -1), repeat=2):
-        p, q = Fraction(i, 10), Fraction(j, 10)
-        slope = [sum(g * (1 - x) for g, x in zip(pair_update((p, q), c), (p, q), strict=True)) for c in (False, True)]
-        if slope[1] < slope[0]:
-            return Verdict(
-                False, text, f"p = {float(p):g}, q = {float(q):g}: {float(slope[1]):g} < {float(slope[0]):g}"
-            )
-    return Verdict(True, text)
-
-
-def grpo_push_is_bounded() -> Verdict:
-    """Under GRPO every update is at most ``sqrt(G - 1) P (1 - q_h) / (1 - P)``, whatever H and the other steps."""
-    sizes, grid = (2, 3, 8, 64, 512), np.concatenate([np.logspace(-12, -2, 60), np.linspace(0.011, 0.999, 200)])
-    text = f"G = {', '.join(map(str, sizes))}; {grid.size} values of P from 1e-12 to 0.999"
-    for g in sizes:
-        k = np.arange(1, g)
-        ways = np.array([float(Fraction(comb(g, int(x)), 1) / 2**g) for x in k])  # scaled: the numbers overflow
-        for p in grid:
-            chance = np.exp(k * np.log(2 * p) + (g - k) * np.log(2 * (1 - p))) * ways
-            factor = (chance * np.sqrt(k * (g - k))).sum() / g
-            if factor > sqrt(g - 1) * p * (1 + 1e-12):
-                return Verdict(False, text, f"G = {g}, P = {p:g}")
-    return Verdict(True, text)
-
-
-def _gain(q: tuple[float, ...], group_size: int, miss: float, false_alarm: float) -> float:
-    """Rate of change of log success under colouring with an erring judge, minus GRPO's; first order, exact."""
-    chain, coloured = ReasoningChain(step_success=q), rule("spo", group_size=group_size, beta=5.0)
-    plain = expected_update(chain, rule("grpo", group_size=group_size))
-    return float((expected_update_judged(chain, coloured, miss, false_alarm) - plain) @ (1 - chain.step_success))
-
-
-CHAINS = ((0.2, 0.2), (0.9, 0.5), (0.3, 0.5, 0.4), (0.93, 0.67, 0.64), (0.5, 0.4, 0.6, 0.3))
-
-
-def useless_judge_is_silent() -> Verdict:
-    """With ``miss + false_alarm = 1`` the expected update is GRPO's exactly, for every chain and group size."""
-    text = f"{len(CHAINS)} chains, G = 3 and 8, miss = 0, 0.1, ..., 1; to 1e-13"
-    for q, g, i in product(CHAINS, (3, 8), range(11)):
-        if abs(gain := _gain(q, g, i / 10, 1 - i / 10)) > 1e-13:
-            return Verdict(False, text, f"q = {q}, G = {g}, miss = {i / 10:g}: gain {gain:g}")
-    return Verdict(True, text)
-
-
-def better_than_useless_helps() -> Verdict:
-    """Where colouring helps with a perfect judge, it helps iff ``miss + false_alarm < 1`` (not always)."""
-    text = f"{len(CHAINS)} chains, G = 3, miss and false_alarm in 0.02, 0.34, 0.66, 0.98"
-    rates = (0.02, 0.34, 0.66, 0.98)
-    for q, miss, alarm in product(CHAINS, rates, rates):
-        perfect, gain = _gain(q, 3, 0.0, 0.0), _gain(q, 3, miss, alarm)
-        if perfect > 0 and abs(miss + alarm - 1) > 0.01 and (gain > 0) != (miss + alarm < 1):
-            where = f"q = {q}, G = 3, miss = {miss:g}, false_alarm = {alarm:g}: gain {gain:.2g}, perfect {perfect:.2g}"
-            return Verdict(False, text, where)
-    return Verdict(True, text)
-
-
 THEOREMS = (
-    Theorem("grpo_is_silent", "GRPO and Dr. GRPO make no update from an all-negative group.", "proved", grpo_is_silent),
+    Theorem(
+        "grpo_is_silent",
+        "GRPO and Dr. GRPO make no update from an all-negative group.",
+        "proved",
+        groups.grpo_is_silent,
+    ),
     Theorem(
         "colouring_speaks",
         "Under colouring an all-negative group is silent if and only if all its responses fail at the same step.",
         "proved",
-        colouring_speaks,
+        groups.colouring_speaks,
     ),
     Theorem(
         "all_negative_scope_keeps_mixed_groups",
         "Colouring with scope all_negative never changes a group that has a correct response.",
         "proved",
-        lambda: mixed_groups_keep("all_negative"),
+        lambda: groups.mixed_groups_keep("all_negative"),
     ),
     Theorem(
         "all_incorrect_scope_keeps_mixed_groups",
         "Colouring with scope all_incorrect never changes a group that has a correct response.",
         "refuted",
-        lambda: mixed_groups_keep("all_incorrect"),
+        lambda: groups.mixed_groups_keep("all_incorrect"),
     ),
     Theorem(
         "pair_closed_forms",
         "At G = 2 the expected update is Q_H (1 - q_h) under GRPO and Q_{h-1} Q_h (1 - q_h) under any colouring.",
         "proved up to a horizon",
-        pair_closed_forms,
+        groups.pair_closed_forms,
     ),
     Theorem(
         "last_step_never_gains",
         "At G = 2 colouring never raises the update of the last step.",
         "proved",
-        last_step_never_gains,
+        groups.last_step_never_gains,
     ),
     Theorem(
         "prefix_credit_never_loses",
         "At G = 2, with credit to the correct prefix alone, no step's update is smaller than under GRPO.",
         "proved",
-        prefix_credit_never_loses,
+        groups.prefix_credit_never_loses,
     ),
     Theorem(
         "first_order_boundary",
         "Two steps, G = 2: colouring raises success faster than GRPO to first order iff 1 - p > q (1 - q).",
         "proved",
-        first_order_boundary,
+        groups.first_order_boundary,
     ),
     Theorem(
         "always_faster",
         "Two steps, G = 2: colouring raises success at least as fast as GRPO from every start.",
         "refuted",
-        always_faster,
+        groups.always_faster,
     ),
     Theorem(
         "grpo_push_is_bounded",
         "Under GRPO every expected update is at most sqrt(G - 1) P (1 - q_h) / (1 - P).",
         "proved",
-        grpo_push_is_bounded,
+        groups.grpo_push_is_bounded,
     ),
     Theorem(
         "useless_judge_is_silent",
         "If miss + false_alarm = 1, colouring adds nothing to GRPO's expected update, whatever the chain and G.",
         "proved",
-        useless_judge_is_silent,
+        colours.useless_judge_is_silent,
     ),
     Theorem(
         "better_than_useless_helps",
         "Where colouring helps with a perfect judge, it helps with an erring one iff miss + false_alarm < 1.",
         "refuted",
-        better_than_useless_helps,
+        colours.better_than_useless_helps,
+    ),
+    Theorem(
+        "both_succeed",
+        "The paper's Theorem 3.3 (i): from (1/2, 1/2), G = 2, success tends to 1 under GRPO and under colouring.",
+        "proved",
+        rates.both_succeed,
+    ),
+    Theorem(
+        "first_step_ahead",
+        "The paper's Theorem 3.3 (ii): from (1/2, 1/2) step 1 is ahead under colouring after every update.",
+        "proved",
+        rates.first_step_ahead,
+    ),
+    Theorem(
+        "success_ahead",
+        "The paper's Theorem 3.3 (iii): from (1/2, 1/2) success is higher under colouring after every update.",
+        "certified",
+        rates.success_ahead,
+    ),
+    Theorem(
+        "ahead_from_everywhere",
+        "Theorem 3.3 (iii) from any start: success is higher under colouring after every update.",
+        "refuted",
+        rates.ahead_from_everywhere,
+    ),
+    Theorem(
+        "one_early_step_gains",
+        "Two steps, G = 2, learning rate 1, p at most 0.7: one coloured update raises success more than one of GRPO.",
+        "proved",
+        rates.one_early_step_gains,
+    ),
+    Theorem(
+        "boundary_of_any_group",
+        "Two steps, scope all_negative: colouring raises success faster than GRPO, to first order, iff "
+        "1 - p > q (1 - q), for every G, beta and gamma.",
+        "proved",
+        colours.boundary_of_any_group,
+    ),
+    Theorem(
+        "boundary_with_all_incorrect",
+        "Two steps, scope all_incorrect: the same boundary 1 - p = q (1 - q) holds for every group size.",
+        "refuted",
+        colours.boundary_with_all_incorrect,
+    ),
+    Theorem(
+        "all_incorrect_slows_the_end",
+        "Scope all_incorrect raises log success more slowly than GRPO once success is 0.6 or more, for equal steps.",
+        "certified",
+        colours.all_incorrect_slows_the_end,
+    ),
+    Theorem(
+        "grpo_escape_is_exponential",
+        "The number of updates GRPO needs to half success is exponential in the number of steps.",
+        "proved",
+        rates.grpo_escape_is_exponential,
+    ),
+    Theorem(
+        "pair_colouring_is_polynomial",
+        "At G = 2 the time colouring needs to half success is at most of order H^2.",
+        "proved",
+        rates.pair_colouring_is_polynomial,
+    ),
+    Theorem(
+        "colouring_is_polynomial",
+        "At any G the number of updates colouring needs to half success is polynomial in H, of an exponent below 2.",
+        "observed",
+        rates.colouring_is_polynomial,
+    ),
+    Theorem(
+        "outcome_rules_stall",
+        "Any rule that sees correctness alone and has bounded advantages updates by at most a constant times P: "
+        "uniform penalties on all-negative groups keep the exponential stall.",
+        "proved",
+        rates.outcome_rules_stall,
+    ),
+    Theorem(
+        "options_even_out",
+        "With softmax steps the log-odds move 1 + sum rho^2 times as fast, and the wrong options' shares rho even "
+        "out while the right one is learnt.",
+        "proved",
+        rates.options_even_out,
+    ),
+    Theorem(
+        "spread_makes_silent_groups",
+        "At the same mean success a spread of difficulty never lowers the share of all-negative groups.",
+        "proved",
+        rates.spread_makes_silent_groups,
+    ),
+    Theorem(
+        "no_collapse_without_interference",
+        "A lone failure, however large the step size, lowers success only through a negative entry of the kernel.",
+        "proved",
+        rates.no_collapse_without_interference,
+    ),
+    Theorem(
+        "three_steps_have_one_number",
+        "Three steps, scope all_negative: beta and gamma matter through one number, the middle colour's place.",
+        "proved",
+        colours.three_steps_have_one_number,
+    ),
+    Theorem(
+        "monotone_in_gamma",
+        "Three steps: raising gamma lowers the updates of steps 1 and 3 and raises that of step 2, or leaves them.",
+        "certified",
+        colours.monotone_in_gamma,
+    ),
+    Theorem(
+        "monotone_in_beta",
+        "Three steps: raising beta lowers the updates of steps 1 and 3 and raises that of step 2, or leaves them.",
+        "refuted",
+        colours.monotone_in_beta,
+    ),
+    Theorem(
+        "readings_agree",
+        "Scope all_negative: both readings of the paper's beta and gamma reach half success within 2 %.",
+        "observed",
+        lambda: colours.readings_agree("all_negative"),
+    ),
+    Theorem(
+        "readings_agree_in_all_incorrect",
+        "Scope all_incorrect: both readings of the paper's beta and gamma reach half success within 2 %.",
+        "refuted",
+        lambda: colours.readings_agree("all_incorrect"),
+    ),
+    Theorem(
+        "one_best_colouring",
+        "One pair (beta, gamma) raises success fastest from every start.",
+        "refuted",
+        colours.one_best_colouring,
     ),
 )
 """All statements, in the order of docs/theory.md, section 7."""

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from spo_theory import ReasoningChain, expected_update, rule
-from spo_theory.theorems import THEOREMS, all_groups, pair_update
+from spo_theory.group_checks import all_groups, pair_update
+from spo_theory.theorems import THEOREMS
 
 
 @pytest.mark.parametrize("theorem", THEOREMS, ids=lambda t: t.name)
