@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, make_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from spo_theory.checks import InputError, check
+from spo_theory.checks import InputError, check, problem, refuse
 
 HELP = """\
 usage: spo COMMAND [OPTIONS]          (or: python -m paper_repro COMMAND [OPTIONS])
@@ -189,19 +189,85 @@ def theory(options: Theory) -> None:
 
 
 def train(options: Any) -> None:
-    """Train one configuration and print how it went."""
-    from dataclasses import replace
-
-    config = without_output(options)
+    """Train one configuration, with one or several seeds, and print how it went."""
+    config, output = without_output(options), options.output
+    seeds = output.seeds or (config.seed,)
+    lines = config.problems()
+    lines += problem(all(seed >= 0 for seed in seeds), "seeds", list(seeds), "whole numbers, at least 0")
+    lines += problem(len(set(seeds)) == len(seeds), "seeds", list(seeds), "different from one another")
+    lines += problem(output.workers >= 1, "workers", output.workers, "a whole number, at least 1")
+    refuse(lines)
+    writable_table(output.out)
     config.validate()
-    writable_table(options.out)
-    from toy_llm.train import train as run
+    import time
 
-    table = run(replace(config, progress=True))
-    shown = [c for c in ("step", "success", "all_negative", "mixed", "grad_norm", "kl", "entropy") if c in table]
-    rows = sorted({round(i * (len(table) - 1) / 10) for i in range(11)})
-    print(table.iloc[rows][shown].to_string(index=False, float_format="{:.4f}".format))
-    write_table(table, options.out)
+    import pandas as pd
+    from tqdm import tqdm
+
+    from toy_llm.seeds import WorkerLost, for_seed, restored, train_seeds
+
+    configs = [for_seed(config, seed, len(seeds) > 1) for seed in seeds]
+    rows = restored(configs)
+    log, begun, new = TableLog(output.out), time.perf_counter(), 0
+    try:
+        with tqdm(total=len(configs) * (config.updates + 1), initial=len(rows), desc=config.rule, unit="update") as bar:
+            latest = {row["seed"]: row for row in rows}
+            for row in train_seeds(configs, output.workers):
+                rows.append(row)
+                log.write(rows)
+                new += 1
+                latest[row["seed"]] = row
+                success, stuck = (
+                    sum(r[c] for r in latest.values()) / len(latest) for c in ("success_exact", "all_negative")
+                )
+                bar.set_postfix_str(f"success {success:.3f}, all-negative {stuck:.3f}")
+                bar.update()
+    except (OSError, WorkerLost) as error:
+        text = error if isinstance(error, WorkerLost) else f"{error.strerror or error}: {error.filename or output.out}"
+        print(f"spo: error: {text}{_how_to_continue(config)}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print(f"spo: stopped{_how_to_continue(config)}", file=sys.stderr)
+        raise
+    seconds = time.perf_counter() - begun
+    table = pd.DataFrame(rows).sort_values(["seed", "step"], ignore_index=True)
+    names = ["success", "success_exact", "all_negative", "mixed", "grad_norm", "kl", "entropy", "response_length"]
+    mean = table.groupby("step", as_index=False)[names].mean()
+    shown = sorted({round(i * (len(mean) - 1) / 10) for i in range(11)})
+    print(mean.iloc[shown].to_string(index=False, float_format="{:.4f}".format))
+    said = (
+        f"{new} updates in {seconds:.1f} s, {new * config.questions * config.group_size / seconds:,.0f} completions/s"
+    )
+    print(said + (f"; means over seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else ""))
+    write_table(table, output.out)
+
+
+class TableLog:
+    """A .csv file that grows with the run: the first call replaces an old file, later ones append a row."""
+
+    def __init__(self, out: Path | None) -> None:
+        self.out = out if out is not None and out.suffix == ".csv" else None
+        self.begun = False
+
+    def write(self, rows: Sequence[dict[str, float]]) -> None:
+        """Make the file hold ``rows``, of which all but the last are in it already after the first call."""
+        if self.out is None:
+            return
+        import pandas as pd
+
+        if self.begun:
+            with open(self.out, "a", encoding="utf-8") as file:
+                file.write(pd.DataFrame([rows[-1]]).to_csv(index=False, header=False))
+        else:
+            from toy_llm.storage import write_atomic
+
+            write_atomic(self.out, pd.DataFrame(rows).to_csv(index=False).encode())
+            self.begun = True
+
+
+def _how_to_continue(config: Any) -> str:
+    kept = config.checkpoint is not None and config.checkpoint_every > 0
+    return "; continue with the same command and --resume" if kept else "; nothing to resume (see --checkpoint-every)"
 
 
 def compare(options: Compare) -> None:
@@ -271,9 +337,9 @@ def reproduce(options: Reproduce) -> None:
 
 
 def _train_options() -> type:
-    from toy_llm.train import TrainConfig
+    from toy_llm.config import TrainConfig, settings
 
-    return with_output(TrainConfig)
+    return with_output(TrainConfig, settings())
 
 
 COMMANDS = {
@@ -341,20 +407,50 @@ def _one_line(box: str) -> str:
     return " ".join(message)
 
 
-def with_output(kind: type) -> type:
-    """The dataclass ``kind`` with one more option: where to write the table."""
-    from typing import Annotated
+@dataclass(frozen=True)
+class Output:
+    """Seeds, processes, and where the table goes."""
 
-    from tyro.conf import arg
+    seeds: tuple[int, ...] = ()
+    """Train with each of these seeds instead of --seed; each has a checkpoint of its own."""
+    workers: int = 2
+    """Processes that share the seeds, one thread each (at least 1); a single run stays in this process."""
+    out: Path | None = None
+    """Write the table here: .csv (a row is added after every update) or .parquet (at the end)."""
 
-    out = Annotated[Path | None, arg(help="Write the table here: .csv or .parquet.")]
-    return make_dataclass(f"{kind.__name__}Options", [("out", out, None)], bases=(kind,), frozen=True)
+
+def with_output(kind: type, about: Any) -> type:
+    """The options of ``kind`` in one box per group, and one more box for seeds and output.
+
+    ``about``: for each field its group, a sentence and the allowed values, see `toy_llm.config.settings`.
+    """
+    from typing import Annotated, get_type_hints
+
+    from tyro.conf import OmitArgPrefixes, arg
+
+    hints = get_type_hints(kind)
+    groups: dict[str, list[Any]] = {}
+    for f in fields(kind):
+        group, text, allowed = about[f.name]
+        if group != "hidden":
+            listed = getattr(hints[f.name], "__origin__", None) is Literal or hints[f.name] is bool
+            said = text if listed else f"{text.removesuffix('.')} ({allowed.words})."
+            groups.setdefault(group, []).append((f.name, Annotated[hints[f.name], arg(help=said)], f.default))
+    boxes: list[Any] = []
+    for group, members in groups.items():
+        box = make_dataclass(group.title().replace(" ", ""), members, frozen=True)
+        box.__doc__ = ""
+        boxes.append((group.replace(" ", "_"), Annotated[box, OmitArgPrefixes], box()))
+    boxes.append(("output", Annotated[Output, OmitArgPrefixes], Output()))
+    return make_dataclass(f"{kind.__name__}Options", boxes, frozen=True)
 
 
 def without_output(options: Any) -> Any:
-    """The plain dataclass inside one made by `with_output`."""
-    kind = type(options).__bases__[0]
-    return kind(**{f.name: getattr(options, f.name) for f in fields(kind)})
+    """The configuration inside options made by `with_output`."""
+    from toy_llm.config import TrainConfig
+
+    boxes = [getattr(options, f.name) for f in fields(options) if f.name != "output"]
+    return TrainConfig(**{f.name: getattr(box, f.name) for box in boxes for f in fields(box)})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

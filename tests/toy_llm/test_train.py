@@ -1,6 +1,6 @@
 """The trainer: its loss, its logs, and that it implements the rule exactly."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -9,15 +9,21 @@ import torch
 from scipy.stats import ttest_ind
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule, simulate, solve
-from toy_llm import TrainConfig, train
-from toy_llm.storage import load
+from toy_llm import TrainConfig, checkpoint, train
+from toy_llm.config import settings
 from toy_llm.tabular import TabularPolicy
 from toy_llm.task import ChainTask
-from toy_llm.train import TrainingDiverged, collect, k3, policy_loss, updates
+from toy_llm.train import TrainingDiverged, collect, make_policy, minibatches, policy_loss, signal_and_noise, updates
 
 TINY = {
     "horizon": 3, "modulus": 5, "layers": 1, "width": 16, "heads": 2, "questions": 4, "group_size": 4, "updates": 3,
 }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """One folder of warm starts for all tests."""
+    return str(tmp_path_factory.mktemp("warm starts"))
 
 
 @pytest.mark.parametrize(
@@ -64,28 +70,8 @@ def test_tabular_training_follows_the_simulated_and_the_exact_dynamics(name):
     assert (np.abs(runs.mean(0) - exact) < runs.std(0, ddof=1) + 1e-12).all()  # the path runs through the band
 
 
-def test_clipped_surrogate_by_hand():
-    old = torch.zeros(1, 2, 2, dtype=torch.float64)
-    now = torch.log(torch.tensor([[[1.5, 0.9], [1.5, 0.5]]], dtype=torch.float64))
-    a = torch.tensor([[2.0, -1.0]], dtype=torch.float64)
-    expected = -((min(3.0, 1.28 * 2) + 0.9 * 2) + (min(-1.5, -1.28) + min(-0.5, -0.8))) / 2
-    assert policy_loss(now, old, a, 0.2, 0.28).item() == pytest.approx(expected)
-    reference = now - 0.3
-    penalty = (np.exp(-0.3) + 0.3 - 1) * 4 / 2
-    got = policy_loss(now, old, a, 0.2, 0.28, reference, kl_coef=0.5).item()
-    assert got == pytest.approx(expected + 0.5 * penalty)
-
-
-def test_k3_is_unbiased_and_non_negative():
-    generator = torch.Generator().manual_seed(0)
-    p, r = (torch.rand(6, generator=generator).double().softmax(0) for _ in range(2))
-    value = k3(p.log(), r.log())
-    assert (value >= 0).all()
-    assert (p * value).sum().item() == pytest.approx((p * (p / r).log()).sum().item())
-
-
-def test_log_of_a_run(tmp_path):
-    config = TrainConfig(**TINY, cache_dir=str(tmp_path), checkpoint=str(tmp_path / "model.pt"), kl_coef=0.1)
+def test_log_of_a_run(cache, tmp_path):
+    config = TrainConfig(**TINY, cache_dir=cache, checkpoint=str(tmp_path / "model.pt"), kl_coef=0.1)
     table = train(config)
     assert list(table["step"]) == [0, 1, 2, 3]
     np.testing.assert_allclose(table["all_negative"] + table["all_positive"] + table["mixed"], 1)
@@ -94,31 +80,31 @@ def test_log_of_a_run(tmp_path):
     assert table["grad_norm"].isna().tolist() == [False, False, False, True]
     for column in ("reward_mean", "reward_std", "entropy", "zero_advantage", "seconds", "q_3", "accuracy_3"):
         assert column in table
-    assert set(load(table.attrs["checkpoint"])) >= {"head.weight"}
+    assert set(checkpoint.parameters(table.attrs["checkpoint"])) >= {"head.weight"}
 
 
-def test_shares_go_by_correctness_not_by_reward(tmp_path):
+def test_shares_go_by_correctness_not_by_reward(cache):
     """Coloured all-negative groups have different rewards and are all-negative all the same."""
-    table = train(TrainConfig(**TINY | {"updates": 0}, start_accuracy=0.05, cache_dir=str(tmp_path)))
+    table = train(TrainConfig(**TINY | {"updates": 0}, start_accuracy=0.05, cache_dir=cache))
     assert table["all_negative"].iloc[0] == 1.0
     assert table["zero_advantage"].iloc[0] < 1.0
 
 
-def test_seeds_repeat_and_differ(tmp_path):
-    a, b, c = (train(TrainConfig(**TINY, cache_dir=str(tmp_path), seed=s)).drop(columns="seconds") for s in (1, 1, 2))
+def test_seeds_repeat_and_differ(cache):
+    a, b, c = (train(TrainConfig(**TINY, cache_dir=cache, seed=s)).drop(columns="seconds") for s in (1, 1, 2))
     pd.testing.assert_frame_equal(a, b)
     assert not a["entropy"].equals(c["entropy"])
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_several_inner_epochs_and_adam_run(tmp_path, optimizer):
+def test_several_inner_epochs_and_adam_run(cache, optimizer):
     options = TINY | {"optimizer": optimizer, "inner_epochs": 3, "max_grad_norm": 0.5, "learning_rate": 1e-3}
-    table = train(TrainConfig(**options, cache_dir=str(tmp_path), temperature=1.2))
+    table = train(TrainConfig(**options, cache_dir=cache, temperature=1.2))
     assert np.isfinite(table["grad_norm"][:-1]).all()
 
 
-def test_divergence_is_reported(tmp_path):
-    config = TrainConfig(**TINY, cache_dir=str(tmp_path))
+def test_divergence_is_reported(cache):
+    config = TrainConfig(**TINY, cache_dir=cache)
     table = TabularPolicy(ChainTask(3, 5), [0.5] * 3)
     with torch.no_grad():
         table.logits.fill_(float("nan"))
@@ -127,11 +113,11 @@ def test_divergence_is_reported(tmp_path):
 
 
 @pytest.mark.parametrize("steps", [1, 4])
-def test_a_step_that_is_too_large_ends_in_a_clear_error(tmp_path, steps):
+def test_a_step_that_is_too_large_ends_in_a_clear_error(cache, steps):
     """Also when it is the last one: the final row is not silently NaN."""
     options = TINY | {"updates": steps, "learning_rate": 1e38}
     with pytest.raises(TrainingDiverged, match="not finite at update 1: lower learning_rate"):
-        train(TrainConfig(**options, cache_dir=str(tmp_path)))
+        train(TrainConfig(**options, cache_dir=cache))
 
 
 @pytest.mark.parametrize(
@@ -150,6 +136,18 @@ def test_a_step_that_is_too_large_ends_in_a_clear_error(tmp_path, steps):
         ({"seed": -1}, "seed = -1"),
         ({"start_seed": -1}, "start_seed = -1"),
         ({"checkpoint": "."}, "checkpoint = '.'"),
+        ({"minibatches": 3}, "minibatches = 3"),
+        ({"minibatches": 0}, "minibatches = 0"),
+        ({"inner_epochs": True}, "inner_epochs = True"),
+        ({"optimizer": "lion"}, "optimizer = 'lion'"),
+        ({"schedule": "step"}, "schedule = 'step'"),
+        ({"aggregation": "mean"}, "aggregation = 'mean'"),
+        ({"kl_estimator": "k4"}, "kl_estimator = 'k4'"),
+        ({"mode": "replay"}, "mode = 'replay'"),
+        ({"weight_decay": -0.1}, "weight_decay = -0.1"),
+        ({"learning_rate": float("nan")}, "learning_rate = nan"),
+        ({"resume": True}, "resume = True"),
+        ({"checkpoint_every": 5}, "checkpoint_every = 5"),
     ],
 )
 def test_bad_configurations_are_refused_by_name(options, named):
@@ -167,3 +165,99 @@ def test_all_problems_are_named_at_once():
 
 def test_rule_is_the_shared_one():
     assert TrainConfig(rule="spo", beta=5.0, convention="trl").make_rule() == rule("spo", beta=5.0, convention="trl")
+
+
+def test_every_setting_says_what_it_is_and_what_it_may_be():
+    for f in fields(TrainConfig):
+        about = settings()[f.name]
+        assert about.text.endswith("."), f.name
+        assert about.allowed.words, f.name
+        assert about.allowed.holds(f.default), f.name
+
+
+def test_learning_rate_schedules():
+    def rates(**options):
+        config = TrainConfig(updates=10, learning_rate=2.0, **options)
+        return [config.learning_rate_at(n) for n in range(10)]
+
+    assert rates() == [2.0] * 10
+    assert rates(warmup=4) == [0.5, 1.0, 1.5] + [2.0] * 7
+    np.testing.assert_allclose(rates(schedule="linear"), 2 * (1 - np.arange(10) / 10))
+    cosine = 1 + np.cos(np.pi * np.arange(8) / 8)
+    np.testing.assert_allclose(rates(schedule="cosine", warmup=2), [1.0, 2.0, *cosine])
+
+
+def test_minibatches_share_out_the_questions_in_a_new_order_every_epoch():
+    config = TrainConfig(questions=12, minibatches=3, inner_epochs=2)
+    parts = list(minibatches(config, 0))
+    assert [len(p) for p in parts] == [4] * 6
+    first, second = torch.cat(parts[:3]), torch.cat(parts[3:])
+    assert first.tolist() != second.tolist()
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(12))
+    assert [p.tolist() for p in minibatches(config, 0)] == [p.tolist() for p in parts]
+    assert [p.tolist() for p in minibatches(config, 1)] != [p.tolist() for p in parts]
+
+
+def test_a_minibatch_step_is_the_update_of_its_questions(cache):
+    """SGD, one epoch, two minibatches: the same parameters as two steps by hand."""
+    config = TrainConfig(**TINY | {"updates": 1, "minibatches": 2, "learning_rate": 0.1}, cache_dir=cache)
+    policy, module = make_policy(config)
+    batch = collect(policy, policy.task, config.make_rule(), 4, "train", 0, 0)
+    for rows in minibatches(config, 0):
+        now = policy.log_probs(batch.prompts[rows], batch.answers[rows], batch.rollout.responses[rows])
+        loss = policy_loss(now, batch.rollout.log_probs[rows], batch.step_advantages[rows], 0.2, 0.2)
+        gradients = torch.autograd.grad(loss, list(module.parameters()))
+        with torch.no_grad():
+            for p, g in zip(module.parameters(), gradients, strict=True):
+                p -= 0.1 * g
+    trained_policy, trained = make_policy(config)
+    list(updates(config, trained_policy, trained))
+    for one, two in zip(module.parameters(), trained.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-7)  # float32; a step changes them by 1e-3 and more
+
+
+def test_adamw_decays_weights_apart_from_the_gradient(cache):
+    """GRPO on groups without a correct response has no gradient at all: only the decay is left."""
+    options = TINY | {"rule": "grpo", "start_accuracy": 0.02, "optimizer": "adamw", "weight_decay": 0.5}
+    config = TrainConfig(**options | {"learning_rate": 0.1}, cache_dir=cache)
+    policy, module = make_policy(config)
+    before = [p.detach().clone() for p in module.parameters()]
+    rows = list(updates(config, policy, module))
+    assert [row["all_negative"] for row in rows] == [1.0] * 4
+    for one, two in zip(before, module.parameters(), strict=True):
+        torch.testing.assert_close(one * 0.95**3, two.detach(), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("aggregation", ["response", "token", "constant"])
+def test_aggregations_differ_by_the_length_when_all_responses_are_equally_long(cache, aggregation):
+    config = TrainConfig(**TINY | {"updates": 1}, cache_dir=cache)
+    whole, shared = (train(replace(config, aggregation=a))["grad_norm"][0] for a in ("sum", aggregation))
+    assert whole == pytest.approx(3 * shared, rel=1e-5)
+
+
+def test_signal_and_noise_are_unbiased():
+    """Halves of a batch: the squared length of the expected update, and the variance of the batch's."""
+    q, task = [0.5, 0.4, 0.6], ChainTask(3)
+    update_rule = TrainConfig(horizon=3, rule="grpo", group_size=4).make_rule()
+    table, rows, whole = TabularPolicy(task, q), [], []
+    for index in range(400):
+        halves = []
+        for part in (2 * index, 2 * index + 1):
+            batch = collect(table, task, update_rule, 16, "test", 0, part)
+            log_p = table.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
+            loss = policy_loss(log_p, batch.rollout.log_probs, batch.step_advantages, 0.2, 0.2)
+            halves.append(torch.autograd.grad(loss, table.logits)[0])
+        rows.append(signal_and_noise(tuple(halves)))
+        whole.append(sum(halves) / 2)
+    mean, error = (pd.DataFrame(rows).agg(f) for f in ("mean", "sem"))
+    exact = (expected_update(ReasoningChain(step_success=q), update_rule) ** 2).sum()
+    assert abs(mean["grad_signal"] - exact) < 4 * error["grad_signal"]
+    variance = float(torch.stack(whole).var(0).sum())
+    assert abs(mean["grad_noise"] - variance) < 4 * np.hypot(error["grad_noise"], variance * np.sqrt(2 / 400))
+
+
+def test_an_exploding_loss_stops_the_run(cache, monkeypatch):
+    monkeypatch.setitem(train.__globals__, "EXPLODED", 1e-9)
+    config = TrainConfig(**TINY | {"inner_epochs": 2, "learning_rate": 0.1}, cache_dir=cache)
+    with pytest.raises(TrainingDiverged, match=r"loss is .* at update 0: lower learning_rate .* no checkpoint"):
+        train(config)

@@ -1,0 +1,251 @@
+"""Batches of rollouts: fresh questions, sampled groups, the judge's verdict and what the rule makes of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from spo_theory.rules import Rule
+from toy_llm.judge import judge
+from toy_llm.model import Rollout
+from toy_llm.task import ChainTask
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is right and wrong in G responses of at most T tokens to each of Q questions.
+
+    A step is the tokens up to and including the token that closes it. correct: boolean ``(Q, G)``. first_error:
+    int64 ``(Q, G)``, right steps before the first wrong one, ``steps`` if there is none. steps: ``(Q, G)``,
+    written steps. step_lengths: ``(Q, G, S)``, tokens of each, zero padded. mask: boolean ``(Q, G, T)``, tokens up
+    to and including the end. token_step: ``(Q, G, T)``, the written step of each token, below S everywhere.
+    """
+
+    correct: torch.Tensor
+    first_error: torch.Tensor
+    steps: torch.Tensor
+    step_lengths: torch.Tensor
+    mask: torch.Tensor
+    token_step: torch.Tensor
+
+
+class Task(Protocol):
+    """What training needs of a family of problems with free-form responses."""
+
+    @property
+    def end(self) -> int | None:
+        """Token that ends a response; None if all responses have ``response_length`` tokens."""
+
+    @property
+    def response_length(self) -> int:
+        """Most tokens of a response, T."""
+
+    def questions(self, stream: str, seed: int, start: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Prompts ``(count, P)`` and true responses ``(count, T)``, which depend on the arguments alone."""
+
+    def answer_steps(self, answers: torch.Tensor) -> torch.Tensor:
+        """Step that each token of true responses ``(N, T)`` belongs to, -1 for padding."""
+
+    def judge(self, responses: torch.Tensor, answers: torch.Tensor) -> Verdict:
+        """The truth about ``responses`` ``(Q, G, T)``, given true responses ``(Q, T)``."""
+
+
+@dataclass(frozen=True)
+class FixedLength:
+    """A `ChainTask` as a `Task`: every token is a step, and no response can be shorter or longer."""
+
+    chain: ChainTask
+    end: None = None
+
+    @property
+    def response_length(self) -> int:
+        """Tokens of every response, H."""
+        return self.chain.horizon
+
+    def questions(self, stream: str, seed: int, start: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `ChainTask.questions`."""
+        return self.chain.questions(stream, seed, start, count)
+
+    def answer_steps(self, answers: torch.Tensor) -> torch.Tensor:
+        """Step h for token h."""
+        return torch.arange(answers.shape[-1], device=answers.device).expand_as(answers)
+
+    def judge(self, responses: torch.Tensor, answers: torch.Tensor) -> Verdict:
+        """See `toy_llm.judge.judge`."""
+        correct, first_error = judge(responses, answers)
+        ones = torch.ones_like(responses)
+        step = torch.arange(responses.shape[-1], device=responses.device).expand_as(responses)
+        return Verdict(correct, first_error, ones.sum(-1), ones, ones.bool(), step)
+
+
+def as_task(task: Task | ChainTask) -> Task:
+    """The task with the interface that training uses."""
+    return FixedLength(task) if isinstance(task, ChainTask) and not hasattr(task, "judge") else task  # type: ignore[return-value]
+
+
+StepJudge = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Verdict], torch.Tensor]
+"""``(prompts, responses, answers, verdict) -> first_error (Q, G)``: where a judge sees the first wrong step."""
+
+
+class Policy(Protocol):
+    """What training and evaluation need of a policy: `TransformerPolicy` and `TabularPolicy` have it."""
+
+    def sample(
+        self,
+        prompts: torch.Tensor,
+        answers: torch.Tensor,
+        group_size: int,
+        generator: torch.Generator,
+        temperature: float = 1.0,
+    ) -> Rollout:
+        """Sample responses, see `TransformerPolicy.sample`."""
+
+    def log_probs(
+        self, prompts: torch.Tensor, answers: torch.Tensor, responses: torch.Tensor, temperature: float = 1.0
+    ) -> torch.Tensor:
+        """Log-probability of every token, see `TransformerPolicy.log_probs`."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Sampled and judged responses, before any rule; fields as in `Batch`."""
+
+    prompts: torch.Tensor
+    answers: torch.Tensor
+    rollout: Rollout
+    verdict: Verdict
+    first_error: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Q questions, G responses of at most T tokens to each, their verdicts and what the rule makes of them.
+
+    prompts: ``(Q, P)``. answers: ``(Q, T)``. true_steps: ``(Q,)``, steps of each true response. rollout and
+    verdict: what was sampled and what is truly right and wrong in it. first_error: ``(Q, G)``, what the rule was
+    told, which differs from ``verdict.first_error`` if the step judge errs. ended: ``(Q, G)``, False if the
+    response was cut off. rewards, advantages: ``(Q, G)``. step_advantages: ``(Q, G, S)`` per written step;
+    token_advantages: ``(Q, G, T)``, the same for every token of a step.
+    """
+
+    prompts: torch.Tensor
+    answers: torch.Tensor
+    true_steps: torch.Tensor
+    rollout: Rollout
+    verdict: Verdict
+    first_error: torch.Tensor
+    ended: torch.Tensor
+    rewards: torch.Tensor
+    advantages: torch.Tensor
+    step_advantages: torch.Tensor
+    token_advantages: torch.Tensor
+
+    @property
+    def correct(self) -> torch.Tensor:
+        """Boolean ``(Q, G)``: every step is right, and nothing follows."""
+        return self.verdict.correct
+
+    @property
+    def mask(self) -> torch.Tensor:
+        """Boolean ``(Q, G, T)``: tokens up to and including the end of their response."""
+        return self.verdict.mask
+
+
+def score(task: Task, update_rule: Rule, judged: Judged) -> Batch:
+    """What a rule makes of judged responses."""
+    verdict, rollout = judged.verdict, judged.rollout
+    told = (verdict.correct, judged.first_error)
+    dtype = rollout.log_probs.dtype
+    rewards = update_rule.rewards(*told, verdict.step_lengths, dtype=dtype)
+    advantages = update_rule.advantages(*told, verdict.step_lengths, dtype=dtype)
+    per_step = update_rule.step_advantages(*told, advantages, verdict.step_lengths.shape[-1])
+    return Batch(
+        prompts=judged.prompts,
+        answers=judged.answers,
+        true_steps=task.answer_steps(judged.answers).amax(-1) + 1,
+        rollout=rollout,
+        verdict=verdict,
+        first_error=judged.first_error,
+        ended=torch.ones_like(verdict.correct) if task.end is None else (rollout.responses == task.end).any(-1),
+        rewards=rewards,
+        advantages=advantages,
+        step_advantages=per_step,
+        token_advantages=per_step.gather(-1, verdict.token_step),
+    )
+
+
+def sample_and_judge(
+    policy: Policy,
+    task: Task | ChainTask,
+    group_size: int,
+    questions: int,
+    stream: str,
+    seed: int,
+    index: int,
+    temperature: float = 1.0,
+    device: str = "cpu",
+    step_judge: StepJudge | None = None,
+) -> Judged:
+    """Sample and judge batch ``index`` of a stream of questions.
+
+    Repeatable: the questions and the sampling noise depend on ``(stream, seed, index)`` alone. ``step_judge``:
+    tells the rule where responses go wrong (None: the exact truth).
+    """
+    task = as_task(task)
+    prompts, answers = (x.to(device) for x in task.questions(stream, seed, index * questions, questions))
+    noise = np.random.SeedSequence([seed, index, *stream.encode()]).generate_state(1, np.uint64)[0]
+    generator = torch.Generator(device).manual_seed(int(noise) % 2**63)
+    rollout = policy.sample(prompts, answers, group_size, generator, temperature)
+    verdict = task.judge(rollout.responses, answers)
+    told = verdict.first_error if step_judge is None else step_judge(prompts, rollout.responses, answers, verdict)
+    return Judged(prompts, answers, rollout, verdict, told)
+
+
+def collect(
+    policy: Policy,
+    task: Task | ChainTask,
+    update_rule: Rule,
+    questions: int,
+    stream: str,
+    seed: int,
+    index: int,
+    temperature: float = 1.0,
+    device: str = "cpu",
+    step_judge: StepJudge | None = None,
+) -> Batch:
+    """Sample, judge and score batch ``index`` of a stream of questions; see `sample_and_judge`."""
+    judged = sample_and_judge(
+        policy, task, update_rule.group_size, questions, stream, seed, index, temperature, device, step_judge
+    )
+    return score(as_task(task), update_rule, judged)
+
+
+def measure(batch: Batch) -> dict[str, float]:
+    """What is logged of a batch, see docs/metrics.md; NaN where nothing reached a step.
+
+    Group shares go by correctness, not by reward spread.
+    """
+    right = batch.correct.float().mean(-1)
+    truth = batch.verdict
+    row = {
+        "success": right.mean(),
+        "success_exact": batch.rollout.true_probs.prod(-1).mean(),
+        "all_negative": (right == 0).float().mean(),
+        "all_positive": (right == 1).float().mean(),
+        "mixed": ((right > 0) & (right < 1)).float().mean(),
+        "zero_advantage": (batch.advantages == 0).all(-1).float().mean(),
+        "entropy": batch.rollout.entropy,
+        "response_length": batch.mask.sum(-1).float().mean(),
+        "ended": batch.ended.float().mean(),
+        "reward_mean": batch.rewards.mean(),
+        "reward_std": batch.rewards.std(),
+    }
+    probs = batch.rollout.true_probs
+    there = torch.arange(probs.shape[1], device=probs.device) < batch.true_steps[:, None]  # (Q, S)
+    for h in range(probs.shape[1]):
+        row[f"q_{h + 1}"] = (probs * there)[:, h].sum() / there[:, h].sum()
+        reached = (there[:, None, h] & (truth.first_error >= h) & (truth.steps > h)).float().sum()
+        row[f"accuracy_{h + 1}"] = (there[:, None, h] & (truth.first_error > h)).float().sum() / reached
+    return {name: float(value) for name, value in row.items()}
