@@ -12,8 +12,9 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from spo_theory.rules import Rule
+from toy_llm.losses import policy_loss
 from toy_llm.model import TransformerPolicy
-from toy_llm.train import collect, policy_loss
+from toy_llm.rollout import collect
 
 
 def true_prefix_log_odds(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -92,6 +92,10 @@ StepJudge = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Verdict], torch.
 class Policy(Protocol):
     """What training and evaluation need of a policy: `TransformerPolicy` and `TabularPolicy` have it."""
 
+    @property
+    def task(self) -> "Task | ChainTask":
+        """The problems whose responses it samples."""
+
     def sample(
         self,
         prompts: torch.Tensor,

@@ -23,8 +23,18 @@ def check_writable(name: str, folder: str | Path) -> None:
 
 
 def write_atomic(path: str | Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` so that a reader sees the old file or the whole new one, never a part."""
+    """Write ``data`` to ``path`` so that a reader sees the old file or the whole new one, never a part.
+
+    Raises `OSError` naming ``path`` if the disk is full or the folder cannot be written; the old file is whole then.
+    """
     path = Path(path)
+    try:
+        _write_atomic(path, data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _write_atomic(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

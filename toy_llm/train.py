@@ -24,7 +24,7 @@ from toy_llm.losses import clipped_share, k3, policy_loss
 from toy_llm.model import TransformerPolicy
 from toy_llm.offline import stored_rollouts
 from toy_llm.pretrain import warm_start
-from toy_llm.rollout import Batch, Policy, Task, as_task, collect, measure, score
+from toy_llm.rollout import Batch, Policy, as_task, collect, measure, score
 from toy_llm.tabular import TabularPolicy
 from toy_llm.task import ChainTask
 
@@ -56,11 +56,6 @@ def make_policy(config: TrainConfig) -> tuple[Policy, torch.nn.Module]:
         return table, table
     model = warm_start(config.start(), config.cache_dir, config.progress).to(config.device)
     return TransformerPolicy(model, task), model
-
-
-def make_task(config: TrainConfig) -> Task:
-    """The problems of a run."""
-    return as_task(ChainTask(config.horizon, config.modulus))
 
 
 def make_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
@@ -109,13 +104,13 @@ def signal_and_noise(gradients: tuple[torch.Tensor, torch.Tensor]) -> Row:
 
 
 def updates(config: TrainConfig, policy: Policy, module: torch.nn.Module, state: State | None = None) -> Iterator[Row]:
-    """Train ``module`` in place; yields one row of metrics per update and one more for the final policy.
+    """Train ``module`` in place on the policy's task; yields a row of metrics per update, and one of the final policy.
 
     A row is measured before the parameters move, on fresh rollouts: those of its update or, offline, those that
     online training would have used. ``state``: where to continue; its rows are not repeated. Writes the
     checkpoint as ``config`` says. Raises `TrainingDiverged`, and `OSError` if the checkpoint cannot be written.
     """
-    task, update_rule = make_task(config), config.make_rule()
+    task, update_rule = as_task(policy.task), config.make_rule()
     reference = _frozen(policy)
     parameters = list(module.parameters())
     optimizer = make_optimizer(config, parameters)

@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from spo_theory import rule
+from toy_llm import TrainConfig
+from toy_llm.losses import policy_loss
 from toy_llm.model import Rollout
 from toy_llm.rollout import Verdict, collect, measure
+from toy_llm.train import updates
 
 PAD, STEP, END = 0, 1, 2
 TRUE = torch.tensor([[5, STEP, 6, END, END, END], [7, END, END, END, END, END]])
@@ -48,6 +51,8 @@ class HandJudged:
 
 class Recorded:
     """A policy that always gives the responses above."""
+
+    task = HandJudged()
 
     def sample(self, prompts, answers, group_size, generator, temperature=1.0):
         probs = torch.tensor([[0.5, 0.4], [0.2, 1.0]])
@@ -114,3 +119,87 @@ def test_the_rule_hears_the_step_judge_and_the_log_the_truth():
     assert torch.equal(heard.correct, true.correct)
     for name in ("success", "accuracy_1", "accuracy_2", "all_negative"):
         assert measure(heard)[name] == measure(true)[name]
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Write GOOD twice, then END; at most four tokens. Every token is a step; END belongs to
+    the last one if the response is correct, else it is a wrong step."""
+
+    end: int = END
+    response_length: int = 4
+
+    def questions(self, stream, seed, start, count):
+        return torch.zeros(count, 1, dtype=torch.int64), torch.tensor([[0, 0, END, END]]).expand(count, 4)
+
+    def answer_steps(self, answers):
+        return torch.tensor([[0, 1, 1, -1]]).expand_as(answers)
+
+    def judge(self, responses, answers):
+        ended = (responses == END).long().cumsum(-1)
+        mask = (ended == 0) | ((ended == 1) & (responses == END))
+        length = mask.sum(-1)
+        correct = (responses[..., :2] == 0).all(-1) & (responses[..., 2] == END)
+        step = torch.arange(4).expand_as(responses)
+        step = torch.where(correct[..., None], step.clamp(max=1), step)
+        right = (responses == 0) & (step < 2) & (torch.arange(4) < 2)
+        first = torch.where(correct, 2, right.long().cumprod(-1).sum(-1))
+        steps = torch.where(correct, 2, length)
+        lengths = ((step[..., None] == torch.arange(4)) & mask[..., None]).sum(-2)
+        return Verdict(correct, first, steps, lengths, mask, step)
+
+
+class Memoryless(torch.nn.Module):
+    """A policy with one distribution over three tokens for each place."""
+
+    task = Counting()
+
+    def __init__(self):
+        super().__init__()
+        self.logits = torch.nn.Parameter(
+            torch.tensor([[0.5, 0.2, 0.0], [0.3, 0.1, -0.2], [0.0, 0.0, 0.1], [0.0] * 3]).double()
+        )
+
+    def sample(self, prompts, answers, group_size, generator, temperature=1.0):
+        p = self.logits.detach().softmax(-1)
+        draws = torch.multinomial(p, len(prompts) * group_size, replacement=True, generator=generator)
+        responses = draws.T.reshape(len(prompts), group_size, 4)
+        ended = ((responses == END).long().cumsum(-1) - (responses == END).long()) > 0
+        responses = responses.masked_fill(ended, END)
+        with torch.no_grad():
+            log_p = self.log_probs(prompts, answers, responses)
+        true = torch.stack([p[0, 0], p[1, 0] * p[2, END]]).expand(len(prompts), 2)
+        parts = {"responses": responses, "log_probs": log_p, "entropy": torch.tensor(0.0), "true_probs": true}
+        return Rollout(**parts | ({"mask": ~ended} if "mask" in Rollout._fields else {}))
+
+    def log_probs(self, prompts, answers, responses, temperature=1.0):
+        chosen = self.logits.log_softmax(-1).expand(*responses.shape, 3).gather(-1, responses[..., None]).squeeze(-1)
+        ended = ((responses == END).long().cumsum(-1) - (responses == END).long()) > 0
+        return chosen.masked_fill(ended, 0.0)
+
+
+def test_free_form_gradient_is_that_of_the_chance_of_success():
+    """Without division by the spread the mean gradient is ``(1 - 1/G)`` times that of P(correct), exactly."""
+    policy, rows = Memoryless(), []
+    for index in range(150):
+        found = collect(policy, policy.task, rule("dr_grpo", group_size=4), 64, "test", 0, index)
+        now = policy.log_probs(found.prompts, found.answers, found.rollout.responses)
+        loss = policy_loss(now, found.rollout.log_probs, found.token_advantages, 0.2, 0.2, mask=found.mask)
+        rows.append(-torch.autograd.grad(loss, policy.logits)[0])
+    p = policy.logits.softmax(-1)
+    exact = 0.75 * torch.autograd.grad(p[0, 0] * p[1, 0] * p[2, END], policy.logits)[0]
+    mean, error = torch.stack(rows).mean(0), torch.stack(rows).std(0) / 150**0.5
+    assert ((mean - exact).abs() <= 4 * error).all()
+    assert error.max() < 0.05 * exact.abs().max()
+    assert (mean[3] == 0).sum() == 0  # the last place is reached, and its gradient is noise around 0
+
+
+@pytest.mark.parametrize("aggregation", ["sum", "response", "token", "constant"])
+def test_free_form_training_learns_to_stop(aggregation):
+    config = TrainConfig(rule="spo", updates=60, learning_rate=2.0, aggregation=aggregation, questions=32)
+    policy = Memoryless()
+    rows = list(updates(config, policy, policy))
+    assert rows[0]["success"] < 0.2 < 0.8 < rows[-1]["success"]
+    assert rows[-1]["response_length"] == pytest.approx(3, abs=0.3)
+    assert rows[-1]["success_exact"] == pytest.approx(rows[-1]["success"], abs=0.1)
+    assert rows[0]["ended"] < rows[-1]["ended"]
