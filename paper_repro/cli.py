@@ -222,6 +222,9 @@ def train(options: Any) -> None:
                 )
                 bar.set_postfix_str(f"success {success:.3f}, all-negative {stuck:.3f}")
                 bar.update()
+        seconds = time.perf_counter() - begun
+        table = pd.DataFrame(rows).sort_values(["seed", "step"], ignore_index=True)
+        log.finish(table)
     except (OSError, WorkerLost) as error:
         text = error if isinstance(error, WorkerLost) else f"{error.strerror or error}: {error.filename or output.out}"
         print(f"spo: error: {text}{_how_to_continue(config)}", file=sys.stderr)
@@ -229,29 +232,27 @@ def train(options: Any) -> None:
     except KeyboardInterrupt:
         print(f"spo: stopped{_how_to_continue(config)}", file=sys.stderr)
         raise
-    seconds = time.perf_counter() - begun
-    table = pd.DataFrame(rows).sort_values(["seed", "step"], ignore_index=True)
     names = ["success", "success_exact", "all_negative", "mixed", "grad_norm", "kl", "entropy", "response_length"]
     mean = table.groupby("step", as_index=False)[names].mean()
     shown = sorted({round(i * (len(mean) - 1) / 10) for i in range(11)})
     print(mean.iloc[shown].to_string(index=False, float_format="{:.4f}".format))
-    said = (
-        f"{new} updates in {seconds:.1f} s, {new * config.questions * config.group_size / seconds:,.0f} completions/s"
-    )
+    rate = new * config.questions * config.group_size / seconds
+    said = f"{new} updates in {seconds:.1f} s, {rate:,.0f} completions/s"
     print(said + (f"; means over seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else ""))
-    write_table(table, output.out)
+    if output.out is not None:
+        print(f"written: {output.out}")
 
 
 class TableLog:
-    """A .csv file that grows with the run: the first call replaces an old file, later ones append a row."""
+    """A table that grows with the run. What is in the file already is never lost, also if the disk is full."""
 
     def __init__(self, out: Path | None) -> None:
-        self.out = out if out is not None and out.suffix == ".csv" else None
+        self.out = out
         self.begun = False
 
     def write(self, rows: Sequence[dict[str, float]]) -> None:
-        """Make the file hold ``rows``, of which all but the last are in it already after the first call."""
-        if self.out is None:
+        """Make a .csv hold ``rows``: the first call replaces an old file, later ones append the last row."""
+        if self.out is None or self.out.suffix != ".csv":
             return
         import pandas as pd
 
@@ -259,10 +260,17 @@ class TableLog:
             with open(self.out, "a", encoding="utf-8") as file:
                 file.write(pd.DataFrame([rows[-1]]).to_csv(index=False, header=False))
         else:
-            from toy_llm.storage import write_atomic
-
-            write_atomic(self.out, pd.DataFrame(rows).to_csv(index=False).encode())
+            self.finish(pd.DataFrame(rows))
             self.begun = True
+
+    def finish(self, table: Any) -> None:
+        """Replace the file by the whole table."""
+        if self.out is None:
+            return
+        from toy_llm.storage import write_atomic
+
+        csv = self.out.suffix == ".csv"
+        write_atomic(self.out, table.to_csv(index=False).encode() if csv else table.to_parquet(index=False))
 
 
 def _how_to_continue(config: Any) -> str:

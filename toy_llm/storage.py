@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import secrets
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def write_atomic(path: str | Path, data: bytes) -> None:
 
 def _write_atomic(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # unlike mkstemp: readable as any file
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -44,7 +46,7 @@ def _write_atomic(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

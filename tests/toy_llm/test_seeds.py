@@ -1,6 +1,7 @@
 """Several seeds at once, and `spo train`: the table grows as it goes, and a killed run continues."""
 
 import multiprocessing
+import resource
 import subprocess
 import sys
 import time
@@ -157,3 +158,22 @@ def test_a_disk_that_is_full_ends_in_one_line(cache, tmp_path, capsys, monkeypat
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith("spo: error: cannot write the checkpoint (No space left on device): ")
     assert said.endswith("continue with the same command and --resume")
+
+
+def test_a_table_on_a_full_disk_keeps_its_rows(cache, tmp_path, capsys):
+    """Files cannot grow beyond 4 KiB here: an append fails half way, as on a full disk."""
+    out = tmp_path / "run.csv"
+    line = [*OPTIONS, "--cache-dir", cache, "--out", str(out)]
+    line[line.index("--updates") + 1] = "30"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        assert main(["train", *line]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert f"File too large: {out}; nothing to resume" in capsys.readouterr().err
+    whole = out.read_text().split("\n")[:-1]  # without the row that was cut off
+    assert len(whole) > 3
+    again = train(TrainConfig(**TINY, cache_dir=cache))
+    assert float(whole[2].split(",")[3]) == again["success_exact"][1]
+    assert [p.name for p in tmp_path.iterdir()] == ["run.csv"]
