@@ -11,19 +11,20 @@ import torch
 from spo_theory.checks import InputError
 from toy_llm.config import TrainConfig
 from toy_llm.model import Rollout
-from toy_llm.rollout import Judged, Policy, StepJudge, Task, Verdict, sample_and_judge
+from toy_llm.rollout import Judged, JudgeSource, Policy, Task, Verdict, sample_and_judge
 from toy_llm.storage import load, save
 
 FORMAT = 1
 """Raise it when what is stored, or how it is sampled, changes."""
 
 DECIDES = ("stored_batches", "questions", "group_size", "temperature", "seed")
-"""Settings that decide what is stored, besides the task and the start policy's parameters."""
+"""Settings that decide what is stored, besides the task, the judge and the start policy's parameters."""
 
 
-def stored_path(config: TrainConfig, module: torch.nn.Module, task: Task) -> Path:
+def stored_path(config: TrainConfig, module: torch.nn.Module, task: Task, judge: JudgeSource | None = None) -> Path:
     """Where the set of a run is kept: a name made of everything that decides its content."""
-    decides = {name: getattr(config, name) for name in DECIDES} | {"task": repr(task), "format": FORMAT}
+    decides = {name: getattr(config, name) for name in DECIDES}
+    decides |= {"task": repr(task), "judge": "exact" if judge is None else judge.name, "format": FORMAT}
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode())
     for name, value in sorted(module.state_dict().items()):
         digest.update(name.encode() + value.cpu().numpy().tobytes())
@@ -31,13 +32,13 @@ def stored_path(config: TrainConfig, module: torch.nn.Module, task: Task) -> Pat
 
 
 def stored_rollouts(
-    config: TrainConfig, policy: Policy, module: torch.nn.Module, task: Task, step_judge: StepJudge | None = None
+    config: TrainConfig, policy: Policy, module: torch.nn.Module, task: Task, judge: JudgeSource | None = None
 ) -> list[Judged]:
     """The stored set of a run, ``stored_batches`` batches from ``policy``: from disk if it is there, else sampled.
 
     The file is written whole or not at all and carries a checksum. Raises `InputError` naming it if it is corrupt.
     """
-    path = stored_path(config, module, task)
+    path = stored_path(config, module, task, judge)
     if not path.exists():
         made = [
             sample_and_judge(
@@ -50,7 +51,7 @@ def stored_rollouts(
                 index,
                 config.temperature,
                 config.device,
-                step_judge,
+                judge,
             )
             for index in range(config.stored_batches)
         ]

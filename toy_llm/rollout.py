@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from spo_theory.rules import Rule
-from toy_llm.judge import judge
+from toy_llm.judge import judge as judge_steps
 from toy_llm.model import Rollout
 from toy_llm.task import ChainTask
 
@@ -74,7 +74,7 @@ class FixedLength:
 
     def judge(self, responses: torch.Tensor, answers: torch.Tensor) -> Verdict:
         """See `toy_llm.judge.judge`."""
-        correct, first_error = judge(responses, answers)
+        correct, first_error = judge_steps(responses, answers)
         ones = torch.ones_like(responses)
         step = torch.arange(responses.shape[-1], device=responses.device).expand_as(responses)
         return Verdict(correct, first_error, ones.sum(-1), ones, ones.bool(), step)
@@ -87,6 +87,18 @@ def as_task(task: Task | ChainTask) -> Task:
 
 StepJudge = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Verdict], torch.Tensor]
 """``(prompts, responses, answers, verdict) -> first_error (Q, G)``: where a judge sees the first wrong step."""
+
+
+@dataclass(frozen=True)
+class JudgeSource:
+    """The step judge of a run. ``name``: says everything that decides what it hears, settings included.
+
+    ``at(stream, index)``: the judge of one batch. One that errs draws its errors from its arguments and its own
+    seed alone, so that a resumed run hears the same.
+    """
+
+    name: str
+    at: Callable[[str, int], StepJudge]
 
 
 class Policy(Protocol):
@@ -190,12 +202,12 @@ def sample_and_judge(
     index: int,
     temperature: float = 1.0,
     device: str = "cpu",
-    step_judge: StepJudge | None = None,
+    judge: JudgeSource | None = None,
 ) -> Judged:
     """Sample and judge batch ``index`` of a stream of questions.
 
-    Repeatable: the questions and the sampling noise depend on ``(stream, seed, index)`` alone. ``step_judge``:
-    tells the rule where responses go wrong (None: the exact truth).
+    Repeatable: the questions and the sampling noise depend on ``(stream, seed, index)`` alone. ``judge``: tells
+    the rule where responses go wrong (None: the exact truth).
     """
     task = as_task(task)
     prompts, answers = (x.to(device) for x in task.questions(stream, seed, index * questions, questions))
@@ -203,8 +215,10 @@ def sample_and_judge(
     generator = torch.Generator(device).manual_seed(int(noise) % 2**63)
     rollout = policy.sample(prompts, answers, group_size, generator, temperature)
     verdict = task.judge(rollout.responses, answers)
-    told = verdict.first_error if step_judge is None else step_judge(prompts, rollout.responses, answers, verdict)
-    return Judged(prompts, answers, rollout, verdict, told)
+    first_error = verdict.first_error
+    if judge is not None:
+        first_error = judge.at(stream, index)(prompts, rollout.responses, answers, verdict)
+    return Judged(prompts, answers, rollout, verdict, first_error)
 
 
 def collect(
@@ -217,11 +231,11 @@ def collect(
     index: int,
     temperature: float = 1.0,
     device: str = "cpu",
-    step_judge: StepJudge | None = None,
+    judge: JudgeSource | None = None,
 ) -> Batch:
     """Sample, judge and score batch ``index`` of a stream of questions; see `sample_and_judge`."""
     judged = sample_and_judge(
-        policy, task, update_rule.group_size, questions, stream, seed, index, temperature, device, step_judge
+        policy, task, update_rule.group_size, questions, stream, seed, index, temperature, device, judge
     )
     return score(as_task(task), update_rule, judged)
 

@@ -24,7 +24,7 @@ from toy_llm.losses import clipped_share, k3, policy_loss
 from toy_llm.model import TransformerPolicy
 from toy_llm.offline import stored_rollouts
 from toy_llm.pretrain import warm_start
-from toy_llm.rollout import Batch, Policy, as_task, collect, measure, score
+from toy_llm.rollout import Batch, JudgeSource, Policy, as_task, collect, measure, score
 from toy_llm.tabular import TabularPolicy
 from toy_llm.task import ChainTask
 
@@ -103,12 +103,19 @@ def signal_and_noise(gradients: tuple[torch.Tensor, torch.Tensor]) -> Row:
     return {"grad_signal": signal, "grad_noise": noise, "grad_snr": signal / noise if noise > 0 else float("nan")}
 
 
-def updates(config: TrainConfig, policy: Policy, module: torch.nn.Module, state: State | None = None) -> Iterator[Row]:
+def updates(
+    config: TrainConfig,
+    policy: Policy,
+    module: torch.nn.Module,
+    state: State | None = None,
+    judge: JudgeSource | None = None,
+) -> Iterator[Row]:
     """Train ``module`` in place on the policy's task; yields a row of metrics per update, and one of the final policy.
 
     A row is measured before the parameters move, on fresh rollouts: those of its update or, offline, those that
-    online training would have used. ``state``: where to continue; its rows are not repeated. Writes the
-    checkpoint as ``config`` says. Raises `TrainingDiverged`, and `OSError` if the checkpoint cannot be written.
+    online training would have used. ``state``: where to continue; its rows are not repeated. ``judge``: tells the
+    rule where responses go wrong (None: the exact truth). Writes the checkpoint as ``config`` says. Raises
+    `TrainingDiverged`, and `OSError` if the checkpoint cannot be written.
     """
     task, update_rule = as_task(policy.task), config.make_rule()
     reference = _frozen(policy)
@@ -116,7 +123,7 @@ def updates(config: TrainConfig, policy: Policy, module: torch.nn.Module, state:
     optimizer = make_optimizer(config, parameters)
     stored: list[Batch] = []
     if config.mode == "offline":
-        stored = [score(task, update_rule, judged) for judged in stored_rollouts(config, policy, module, task)]
+        stored = [score(task, update_rule, judged) for judged in stored_rollouts(config, policy, module, task, judge)]
     began, first, rows = time.perf_counter(), 0, list[Row]()
     saved_at: int | None = None
     if state is not None:
@@ -134,7 +141,16 @@ def updates(config: TrainConfig, policy: Policy, module: torch.nn.Module, state:
 
     for step in range(first, config.updates + 1):
         batch = collect(
-            policy, task, update_rule, config.questions, "train", config.seed, step, config.temperature, config.device
+            policy,
+            task,
+            update_rule,
+            config.questions,
+            "train",
+            config.seed,
+            step,
+            config.temperature,
+            config.device,
+            judge,
         )
         row: Row = {"step": step, **measure(batch)}
         if not isfinite(row["success_exact"]):  # also after the last update, which no later gradient would check

@@ -16,6 +16,7 @@ import torch
 
 from spo_theory import InputError
 from toy_llm import TrainConfig, checkpoint, train
+from toy_llm.rollout import JudgeSource
 from toy_llm.train import TrainingDiverged, make_policy, updates
 
 TINY = {
@@ -184,3 +185,30 @@ def test_the_trained_parameters_are_in_the_last_checkpoint(config):
     kept = checkpoint.parameters(config.checkpoint)
     for name, value in module.state_dict().items():
         assert torch.equal(kept[name], value)
+
+
+def test_a_resumed_run_hears_the_same_errors_of_its_judge(config):
+    """A judge that errs at random, from the batch it is asked about."""
+
+    def at(stream, index):
+        generator = torch.Generator().manual_seed(index)
+
+        def judge(prompts, responses, answers, verdict):
+            lucky = torch.rand(verdict.correct.shape, generator=generator) < 0.5
+            return torch.where(lucky & ~verdict.correct, verdict.steps, verdict.first_error)
+
+        return judge
+
+    def run(config):
+        policy, module = make_policy(config)
+        state = checkpoint.read_for(config)
+        rows = [] if state is None else list(state.rows)
+        rows += updates(config, policy, module, state, JudgeSource("half deaf", at))
+        return pd.DataFrame(rows).drop(columns="seconds")
+
+    whole = run(config)
+    assert not whole["reward_mean"].equals(curve(replace(config, checkpoint=None, checkpoint_every=0))["reward_mean"])
+    run(replace(config, updates=4, schedule="constant"))
+    config = replace(config, schedule="constant")
+    longer = run(replace(config, resume=True))
+    pd.testing.assert_frame_equal(longer, run(config), check_exact=True)

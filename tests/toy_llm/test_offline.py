@@ -11,7 +11,7 @@ from spo_theory import InputError
 from toy_llm import TrainConfig, train
 from toy_llm.model import TransformerPolicy
 from toy_llm.offline import stored_path, stored_rollouts
-from toy_llm.rollout import Verdict, as_task, score
+from toy_llm.rollout import JudgeSource, Verdict, as_task, score
 from toy_llm.train import make_policy, policy_loss
 
 TINY = {
@@ -41,10 +41,13 @@ def test_the_set_is_sampled_and_judged_once_and_read_back_as_it_was(config, monk
         asked.append(len(prompts))
         return verdict.first_error.clamp(max=1)
 
-    made = stored_rollouts(config, policy, module, policy.task, step_judge)
+    judge = JudgeSource("hears one step", lambda stream, index: step_judge)
+    made = stored_rollouts(config, policy, module, policy.task, judge)
     monkeypatch.setattr(TransformerPolicy, "sample", None)  # nothing is sampled again
-    again = stored_rollouts(config, policy, module, policy.task, step_judge)
+    again = stored_rollouts(config, policy, module, policy.task, judge)
     assert asked == [4, 4]
+    assert all((judged.first_error <= 1).all() for judged in again)
+    assert stored_path(config, module, policy.task, judge) != stored_path(config, module, policy.task)
     assert len(made) == len(again) == 2
     for one, two in zip(made, again, strict=True):
         for name in ("prompts", "answers", "first_error"):

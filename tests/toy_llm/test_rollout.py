@@ -9,7 +9,7 @@ from spo_theory import rule
 from toy_llm import TrainConfig
 from toy_llm.losses import policy_loss
 from toy_llm.model import Rollout
-from toy_llm.rollout import Verdict, collect, measure
+from toy_llm.rollout import JudgeSource, Verdict, collect, measure
 from toy_llm.train import updates
 
 PAD, STEP, END = 0, 1, 2
@@ -63,10 +63,8 @@ class Recorded:
         return Rollout(**parts)
 
 
-def batch(name="spo", step_judge=None, **options):
-    return collect(
-        Recorded(), HandJudged(), rule(name, group_size=3, **options), 2, "test", 0, 0, step_judge=step_judge
-    )
+def batch(name="spo", judge=None, **options):
+    return collect(Recorded(), HandJudged(), rule(name, group_size=3, **options), 2, "test", 0, 5, judge=judge)
 
 
 def test_every_token_gets_the_advantage_of_its_step():
@@ -112,8 +110,12 @@ def test_the_rule_hears_the_step_judge_and_the_log_the_truth():
         asked.append((prompts.shape, responses.shape, answers.shape))
         return verdict.steps
 
-    heard, true = batch("spo", deaf), batch("spo")
-    assert asked == [((2, 1), (2, 3, 6), (2, 6))]
+    def at(*place):
+        asked.append(place)
+        return deaf
+
+    heard, true = batch("spo", JudgeSource("deaf", at)), batch("spo")
+    assert asked == [("test", 5), ((2, 1), (2, 3, 6), (2, 6))]
     assert (heard.advantages[1] == 0).all()  # every wrong response is said to be right throughout: none stands out
     assert torch.equal(heard.first_error, heard.verdict.steps)
     assert torch.equal(heard.correct, true.correct)
