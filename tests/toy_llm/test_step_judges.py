@@ -1,0 +1,140 @@
+"""Step judges: errors as often, and distributed, as they should be; the same judgement every time."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import binomtest, chi2
+
+from spo_theory import InputError
+from spo_theory.judges import confusion
+from toy_llm.judges import NoisyJudge, exact_judge, judged_rates
+from toy_llm.rollout import Verdict, as_task
+from toy_llm.task import ChainTask
+
+
+def written(task, classes, per_question=1, stream="test"):
+    """Questions with responses of given classes ``(Q * G,)``: k right steps, then wrong ones."""
+    k = torch.as_tensor(classes).reshape(-1, per_question)
+    prompts, answers = task.questions(stream, 0, 0, len(k))
+    true = answers[:, None, :].expand(-1, per_question, -1)
+    responses = torch.where(torch.arange(task.horizon) < k[..., None], true, (true + 1) % task.modulus)
+    return prompts, responses, answers, as_task(task).judge(responses, answers)
+
+
+RATES = [(0.0, 0.0), (0.3, 0.0), (0.0, 0.2), (0.35, 0.15), (0.6, 0.4), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
+
+
+@pytest.mark.parametrize(("miss", "false_alarm"), RATES)
+def test_judged_first_errors_are_distributed_as_the_theory_says(miss, false_alarm):
+    h, n = 5, 4000
+    task = ChainTask(h)
+    batch = written(task, np.repeat(np.arange(h), n), per_question=8)
+    judged = NoisyJudge(miss, false_alarm, seed=11)(*batch).flatten().reshape(h, n)
+    expected = confusion(h, miss, false_alarm) * n
+    counts = np.stack([np.bincount(row, minlength=h + 1) for row in judged.numpy()])
+    assert (counts[expected == 0] == 0).all()  # what cannot happen does not
+    for row, wanted in zip(counts, expected, strict=True):
+        rare = wanted < 5
+        cells = np.append(row[~rare], row[rare].sum()), np.append(wanted[~rare], wanted[rare].sum())
+        cells = tuple(c[cells[1] > 0] for c in cells)
+        if len(cells[0]) == 1:
+            assert cells[0][0] == n
+            continue
+        statistic = ((cells[0] - cells[1]) ** 2 / cells[1]).sum()
+        assert chi2.sf(statistic, len(cells[0]) - 1) > 1e-4  # 40 rows: one in 250 correct judges would fail
+
+
+def test_the_chi_square_test_notices_a_judge_that_is_off_by_three_percent():
+    h, n = 5, 4000
+    batch = written(ChainTask(h), np.repeat(np.arange(h), n), per_question=8)
+    judged = NoisyJudge(0.38, 0.15, seed=11)(*batch).flatten().reshape(h, n)
+    wanted = confusion(h, 0.35, 0.15)[0] * n
+    counts = np.bincount(judged[0].numpy(), minlength=h + 1)
+    assert chi2.sf(((counts - wanted) ** 2 / wanted).sum(), h) < 1e-4
+
+
+def test_responses_of_a_group_are_judged_independently_even_if_they_are_equal():
+    h = 3
+    judged = NoisyJudge(0.5, 0.0, seed=2)(*written(ChainTask(h), np.zeros(40_000, int), per_question=2))
+    flagged = (judged == 0).double()
+    assert np.corrcoef(flagged.T.numpy())[0, 1] == pytest.approx(0, abs=4 / 20_000**0.5)
+
+
+def test_judging_is_a_function_of_seed_and_group():
+    task, judge = ChainTask(4), NoisyJudge(0.4, 0.3, seed=5)
+    batch = written(task, torch.randint(0, 5, (800,), generator=torch.Generator().manual_seed(0)), per_question=8)
+    prompts, responses, answers, verdict = batch
+    whole = judge(*batch)
+    assert torch.equal(whole, judge(*batch))
+    assert torch.equal(whole, NoisyJudge(0.4, 0.3, seed=5)(*batch))
+    order = torch.randperm(100, generator=torch.Generator().manual_seed(1))[:30]
+    part = judge(prompts[order], responses[order], answers[order], rows(verdict, order))
+    assert torch.equal(part, whole[order])
+    assert (NoisyJudge(0.4, 0.3, seed=6)(*batch) != whole).float().mean() > 0.2
+    # what stands behind the end of a response changes nothing
+    ended = dataclasses.replace(verdict, mask=torch.tensor([True, True, True, False]).expand_as(verdict.mask))
+    noise = responses.clone()
+    noise[..., 3] = 7
+    assert torch.equal(judge(prompts, responses, answers, ended), judge(prompts, noise, answers, ended))
+
+
+def rows(verdict, index):
+    return Verdict(**{f.name: getattr(verdict, f.name)[index] for f in dataclasses.fields(verdict)})
+
+
+def test_luck_of_a_step_does_not_depend_on_how_many_steps_there_are():
+    prompts, responses, _, _ = written(ChainTask(4), np.zeros(24, int), per_question=8)
+    judge = NoisyJudge(0.4, 0.3)
+    assert torch.equal(judge._luck(prompts, responses, 9)[..., :4], judge._luck(prompts, responses, 4))
+
+
+def test_correct_responses_and_perfect_judges_change_nothing():
+    batch = written(ChainTask(4), np.arange(5).repeat(40), per_question=5)
+    verdict = batch[-1]
+    assert torch.equal(exact_judge(*batch), verdict.first_error)
+    assert torch.equal(NoisyJudge()(*batch), verdict.first_error)
+    judged = NoisyJudge(1.0, 1.0)(*batch)
+    assert torch.equal(judged[verdict.correct], verdict.first_error[verdict.correct])
+    true = verdict.first_error[~verdict.correct]
+    assert torch.equal(judged[~verdict.correct], torch.where(true == 0, 4, 0))  # always wrong about every step
+
+
+def test_steps_that_were_not_written_are_not_judged():
+    """Responses of unequal length, made by hand: 2 of 4 steps written, the second one wrong."""
+    n = 20_000
+    prompts, responses, answers, verdict = written(ChainTask(4), np.ones(n, int))
+    verdict = dataclasses.replace(verdict, steps=torch.full_like(verdict.steps, 2))
+    judged = NoisyJudge(0.3, 0.2, seed=1)(prompts, responses, answers, verdict).flatten()
+    counts = torch.bincount(judged, minlength=5).tolist()
+    assert counts[3:] == [0, 0]
+    for count, chance in zip(counts, (0.2, 0.8 * 0.7, 0.8 * 0.3), strict=False):
+        assert binomtest(count, n, chance).pvalue > 1e-4
+
+
+def test_rates_are_recovered_from_judged_first_errors():
+    batch = written(ChainTask(6), np.arange(7).repeat(3000), per_question=7)
+    rates = judged_rates(NoisyJudge(0.35, 0.15, seed=3)(*batch), batch[-1])
+    assert rates.responses == 18_000
+    assert rates.miss == pytest.approx(0.35, abs=4 * (0.25 / rates.wrong_read) ** 0.5)
+    assert rates.false_alarm == pytest.approx(0.15, abs=4 * (0.15 * 0.85 / rates.right_read) ** 0.5)
+    found = np.diag(confusion(6, 0.35, 0.15)).mean()
+    assert rates.first_error == pytest.approx(found, abs=4 * (0.25 / 18_000) ** 0.5)
+
+
+def test_rates_by_hand():
+    # classes 2, 0, 1 of 3 steps, judged to fail after 2 (right), 3 (missed all), 0 (false alarm)
+    *_, verdict = written(ChainTask(3), [2, 0, 1], per_question=3)
+    rates = judged_rates(torch.tensor([[2, 3, 0]]), verdict)
+    assert (rates.wrong_read, rates.right_read, rates.responses) == (1 + 3 + 0, 2 + 0 + 1, 3)
+    assert (rates.miss, rates.false_alarm, rates.first_error) == (3 / 4, 1 / 3, 1 / 3)
+
+
+def test_all_problems_of_a_judge_are_named():
+    with pytest.raises(InputError) as error:
+        NoisyJudge(miss=-0.1, false_alarm=1.5, seed=-1)
+    for name in ("miss = -0.1", "false_alarm = 1.5", "seed = -1"):
+        assert name in str(error.value)
+    with pytest.raises(InputError, match="miss"):
+        NoisyJudge(miss=float("nan"))
