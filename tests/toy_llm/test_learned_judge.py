@@ -1,0 +1,245 @@
+"""The learned judge: what it reads, what it learns, its cache, and whether it could do the student's work."""
+
+from dataclasses import dataclass, fields, replace
+
+import pytest
+import torch
+
+from spo_theory import InputError
+from toy_llm.evaluate import Evaluation
+from toy_llm.learned_judge import (
+    HALF,
+    JudgeSpec,
+    LearnedJudge,
+    imperfect,
+    judge_beside_student,
+    judge_report,
+    learned_judge,
+    new_network,
+    train_judge,
+    train_twin,
+)
+from toy_llm.rollout import JudgeSource, Verdict, as_task
+from toy_llm.task import ChainTask
+from toy_llm.train import TrainConfig, make_policy, updates
+
+SPEC = JudgeSpec(layers=1, width=32, heads=2, updates=150, batch=128, learning_rate=1e-2)
+TINY = JudgeSpec(layers=1, width=8, heads=1, updates=3, batch=4)
+TASK = ChainTask(2, 5)
+STEP, END = 5, 6
+
+
+@dataclass(frozen=True)
+class Echo:
+    """Write the prompt's two numbers, each followed by STEP, then END; as a free-form task of two-token steps."""
+
+    vocabulary: int = 7
+    prompt_length: int = 2
+    response_length: int = 6
+    end: int = END
+
+    def questions(self, stream, seed, start, count):
+        prompts, _ = ChainTask(1, 5).questions(stream, seed, start, count)
+        ones = torch.ones(count, 1, dtype=torch.int64)
+        first, second = prompts[:, :1], prompts[:, 1:2]
+        return prompts[:, :2], torch.cat([first, STEP * ones, second, STEP * ones, END * ones, END * ones], 1)
+
+    def answer_steps(self, answers):
+        return torch.tensor([0, 0, 1, 1, 2, -1]).expand_as(answers)
+
+    def judge(self, responses, answers):
+        q, g, t = responses.shape
+        closes = (responses == STEP) | (responses == END)
+        before = ((responses == END).long().cumsum(-1) - (responses == END).long()) == 0
+        step = ((closes & before).long().cumsum(-1) - (closes & before).long()).clamp(max=t - 1)
+        lengths = torch.zeros(q, g, t, dtype=torch.int64).scatter_add(-1, step, before.long())
+        steps = (lengths > 0).sum(-1)
+        first = torch.zeros(q, g, dtype=torch.int64)
+        for i in range(q):
+            for j in range(g):
+                wrong = [step[i, j, k] for k in range(t) if before[i, j, k] and responses[i, j, k] != answers[i, k]]
+                first[i, j] = min([*wrong, steps[i, j]])
+        correct = (responses == answers[:, None]).all(-1)
+        return Verdict(correct, first, steps, lengths, before, step)
+
+
+def scripted(outputs):
+    """A judge whose network says ``outputs`` ``(N, T, V)``, whatever it reads."""
+    return LearnedJudge(lambda tokens, last: (outputs[:, -last:], None))
+
+
+def attempts(task, accuracy=0.5, count=400, seed=0):
+    prompts, answers = task.questions("held out", seed, 0, count)
+    responses = imperfect(task, prompts, answers, accuracy, torch.Generator().manual_seed(seed))[:, None]
+    return prompts, responses, answers, as_task(task).judge(responses, answers)
+
+
+def test_a_network_that_knows_the_answers_judges_exactly():
+    for task in (TASK, Echo()):
+        batch = attempts(task)
+        known = torch.nn.functional.one_hot(batch[2], task.vocabulary) * 20.0 - 10.0
+        assert torch.equal(scripted(known)(*batch), batch[-1].first_error)
+        assert (batch[-1].correct.any(), (~batch[-1].correct).any()) == (True, True)
+
+
+def test_a_step_is_as_right_as_all_its_tokens():
+    task = Echo()
+    prompts, answers = task.questions("test", 0, 0, 1)
+    outputs = torch.randn(1, 6, 7, generator=torch.Generator().manual_seed(0))
+    responses = torch.tensor([[[1, 2, STEP, 3, END, END]]])
+    verdict = task.judge(responses, answers)
+    assert verdict.step_lengths[0, 0, :3].tolist() == [3, 2, 0]
+    found = scripted(outputs).log_right(prompts, responses, verdict)[0, 0]
+    p = outputs[0].gather(1, responses[0, 0, :, None]).sigmoid()[:, 0]
+    assert found[:2].exp().tolist() == pytest.approx([float(p[0] * p[1] * p[2]), float(p[3] * p[4])], rel=1e-5)
+    assert (found[2:] == 0).all()  # the second END is not part of the response
+
+
+def test_later_tokens_change_no_verdict():
+    judge = LearnedJudge(new_network(TINY, ChainTask(4)))
+    prompts, responses, _, verdict = attempts(ChainTask(4))
+    changed = responses.clone()
+    changed[..., 2] = (changed[..., 2] + 1) % 10
+    one, other = (judge.log_right(prompts, r, verdict) for r in (responses, changed))
+    assert torch.equal(one[..., :2], other[..., :2])
+    assert (one[..., 2:] != other[..., 2:]).any(-1).float().mean() > 0.9
+
+
+def test_report_by_hand():
+    prompts, answers = TASK.questions("test", 0, 0, 1)
+    true = answers[0]
+    wrong = (true + 1) % 5
+    rows = [torch.stack([a, b]) for a, b in ((true[0], true[1]), (true[0], wrong[1]), (wrong[0], true[1]))]
+    responses = torch.stack(rows)[None]
+    verdict = as_task(TASK).judge(responses, answers)
+    outputs = torch.full((3, 2, 6), 3.0)  # passes every token ...
+    outputs[0, 1] = -3.0  # ... but for one right step, the second of the first response,
+    outputs[2, 0] = -3.0  # and one wrong step, the first of the third
+    report = judge_report(scripted(outputs), prompts, responses, answers, verdict).set_index("step")
+    assert report.steps.tolist() == [5, 3, 2]  # the third response is over after its first step
+    assert report.accuracy.tolist() == pytest.approx([3 / 5, 1.0, 0.0])
+    assert report.miss.tolist() == pytest.approx([1 / 2, 0.0, 1.0])
+    assert report.false_alarm.tolist() == pytest.approx([1 / 3, 0.0, 1.0])
+
+
+def test_traces_of_a_chain_are_right_as_often_as_asked_and_carry_errors_on():
+    task = ChainTask(3)
+    _, responses, answers, verdict = attempts(task, 0.7, 20_000)
+    for h in range(3):
+        reached = verdict.first_error >= h
+        share = (verdict.first_error > h)[reached].double()
+        assert share.mean().item() == pytest.approx(0.7, abs=4 * (0.21 / len(share)) ** 0.5)
+    off = (responses[:, 0, 0] - answers[:, 0]) % 10
+    still = ((responses[:, 0, 1] - answers[:, 1] - off) % 10 == 0)[off > 0].double()
+    assert still.mean().item() == pytest.approx(0.7, abs=4 * (0.21 / len(still)) ** 0.5)
+
+
+def test_traces_of_other_tasks_have_one_wrong_token_per_wrong_step():
+    task = Echo()
+    prompts, answers = task.questions("test", 0, 0, 20_000)
+    traces = imperfect(task, prompts, answers, 0.6, torch.Generator().manual_seed(0))
+    ended = ((traces == END).long().cumsum(1) - (traces == END).long()) > 0
+    assert (traces[ended] == END).all()
+    first = (traces[:, :2] != answers[:, :2]).sum(1)
+    assert set(first.tolist()) == {0, 1, 2}  # two only where an early END cut the step off
+    cut = traces[:, 0] == END
+    assert first[~cut].max() == 1
+    assert (first > 0).double().mean().item() == pytest.approx(0.4, abs=4 * (0.24 / 20_000) ** 0.5)
+    assert traces.min() == 0
+    assert traces.max() == END
+
+
+def test_it_learns_to_judge_unseen_responses():
+    judge = train_judge(SPEC, TASK)
+    batch = attempts(TASK, 0.5, 2000)
+    report = judge_report(judge, *batch).set_index("step")
+    assert (report.accuracy > 0.97).all()
+    untrained = judge_report(LearnedJudge(new_network(SPEC, TASK)), *batch).set_index("step")
+    assert untrained.accuracy[0] < 0.7
+    assert torch.equal(judge(*batch), judge(*batch))
+
+
+def test_it_learns_free_form_responses():
+    task = Echo()
+    report = judge_report(train_judge(SPEC, task), *attempts(task, 0.6, 500)).set_index("step")
+    assert report.accuracy[0] > 0.97
+    assert report.steps[1] == 500
+
+
+def test_twin_starts_as_the_judge_and_learns_to_solve():
+    once = replace(SPEC, updates=1, learning_rate=1e-30)
+    weights = [train(once, TASK).model.head.weight for train in (train_judge, train_twin)]
+    assert torch.equal(*weights)
+    twin = train_twin(SPEC, TASK)
+    prompts, answers = TASK.questions("held out", 0, 0, 500)
+    written = twin.sample(prompts, answers, 1, torch.Generator().manual_seed(0), 1e-3).responses
+    assert as_task(TASK).judge(written, answers).correct.double().mean() > 0.97
+
+
+def test_cache_is_used_and_a_corrupt_file_is_refused(tmp_path):
+    one, again = (learned_judge(TINY, TASK, tmp_path) for _ in range(2))
+    (file,) = tmp_path.iterdir()
+    assert all(torch.equal(a, b) for a, b in zip(one.model.parameters(), again.model.parameters(), strict=True))
+    assert not any(p.requires_grad for judge in (one, again) for p in judge.model.parameters())
+    learned_judge(TINY, ChainTask(2, 6), tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(bytes(data))
+    with pytest.raises(InputError, match="corrupt"):
+        learned_judge(TINY, TASK, tmp_path)
+
+
+def test_every_setting_is_part_of_the_key():
+    for field in fields(TINY):
+        value = getattr(TINY, field.name)
+        other = replace(TINY, **{field.name: value + 1 if isinstance(value, int) else value * 0.5})
+        assert other.key(TASK) != TINY.key(TASK), field.name
+
+
+def test_bad_settings_are_named_together(tmp_path):
+    with pytest.raises(InputError) as error:
+        learned_judge(replace(TINY, width=0, accuracy=1.0, learning_rate=-1.0), TASK, tmp_path)
+    assert all(name in str(error.value) for name in ("width = 0", "accuracy = 1.0", "learning_rate = -1.0"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_half_is_where_right_and_wrong_are_as_likely():
+    outputs = torch.full((1, 2, 6), 1e-3)
+    prompts, answers = TASK.questions("test", 0, 0, 1)
+    verdict = as_task(TASK).judge((answers[:, None] + 1) % 5, answers)
+    asked = prompts, (answers[:, None] + 1) % 5, answers, verdict
+    assert scripted(outputs)(*asked).tolist() == [[2]]
+    assert scripted(-outputs)(*asked).tolist() == [[0]]
+    assert scripted(outputs * 0).log_right(*asked[:2], verdict).tolist()[0][0] == pytest.approx([HALF, HALF])
+
+
+@pytest.mark.slow
+def test_a_judge_that_solves_next_to_nothing_teaches_a_student_that_solves_most(tmp_path):
+    """It learnt from traces as bad as the student's first attempts, which hardly ever show it a late step."""
+    task = ChainTask(4, 5)
+    spec = JudgeSpec(width=32, heads=2, accuracy=0.4, updates=200, batch=64, learning_rate=1e-2)
+    config = TrainConfig(
+        horizon=4, modulus=5, width=32, heads=2, questions=32, updates=60, learning_rate=0.01, cache_dir=str(tmp_path)
+    )
+    judge, twin = train_judge(spec, task), train_twin(spec, task)
+    start, _ = make_policy(config)
+    student, module = make_policy(config)
+    list(updates(config, student, module, judge=JudgeSource("learned", lambda stream, index: judge)))
+    settings = Evaluation(questions=128, samples=16, resamples=200)
+    found = judge_beside_student(judge, twin, [start], [student], settings)
+    solving = found.solving.set_index("who")
+    assert list(solving.index) == ["judge", "judge's twin", "student at start", "student trained"]
+    assert solving.high[["judge", "judge's twin"]].max() < 0.15
+    assert solving.low["student trained"] > 0.8
+    assert found.rates.first_error > 0.8  # on the student's first attempts
+    assert found.judging.set_index("step").accuracy[1] > 0.95
+
+
+def test_comparison_counts_the_judge_on_the_students_own_responses():
+    network = new_network(TINY, TASK)
+    twin = train_twin(TINY, TASK)
+    found = judge_beside_student(LearnedJudge(network), twin, [twin], [twin, twin], Evaluation(16, 8, resamples=20))
+    assert found.rates.responses <= found.judging.steps[0]
+    assert found.judging.steps[1] == 16 * 8
+    assert found.solving.seeds.tolist() == [1, 1, 1, 2]

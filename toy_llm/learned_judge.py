@@ -1,0 +1,324 @@
+"""A step judge that is itself a small transformer, trained on labelled traces, and how good it is.
+
+It reads a prompt and a response. Its output at a token is, for every token that could come next, the log-odds that
+it would be right there, if everything before is; a step is right if all its tokens are. Only steps up to the first
+error are learnt from: later ones are never read if that error is found.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Protocol, cast
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from tqdm import tqdm
+
+from spo_theory.checks import InputError, problem, refuse
+from toy_llm.evaluate import Evaluation, evaluate
+from toy_llm.judges import JudgedRates, first_called_wrong, judged_rates
+from toy_llm.model import Transformer, TransformerPolicy
+from toy_llm.pretrain import WarmStart, imperfect_traces
+from toy_llm.rollout import Policy, Task, Verdict, as_task
+from toy_llm.storage import check_writable, load, save
+from toy_llm.task import ChainTask
+
+HALF = math.log(0.5)
+VERSION = 1  # part of the cache key: raise it when the recipe changes
+
+
+class FreeForm(Task, Protocol):
+    """A `Task` that says how large a network must be to read it."""
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens."""
+
+    @property
+    def prompt_length(self) -> int:
+        """Tokens of a prompt, P."""
+
+
+Problems = ChainTask | FreeForm
+Traces = Callable[[Problems, torch.Tensor, torch.Tensor, float, torch.Generator], torch.Tensor]
+"""``(task, prompts (N, P), answers (N, T), accuracy, generator) -> responses (N, T)``: attempts, right and wrong."""
+
+
+@dataclass(frozen=True)
+class JudgeSpec:
+    """A judge's network and how it is trained.
+
+    accuracy: probability of a right step in the traces it learns from. The lower, the fewer late steps are seen
+    behind a right prefix: a judge trained on bad traces can find their errors and yet solve next to nothing.
+    updates, batch: gradient steps, and traces in each. learning_rate: the highest one; it rises over the first
+    twentieth of the updates and then falls to 0.
+    """
+
+    layers: int = 2
+    width: int = 64
+    heads: int = 4
+    accuracy: float = 0.7
+    updates: int = 600
+    batch: int = 128
+    learning_rate: float = 3e-3
+    seed: int = 0
+
+    def problems(self) -> list[str]:
+        """What is wrong with these settings, one line each."""
+        lines = []
+        for name, least in (("layers", 1), ("width", 1), ("heads", 1), ("updates", 1), ("batch", 1), ("seed", 0)):
+            value = getattr(self, name)
+            lines += problem(
+                isinstance(value, int) and value >= least, name, value, f"a whole number, at least {least}"
+            )
+        if not lines:
+            lines += problem(self.width % self.heads == 0, "width", self.width, f"a multiple of heads ({self.heads})")
+        rate, accuracy = self.learning_rate, self.accuracy
+        lines += problem(0 < rate < float("inf"), "learning_rate", rate, "a finite number above 0")
+        return lines + problem(0 < accuracy < 1, "accuracy", accuracy, "strictly between 0 and 1")
+
+    def key(self, task: Problems) -> str:
+        """Name of the cached file: a hash of everything that decides its content."""
+        text = json.dumps(asdict(self) | {"task": repr(task), "version": VERSION}, sort_keys=True)
+        return "judge-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class LearnedJudge:
+    """A step judge (see `toy_llm.judges`) that calls a step wrong if ``model`` finds it likelier wrong than right.
+
+    It draws no numbers: its judgement is a function of prompt and response.
+    """
+
+    model: Transformer
+
+    @torch.no_grad()
+    def log_right(self, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
+        """Log-probability ``(Q, G, S)`` that each step is right if all before it are; 0 for steps not written."""
+        return _log_right(self.model, prompts, responses, verdict)
+
+    def __call__(
+        self, prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
+    ) -> torch.Tensor:
+        """Judged first errors ``(Q, G)``."""
+        return first_called_wrong(self.log_right(prompts, responses, verdict) < HALF, verdict)
+
+
+def imperfect(
+    task: Problems, prompts: torch.Tensor, answers: torch.Tensor, accuracy: float, generator: torch.Generator
+) -> torch.Tensor:
+    """Attempts ``(N, T)`` at questions whose steps are right with probability ``accuracy``.
+
+    On a `ChainTask` a wrong value is carried on, as by `toy_llm.pretrain.imperfect_traces`. Elsewhere a wrong
+    step is the true one with one token, any of them, replaced by any other.
+    """
+    if isinstance(task, ChainTask):
+        spec = WarmStart(task.horizon, task.modulus, accuracy=accuracy, carry_penalty=0.0)
+        return imperfect_traces(prompts, spec, generator)[0]
+    step = task.answer_steps(answers)
+    wrong = torch.rand(len(answers), int(step.max()) + 1, generator=generator) >= accuracy
+    # of each step the token with the largest random number is the one to replace
+    luck = torch.rand(answers.shape, generator=generator)
+    same = (step[:, :, None] == step[:, None, :]) & (luck[:, :, None] < luck[:, None, :])
+    hit = ~same.any(-1) & (step >= 0) & wrong.gather(1, step.clamp(min=0))
+    other = torch.randint(1, task.vocabulary, answers.shape, generator=generator)
+    traces = torch.where(hit, (answers + other) % task.vocabulary, answers)
+    if task.end is None:
+        return traces
+    ended = (traces == task.end).long().cumsum(-1) - (traces == task.end).long() > 0
+    return torch.where(ended, task.end, traces)
+
+
+def new_network(spec: JudgeSpec, task: Problems) -> Transformer:
+    """An untrained network, of a judge or of its twin; its weights depend on ``spec.seed`` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed)
+        length = task.prompt_length + as_task(task).response_length
+        return Transformer(task.vocabulary, length, spec.layers, spec.width, spec.heads, output_scale=1.0)
+
+
+def train_judge(spec: JudgeSpec, task: Problems, traces: Traces = imperfect, progress: bool = False) -> LearnedJudge:
+    """Train a judge on traces of fresh questions, each step up to the first error labelled right or wrong."""
+
+    def loss(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
+        log_right = _log_right(model, prompts, responses, verdict)
+        log_wrong = (-torch.expm1(log_right.clamp(max=-1e-30))).log()
+        right, read = _right(verdict), _read(verdict)
+        return -torch.where(right, log_right, log_wrong)[read].mean()
+
+    return LearnedJudge(_fit(spec, task, traces, loss, progress).requires_grad_(False))
+
+
+def train_twin(
+    spec: JudgeSpec, task: Problems, traces: Traces = imperfect, progress: bool = False
+) -> TransformerPolicy:
+    """Train the judge's twin as a solver: same untrained network, same traces, labels, updates and step sizes.
+
+    It learns to write the tokens of the steps that are labelled right, which is what a solver can learn from
+    labelled traces.
+    """
+
+    def loss(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
+        tokens = responses.flatten(0, 1)
+        learnt = (verdict.mask & (verdict.token_step < verdict.first_error[..., None])).flatten(0, 1)
+        wanted = torch.where(learnt, tokens, -100)  # what cross_entropy ignores
+        logits = _outputs(model, prompts, responses)
+        return F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="sum") / learnt.sum().clamp(min=1)
+
+    return TransformerPolicy(_fit(spec, task, traces, loss, progress), cast(ChainTask, task))
+
+
+def learned_judge(
+    spec: JudgeSpec, task: Problems, cache_dir: str | Path = ".cache/judges", progress: bool = False
+) -> LearnedJudge:
+    """The trained judge: from the cache if it is there, else trained and cached.
+
+    Raises `InputError` for bad settings, an unwritable cache folder or a corrupt cached file.
+    """
+    refuse(spec.problems())
+    path = Path(cache_dir) / f"{spec.key(task)}.pt"
+    if path.exists():
+        model = new_network(spec, task)
+        state = load(path)
+        try:
+            model.load_state_dict(state)
+        except (RuntimeError, TypeError, AttributeError) as error:
+            raise InputError(f"checkpoint {str(path)!r} does not fit the judge: delete it and run again") from error
+        return LearnedJudge(model.requires_grad_(False))
+    check_writable("cache_dir", cache_dir)
+    judge = train_judge(spec, task, progress=progress)
+    save(path, judge.model.state_dict())
+    return judge
+
+
+def judge_report(
+    judge: LearnedJudge, prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
+) -> pd.DataFrame:
+    """How often a judge is right about the steps of given responses, correct ones included.
+
+    A tidy DataFrame with the columns step (1..S, and 0 for all together), steps (those behind the numbers),
+    accuracy, miss (share of wrong steps it passes), false_alarm (share of right steps it calls wrong). The steps up
+    to the first error of each response count, whether or not the judge would have stopped before; for the rates
+    with which it really errs, also behind an error it missed, see `toy_llm.judges.judged_rates`. NaN where no step
+    is.
+    """
+    right, read = _right(verdict), _read(verdict)
+    passed = judge.log_right(prompts, responses, verdict) >= HALF
+    step = torch.arange(1, right.shape[-1] + 1, device=right.device)
+    rows = []
+    for s in range(len(step) + 1):
+        there = read & ((step == s) | (s == 0))
+        rows.append(
+            {
+                "step": s,
+                "steps": int(there.sum()),
+                "accuracy": float((passed == right)[there].double().mean()),
+                "miss": float(passed[there & ~right].double().mean()),
+                "false_alarm": float((~passed)[there & right].double().mean()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A judge beside the student it taught.
+
+    solving: tidy, one row each for ``judge`` (its own network writes whatever it finds rightest), ``judge's twin``
+    (see `train_twin`), ``student at start`` and ``student trained``; columns who, success, low, high (bootstrap, see
+    `toy_llm.evaluate.interval`), seeds, questions. judging: `judge_report` on responses of the student at its start.
+    rates: `judged_rates` on the same.
+    """
+
+    solving: pd.DataFrame
+    judging: pd.DataFrame
+    rates: JudgedRates
+
+
+def judge_beside_student(
+    judge: LearnedJudge,
+    twin: Policy,
+    starts: Sequence[Policy],
+    students: Sequence[Policy],
+    settings: Evaluation | None = None,
+) -> Comparison:
+    """The judge's own solving rate and the rates of the students it taught, on the same held-out questions.
+
+    ``starts`` and ``students``: policies before and after training with the judge (`toy_llm.train.updates`), one
+    per training seed, all for the judge's task. Judge and twin write their likeliest token each time
+    (temperature 0.001); students are sampled as ``settings`` say. Raises `InputError` as `toy_llm.evaluate.evaluate`.
+    """
+    settings = replace(Evaluation() if settings is None else settings, ks=())
+    sharp = replace(settings, temperature=1e-3, samples=settings.update_rule.group_size)
+    own = TransformerPolicy(judge.model, cast(ChainTask, twin.task))
+    measured: dict[str, tuple[Sequence[Policy], Evaluation]] = {
+        "judge": ([own], sharp),
+        "judge's twin": ([twin], sharp),
+        "student at start": (starts, settings),
+        "student trained": (students, settings),
+    }
+    frames = [evaluate(policies, who, how) for who, (policies, how) in measured.items()]
+    rows = pd.concat([f[f.metric == "success"] for f in frames], ignore_index=True)
+    solving = rows.rename(columns={"suite": "who", "value": "success"})[
+        ["who", "success", "low", "high", "seeds", "questions"]
+    ]
+    task = as_task(twin.task)
+    prompts, answers = task.questions(settings.stream, settings.seed, 0, settings.questions)
+    generator = torch.Generator().manual_seed(settings.seed)
+    responses = starts[0].sample(prompts, answers, settings.update_rule.group_size, generator).responses
+    verdict = task.judge(responses, answers)
+    asked = (prompts, responses, answers, verdict)
+    return Comparison(solving, judge_report(judge, *asked), judged_rates(judge(*asked), verdict))
+
+
+def _outputs(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor) -> torch.Tensor:
+    """The network's output ``(N, T, V)`` ahead of every token of ``responses`` ``(Q, G, T)``, N = Q G."""
+    q, g, t = responses.shape
+    tokens = torch.cat([prompts.repeat_interleave(g, 0), responses.reshape(q * g, t)[:, :-1]], 1)
+    return model(tokens, last=t)[0]
+
+
+def _log_right(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
+    """`LearnedJudge.log_right` with gradient."""
+    outputs = _outputs(model, prompts, responses).view(*responses.shape, -1)
+    tokens = F.logsigmoid(outputs.gather(-1, responses[..., None]).squeeze(-1)) * verdict.mask
+    steps = tokens.new_zeros(verdict.step_lengths.shape)
+    return steps.scatter_add(-1, verdict.token_step, tokens)
+
+
+def _right(verdict: Verdict) -> torch.Tensor:
+    """Whether a step and all before it are right, boolean ``(Q, G, S)``."""
+    lengths = verdict.step_lengths
+    return torch.arange(lengths.shape[-1], device=lengths.device) < verdict.first_error[..., None]
+
+
+def _read(verdict: Verdict) -> torch.Tensor:
+    """Whether a written step comes before the first error or is it, boolean ``(Q, G, S)``."""
+    lengths = verdict.step_lengths
+    step = torch.arange(lengths.shape[-1], device=lengths.device)
+    return (step <= verdict.first_error[..., None]) & (step < verdict.steps[..., None])
+
+
+Loss = Callable[[Transformer, torch.Tensor, torch.Tensor, Verdict], torch.Tensor]
+
+
+def _fit(spec: JudgeSpec, task: Problems, traces: Traces, loss: Loss, progress: bool) -> Transformer:
+    """Minimize a loss of ``(model, prompts (N, P), responses (N, 1, T), verdict)`` over fresh labelled traces."""
+    model, truth = new_network(spec, task), as_task(task)
+    optimizer = torch.optim.Adam(model.parameters(), lr=spec.learning_rate, betas=(0.9, 0.99))
+    warm = max(1, spec.updates // 20)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / warm, 1.0, 1.05 - i / spec.updates))
+    generator = torch.Generator().manual_seed(spec.seed)
+    for i in tqdm(range(spec.updates), desc="judge", disable=not progress, leave=False):
+        prompts, answers = task.questions("judge", spec.seed, i * spec.batch, spec.batch)
+        responses = traces(task, prompts, answers, spec.accuracy, generator)[:, None]
+        value = loss(model, prompts, responses, truth.judge(responses, answers))
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        schedule.step()
+    return model
