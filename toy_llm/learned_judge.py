@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -104,8 +104,13 @@ class LearnedJudge:
     def __call__(
         self, prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
     ) -> torch.Tensor:
-        """Judged first errors ``(Q, G)``."""
-        return first_called_wrong(self.log_right(prompts, responses, verdict) < HALF, verdict)
+        """Judged first errors ``(Q, G)``; only incorrect responses are read."""
+        q, g = (~verdict.correct).nonzero(as_tuple=True)
+        read = Verdict(**{f.name: getattr(verdict, f.name)[q, g][:, None] for f in fields(Verdict)})
+        called_wrong = self.log_right(prompts[q], responses[q, g][:, None], read) < HALF
+        judged = verdict.first_error.clone()
+        judged[q, g] = first_called_wrong(called_wrong, read)[:, 0]
+        return judged
 
 
 def imperfect(
@@ -284,7 +289,7 @@ def _outputs(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor)
 
 def _log_right(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
     """`LearnedJudge.log_right` with gradient."""
-    outputs = _outputs(model, prompts, responses).view(*responses.shape, -1)
+    outputs = _outputs(model, prompts, responses).unflatten(0, responses.shape[:2])
     tokens = F.logsigmoid(outputs.gather(-1, responses[..., None]).squeeze(-1)) * verdict.mask
     steps = tokens.new_zeros(verdict.step_lengths.shape)
     return steps.scatter_add(-1, verdict.token_step, tokens)

@@ -64,8 +64,20 @@ class Echo:
 
 
 def scripted(outputs):
-    """A judge whose network says ``outputs`` ``(N, T, V)``, whatever it reads."""
-    return LearnedJudge(lambda tokens, last: (outputs[:, -last:], None))
+    """A judge whose network says ``outputs`` ``(T, V)``, whatever it reads."""
+    return LearnedJudge(lambda tokens, last: (outputs.expand(len(tokens), -1, -1), None))
+
+
+def knowing(task, by):
+    """A judge whose network finds the true token rightest by ``by`` nats; it knows the answers of "held out"."""
+    prompts, answers = task.questions("held out", 0, 0, 400)
+    known = {tuple(p): a for p, a in zip(prompts.tolist(), answers, strict=True)}
+
+    def model(tokens, last):
+        true = torch.stack([known[tuple(row)] for row in tokens[:, : task.prompt_length].tolist()])
+        return torch.nn.functional.one_hot(true, task.vocabulary) * 2 * by - by, None
+
+    return LearnedJudge(model)
 
 
 def attempts(task, accuracy=0.5, count=400, seed=0):
@@ -77,20 +89,21 @@ def attempts(task, accuracy=0.5, count=400, seed=0):
 def test_a_network_that_knows_the_answers_judges_exactly():
     for task in (TASK, Echo()):
         batch = attempts(task)
-        known = torch.nn.functional.one_hot(batch[2], task.vocabulary) * 20.0 - 10.0
-        assert torch.equal(scripted(known)(*batch), batch[-1].first_error)
+        judge = knowing(task, 10.0)
+        assert torch.equal(judge(*batch), batch[-1].first_error)
+        assert (judge_report(judge, *batch).set_index("step").accuracy.dropna() == 1).all()
         assert (batch[-1].correct.any(), (~batch[-1].correct).any()) == (True, True)
 
 
 def test_a_step_is_as_right_as_all_its_tokens():
     task = Echo()
     prompts, answers = task.questions("test", 0, 0, 1)
-    outputs = torch.randn(1, 6, 7, generator=torch.Generator().manual_seed(0))
+    outputs = torch.randn(6, 7, generator=torch.Generator().manual_seed(0))
     responses = torch.tensor([[[1, 2, STEP, 3, END, END]]])
     verdict = task.judge(responses, answers)
     assert verdict.step_lengths[0, 0, :3].tolist() == [3, 2, 0]
     found = scripted(outputs).log_right(prompts, responses, verdict)[0, 0]
-    p = outputs[0].gather(1, responses[0, 0, :, None]).sigmoid()[:, 0]
+    p = outputs.gather(1, responses[0, 0, :, None]).sigmoid()[:, 0]
     assert found[:2].exp().tolist() == pytest.approx([float(p[0] * p[1] * p[2]), float(p[3] * p[4])], rel=1e-5)
     assert (found[2:] == 0).all()  # the second END is not part of the response
 
@@ -115,7 +128,8 @@ def test_report_by_hand():
     outputs = torch.full((3, 2, 6), 3.0)  # passes every token ...
     outputs[0, 1] = -3.0  # ... but for one right step, the second of the first response,
     outputs[2, 0] = -3.0  # and one wrong step, the first of the third
-    report = judge_report(scripted(outputs), prompts, responses, answers, verdict).set_index("step")
+    judge = LearnedJudge(lambda tokens, last: (outputs, None))
+    report = judge_report(judge, prompts, responses, answers, verdict).set_index("step")
     assert report.steps.tolist() == [5, 3, 2]  # the third response is over after its first step
     assert report.accuracy.tolist() == pytest.approx([3 / 5, 1.0, 0.0])
     assert report.miss.tolist() == pytest.approx([1 / 2, 0.0, 1.0])
@@ -204,8 +218,15 @@ def test_bad_settings_are_named_together(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_correct_responses_are_not_read():
+    prompts, answers = TASK.questions("test", 0, 0, 3)
+    verdict = as_task(TASK).judge(answers[:, None], answers)
+    for judge in (scripted(torch.full((2, 6), -9.0)), LearnedJudge(new_network(TINY, TASK))):
+        assert judge(prompts, answers[:, None], answers, verdict).tolist() == [[2]] * 3
+
+
 def test_half_is_where_right_and_wrong_are_as_likely():
-    outputs = torch.full((1, 2, 6), 1e-3)
+    outputs = torch.full((2, 6), 1e-3)
     prompts, answers = TASK.questions("test", 0, 0, 1)
     verdict = as_task(TASK).judge((answers[:, None] + 1) % 5, answers)
     asked = prompts, (answers[:, None] + 1) % 5, answers, verdict

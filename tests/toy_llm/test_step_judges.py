@@ -7,10 +7,11 @@ import pytest
 import torch
 from scipy.stats import binomtest, chi2
 
-from spo_theory import InputError
-from spo_theory.judges import confusion
+from spo_theory import InputError, ReasoningChain, expected_update, rule
+from spo_theory.judges import confusion, expected_update_judged
 from toy_llm.judges import NoisyJudge, exact_judge, judged_rates
-from toy_llm.rollout import Verdict, as_task
+from toy_llm.rollout import JudgeSource, Verdict, as_task, collect
+from toy_llm.tabular import TabularPolicy
 from toy_llm.task import ChainTask
 
 
@@ -111,6 +112,26 @@ def test_steps_that_were_not_written_are_not_judged():
     assert counts[3:] == [0, 0]
     for count, chance in zip(counts, (0.2, 0.8 * 0.7, 0.8 * 0.3), strict=False):
         assert binomtest(count, n, chance).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(("miss", "false_alarm"), [(0.0, 0.0), (0.3, 0.1), (0.7, 0.3)])
+@pytest.mark.parametrize("scope", ["all_negative", "all_incorrect"])
+def test_sampled_update_under_the_judge_is_the_expected_one(miss, false_alarm, scope):
+    """The tabular policy in the trainer's own pipeline against the theory's exact update."""
+    q, groups = [0.5, 0.6, 0.4], 6000
+    task, spo = ChainTask(3), rule("spo", group_size=4, scope=scope)
+    source = JudgeSource("noisy", lambda stream, index: NoisyJudge(miss, false_alarm, seed=7))
+    batch = collect(TabularPolicy(task, q), task, spo, groups, "test", 0, 0, judge=source)
+    truth = batch.verdict.first_error[..., None]
+    step = torch.arange(3)
+    score = ((step < truth).double() - torch.tensor(q)) * (step <= truth)
+    sampled = (batch.advantages[..., None] * score).mean(1)
+    exact = expected_update_judged(ReasoningChain(step_success=q), spo, miss, false_alarm)
+    off = (sampled.mean(0) - torch.tensor(exact)) / (sampled.std(0) / groups**0.5)
+    assert off.abs().max() < 4
+    if miss + false_alarm == 0.3 + 0.7 and scope == "all_negative":  # useless: as if nothing were coloured
+        plain = expected_update(ReasoningChain(step_success=q), rule("grpo", group_size=4))
+        assert exact == pytest.approx(plain, abs=1e-12)
 
 
 def test_rates_are_recovered_from_judged_first_errors():
