@@ -70,6 +70,19 @@ def test_a_resumed_run_is_the_same_to_the_bit(config, rows, mode):
     pd.testing.assert_frame_equal(curve(again), whole, check_exact=True)  # a finished run, once more
 
 
+def test_everything_that_decides_the_curve_is_in_the_checkpoint(config):
+    """Also the start policy, to which the KL penalty pulls: the network it is resumed with does not matter."""
+    whole = curve(replace(config, checkpoint=None, checkpoint_every=0))
+    interrupted(config, 4)
+    state = checkpoint.read_for(replace(config, resume=True))
+    policy, module = make_policy(config)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.mul_(1.5)
+    rows = state.rows + list(updates(config, policy, module, state))
+    pd.testing.assert_frame_equal(pd.DataFrame(rows).drop(columns="seconds"), whole, check_exact=True)
+
+
 KILLED = """
 import sys, time, torch
 from toy_llm import TrainConfig, train

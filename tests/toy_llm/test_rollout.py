@@ -68,18 +68,17 @@ def batch(name="spo", judge=None, **options):
 
 
 def test_every_token_gets_the_advantage_of_its_step():
-    found = batch("spo_prefix", scope="all_incorrect")
-    mask, first, a = found.mask, found.first_error, found.advantages
-    steps = found.verdict.token_step
-    for q in range(2):
-        for g in range(3):
-            keep = found.correct[q, g] or a[q, g] <= 0
-            wanted = [a[q, g] if keep or steps[q, g, t] < first[q, g] else 0.0 for t in range(6)]
-            got = found.token_advantages[q, g]
-            assert [x.item() for x, m in zip(got, mask[q, g], strict=True) if m] == pytest.approx(
-                [float(x) for x, m in zip(wanted, mask[q, g], strict=True) if m]
-            )
-    plain = batch("spo")
+    """A wrong response with a positive advantage is credited for the tokens of its first, right step alone."""
+    told = torch.tensor([[2, 1, 0], [0, 1, 0]])
+    judge = JudgeSource("by hand", lambda *place: lambda *asked: told)
+    found = batch("spo_prefix", judge)
+    a = found.advantages
+    assert a[1, 1] > 0
+    wanted = a[..., None].repeat(1, 1, 6)
+    wanted[1, 1, 2:] = 0.0
+    assert torch.equal(found.token_advantages[found.mask], wanted[found.mask])
+    assert found.mask[1, 1].tolist() == [True] * 4 + [False] * 2
+    plain = batch("spo", judge)
     assert torch.equal(plain.token_advantages, plain.advantages[..., None].expand(2, 3, 6))
 
 
@@ -200,7 +199,12 @@ def test_free_form_gradient_is_that_of_the_chance_of_success():
 def test_free_form_training_learns_to_stop(aggregation):
     config = TrainConfig(rule="spo", updates=60, learning_rate=2.0, aggregation=aggregation, questions=32)
     policy = Memoryless()
+    first = collect(policy, policy.task, config.make_rule(), 32, "train", 0, 0)
+    now = policy.log_probs(first.prompts, first.answers, first.rollout.responses)
+    loss = policy_loss(now, now.detach(), first.advantages, 0.2, 0.2, None, 0.0, first.mask, aggregation, 4)
+    norm = torch.autograd.grad(loss, policy.logits)[0].norm().item()
     rows = list(updates(config, policy, policy))
+    assert rows[0]["grad_norm"] == pytest.approx(norm, rel=1e-6)
     assert rows[0]["success"] < 0.2 < 0.8 < rows[-1]["success"]
     assert rows[-1]["response_length"] == pytest.approx(3, abs=0.3)
     assert rows[-1]["success_exact"] == pytest.approx(rows[-1]["success"], abs=0.1)
