@@ -66,7 +66,6 @@ class Setting(NamedTuple):
     allowed: Allowed
 
 
-Start = Literal["base", "distilled"]
 Judge = Literal["exact", "noisy", "learned"]
 Mode = Literal["online", "offline"]
 Optimizer = Literal["sgd", "adam", "adamw"]
@@ -129,6 +128,20 @@ class TrainConfig:
         str | None,
         Setting("update rule", "Advantage convention of a known trainer, paper by default.", CONVENTION),
     ] = None
+
+    judge: Annotated[
+        Judge,
+        Setting(
+            "step judge",
+            "Who tells the rule where incorrect responses go wrong: the truth, the truth with seeded errors, or a "
+            "small transformer trained on labelled traces (outcomes are always known exactly).",
+            one_of(Judge),
+        ),
+    ] = "exact"
+    miss: Annotated[float, Setting("step judge", "Chance that the noisy judge passes a wrong step.", SHARE)] = 0.0
+    false_alarm: Annotated[
+        float, Setting("step judge", "Chance that the noisy judge calls a right step wrong.", SHARE)
+    ] = 0.0
 
     mode: Annotated[
         Mode,
@@ -233,6 +246,9 @@ class TrainConfig:
         if not lines:
             divides = self.questions % self.minibatches == 0
             lines += problem(divides, "minibatches", self.minibatches, f"a divisor of questions ({self.questions})")
+        for name in ("miss", "false_alarm"):
+            value = getattr(self, name)
+            lines += problem(self.judge == "noisy" or value == 0, name, value, "0 unless judge is noisy")
         if self.policy == "tabular":
             lines += problem(self.temperature == 1.0, "temperature", self.temperature, "1 for a tabular policy")
         lines += self.start().problems()

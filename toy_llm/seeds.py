@@ -13,7 +13,7 @@ import torch
 from toy_llm import checkpoint
 from toy_llm.checkpoint import Row
 from toy_llm.config import TrainConfig
-from toy_llm.train import TrainingDiverged, make_policy, updates
+from toy_llm.train import TrainingDiverged, make_judge, make_policy, updates
 
 
 class WorkerLost(RuntimeError):
@@ -43,7 +43,8 @@ def train_seeds(configs: Sequence[TrainConfig], workers: int = 2) -> Iterator[Ro
     `WorkerLost` if a worker is killed. No worker outlives the iterator.
     """
     workers = min(workers, len(configs))
-    make_policy(configs[0])  # the warm start is made once, not by every worker
+    policy, _ = make_policy(configs[0])  # the warm start is made once, not by every worker
+    make_judge(configs[0], policy.task)  # so is a learned judge
     diverged: list[str] = []
     for row in _here(configs) if workers == 1 else _there(configs, workers):
         if isinstance(row, TrainingDiverged):
@@ -60,7 +61,7 @@ def _here(configs: Sequence[TrainConfig]) -> Iterator[Row | TrainingDiverged]:
         try:
             state = checkpoint.read_for(config)
             policy, module = make_policy(config)
-            for row in updates(config, policy, module, state):
+            for row in updates(config, policy, module, state, make_judge(config, policy.task)):
                 yield {"seed": config.seed, **row}
         except TrainingDiverged as error:
             yield TrainingDiverged(f"seed {config.seed}: {error}" if len(configs) > 1 else str(error))

@@ -10,7 +10,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from toy_llm.losses import clipped_share, k3, policy_loss
 from toy_llm.model import TransformerPolicy
 from toy_llm.offline import stored_rollouts
 from toy_llm.pretrain import warm_start
-from toy_llm.rollout import Batch, JudgeSource, Policy, as_task, collect, measure, score
+from toy_llm.rollout import Batch, JudgeSource, Policy, Task, as_task, collect, measure, score
 from toy_llm.tabular import TabularPolicy
 from toy_llm.task import ChainTask
 
@@ -56,6 +56,22 @@ def make_policy(config: TrainConfig) -> tuple[Policy, torch.nn.Module]:
         return table, table
     model = warm_start(config.start(), config.cache_dir, config.progress).to(config.device)
     return TransformerPolicy(model, task), model
+
+
+def make_judge(config: TrainConfig, task: Task | ChainTask) -> JudgeSource | None:
+    """The step judge of a run, None for the exact one; a learned one is trained once and cached."""
+    if config.judge == "noisy":
+        from toy_llm.judges import NoisyJudge
+
+        noisy = NoisyJudge(config.miss, config.false_alarm, config.seed)
+        return JudgeSource(repr(noisy), lambda stream, index: noisy)
+    if config.judge == "learned":
+        from toy_llm.learned_judge import JudgeSpec, Problems, learned_judge
+
+        spec = JudgeSpec(seed=config.start_seed)
+        learned = learned_judge(spec, cast(Problems, task), config.cache_dir, config.progress)
+        return JudgeSource(repr(spec), lambda stream, index: learned)
+    return None
 
 
 def make_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
@@ -268,7 +284,7 @@ def train(config: TrainConfig) -> pd.DataFrame:
     bar = tqdm(total=config.updates + 1, initial=len(rows), disable=not config.progress)
     with bar:
         bar.set_description(f"{config.rule} seed {config.seed}")
-        for row in updates(config, policy, module, state):
+        for row in updates(config, policy, module, state, make_judge(config, policy.task)):
             rows.append(row)
             bar.set_postfix_str(live(row))
             bar.update()

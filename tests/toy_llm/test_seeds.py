@@ -144,7 +144,7 @@ def test_the_help_groups_all_settings(capsys):
     said = capsys.readouterr().out
     for name in TrainConfig.__dataclass_fields__:
         assert (f"--{name.replace('_', '-')}" in said) == (name != "progress")
-    for group in ("problems", "network", "update-rule", "rollouts", "loss", "optimizer", "run", "output"):
+    for group in ("problems", "network", "update-rule", "step-judge", "rollouts", "loss", "optimizer", "run", "output"):
         assert f" {group} options " in said
 
 

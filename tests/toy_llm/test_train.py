@@ -9,7 +9,7 @@ import torch
 from scipy.stats import ttest_ind
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule, simulate, solve
-from toy_llm import TrainConfig, checkpoint, train
+from toy_llm import TrainConfig, checkpoint, learned_judge, train
 from toy_llm.config import settings
 from toy_llm.tabular import TabularPolicy
 from toy_llm.task import ChainTask
@@ -144,6 +144,9 @@ def test_a_step_that_is_too_large_ends_in_a_clear_error(cache, steps):
         ({"aggregation": "mean"}, "aggregation = 'mean'"),
         ({"kl_estimator": "k4"}, "kl_estimator = 'k4'"),
         ({"mode": "replay"}, "mode = 'replay'"),
+        ({"judge": "kind"}, "judge = 'kind'"),
+        ({"judge": "noisy", "miss": 1.5}, "miss = 1.5"),
+        ({"false_alarm": 0.1}, "false_alarm = 0.1"),
         ({"weight_decay": -0.1}, "weight_decay = -0.1"),
         ({"learning_rate": float("nan")}, "learning_rate = nan"),
         ({"resume": True}, "resume = True"),
@@ -262,3 +265,31 @@ def test_an_exploding_loss_stops_the_run(cache, monkeypatch):
     config = TrainConfig(**TINY | {"inner_epochs": 2, "learning_rate": 0.1}, cache_dir=cache)
     with pytest.raises(TrainingDiverged, match=r"loss is .* at update 0: lower learning_rate .* no checkpoint"):
         train(config)
+
+
+def test_a_useless_judge_is_heard_by_the_rule_alone(cache):
+    """miss 1: every incorrect response is said to be right throughout, so no all-negative group has a gradient."""
+    options = TINY | {"start_accuracy": 0.05, "updates": 1}
+    exact = TrainConfig(**options, cache_dir=cache)
+    deaf, keen = train(replace(exact, judge="noisy", miss=1.0)), train(replace(exact, judge="noisy"))
+    plain = train(exact)
+    assert plain["all_negative"][0] == deaf["all_negative"][0] == 1.0
+    assert plain["grad_norm"][0] == keen["grad_norm"][0] > 0 == deaf["grad_norm"][0]
+    assert deaf["zero_advantage"][0] == 1.0 > plain["zero_advantage"][0]
+    half = replace(exact, judge="noisy", miss=0.5, updates=3)
+    one, two, other = (train(c).drop(columns="seconds") for c in (half, half, replace(half, false_alarm=0.3)))
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+    assert not one["reward_mean"].equals(other["reward_mean"])
+
+
+def test_the_learned_judge_is_the_one_that_is_trained_for_the_task(cache, monkeypatch):
+    asked = []
+
+    def stand_in(spec, task, cache_dir, progress):
+        asked.append((spec.seed, task, cache_dir))
+        return lambda prompts, responses, answers, verdict: verdict.steps
+
+    monkeypatch.setattr(learned_judge, "learned_judge", stand_in)
+    config = TrainConfig(**TINY, cache_dir=cache, judge="learned", start_seed=0, start_accuracy=0.05)
+    assert train(config)["zero_advantage"][0] == 1.0
+    assert asked == [(0, ChainTask(3, 5), cache)]
