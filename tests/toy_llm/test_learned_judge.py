@@ -23,7 +23,7 @@ from toy_llm.rollout import JudgeSource, Verdict, as_task
 from toy_llm.task import ChainTask
 from toy_llm.train import TrainConfig, make_policy, updates
 
-SPEC = JudgeSpec(layers=1, width=32, heads=2, updates=150, batch=128, learning_rate=1e-2)
+SPEC = JudgeSpec(layers=2, width=32, heads=2, updates=250, batch=128, learning_rate=5e-3)
 TINY = JudgeSpec(layers=1, width=8, heads=1, updates=3, batch=4)
 TASK = ChainTask(2, 5)
 STEP, END = 5, 6
@@ -268,8 +268,8 @@ def test_a_judge_that_solves_next_to_nothing_teaches_a_student_that_solves_most(
     assert list(solving.index) == ["judge", "judge's twin", "student at start", "student trained"]
     assert solving.high[["judge", "judge's twin"]].max() < 0.15
     assert solving.low["student trained"] > 0.8
-    assert found.rates.first_error > 0.8  # on the student's first attempts
-    assert found.judging.set_index("step").accuracy[1] > 0.95
+    assert found.rates.first_error > 0.7  # on the student's first attempts
+    assert found.judging.set_index("step").accuracy[1] > 0.9
 
 
 def test_comparison_counts_the_judge_on_the_students_own_responses():
