@@ -127,8 +127,8 @@ def evaluate(policies: Policy | Sequence[Policy], suite: str, settings: Evaluati
     - entropy: nats per token, as the mean of minus log probability over the sampled tokens, at the sampling
       temperature; response_length: tokens, with the end; ended: responses that were not cut off.
 
-    Repeatable from its arguments. Raises `InputError` for bad settings, and if there is no policy or their tasks
-    differ.
+    Repeatable from its arguments; the policies are on the CPU. Raises `InputError` for bad settings, and if there is
+    no policy or their tasks differ.
     """
     settings = Evaluation() if settings is None else settings
     every: Sequence[Policy] = policies if isinstance(policies, Sequence) else [policies]

@@ -13,7 +13,8 @@ from scipy.stats import bootstrap
 
 from spo_theory import InputError, rule
 from toy_llm.evaluate import COLUMNS, Evaluation, evaluate, evaluate_suites, interval, pass_at_k
-from toy_llm.model import Transformer, TransformerPolicy
+from toy_llm.model import Rollout, Transformer, TransformerPolicy
+from toy_llm.rollout import Verdict
 from toy_llm.tabular import TabularPolicy
 from toy_llm.task import ChainTask
 
@@ -109,6 +110,67 @@ def test_steps_never_reached_have_no_accuracy():
     frame = evaluate(TabularPolicy(TASK, [0.5, 1e-12, 0.5]), "chain", SMALL)
     row = frame[frame.metric == "accuracy_3"].iloc[0]
     assert np.isnan([row.value, row.low, row.high]).all()
+
+
+END = 9
+
+
+class Recorded:
+    """A policy and its task in one: two questions, of two steps and of one, with three responses written by hand."""
+
+    end, response_length = END, 4
+
+    def questions(self, stream, seed, start, count):
+        return torch.zeros(2, 1, dtype=torch.int64), torch.tensor([[5, 6, END, END], [7, END, END, END]])
+
+    def answer_steps(self, answers):
+        return torch.tensor([[0, 1, 1, -1], [0, 0, -1, -1]])
+
+    def judge(self, responses, answers):
+        lengths = torch.tensor([[[1, 2, 0, 0], [1, 1, 2, 0], [1, 1, 1, 1]], [[1, 0, 0, 0], [2, 0, 0, 0], [1, 2, 0, 0]]])
+        ends, token = lengths.cumsum(-1), torch.arange(4).expand(2, 3, 4)
+        return Verdict(
+            correct=torch.tensor([[True, False, False], [False, False, False]]),
+            first_error=torch.tensor([[2, 1, 0], [0, 0, 0]]),
+            steps=(lengths > 0).sum(-1),
+            step_lengths=lengths,
+            mask=token < ends[..., -1:],
+            token_step=(token[..., None] >= ends[..., None, :]).sum(-1).clamp(max=3),
+        )
+
+    @property
+    def task(self):
+        return self
+
+    def sample(self, prompts, answers, group_size, generator, temperature=1.0):
+        first = [[5, 6, END, END], [5, 8, 8, END], [8, 8, 8, 8]]
+        responses = torch.tensor([first, [[END, END, END, END], [8, END, END, END], [8, 8, END, END]]])
+        log_probs = torch.full((2, 3, 4), -2.0)
+        rollout = {"responses": responses, "log_probs": log_probs, "entropy": torch.tensor(2.0)}
+        rollout["true_probs"] = torch.tensor([[0.5, 0.4], [0.2, 1.0]])
+        if "mask" in Rollout._fields:
+            rollout["mask"] = self.judge(responses, answers).mask
+        return Rollout(**rollout)
+
+
+def test_responses_of_different_lengths_by_hand():
+    settings = Evaluation(2, 3, (1, 2, 3), update_rule=rule("grpo", group_size=3), resamples=20)
+    frame = evaluate(Recorded(), "by hand", settings)
+    value = by_metric(frame)
+    wanted = {
+        "success": 1 / 6,
+        "success_exact": (0.5 * 0.4 + 0.2) / 2,
+        "all_negative": 1 / 2,
+        "all_positive": 0,
+        "zero_advantage": 1 / 2,
+        "entropy": 2.0,  # of the tokens up to the end alone
+        "response_length": (3 + 4 + 4 + 1 + 2 + 3) / 6,
+        "ended": 5 / 6,
+        "accuracy_1": 2 / 6,
+        "accuracy_2": 1 / 2,  # of the two responses that got there; the other question has one step
+    }
+    assert value.to_dict() == pytest.approx(wanted)
+    assert frame[frame.metric == "pass@k"].value.tolist() == pytest.approx([1 / 6, 1 / 3, 1 / 2])
 
 
 def test_repeatable_and_policies_have_their_own_noise():
