@@ -127,11 +127,11 @@ class Recorded:
         return torch.tensor([[0, 1, 1, -1], [0, 0, -1, -1]])
 
     def judge(self, responses, answers):
-        lengths = torch.tensor([[[1, 2, 0, 0], [1, 1, 2, 0], [1, 1, 1, 1]], [[1, 0, 0, 0], [2, 0, 0, 0], [1, 2, 0, 0]]])
+        lengths = torch.tensor([[[1, 2, 0, 0], [1, 1, 2, 0], [4, 0, 0, 0]], [[1, 0, 0, 0], [2, 0, 0, 0], [1, 2, 0, 0]]])
         ends, token = lengths.cumsum(-1), torch.arange(4).expand(2, 3, 4)
         return Verdict(
             correct=torch.tensor([[True, False, False], [False, False, False]]),
-            first_error=torch.tensor([[2, 1, 0], [0, 0, 0]]),
+            first_error=torch.tensor([[2, 1, 1], [0, 0, 1]]),  # the third: cut off while right; right and then more
             steps=(lengths > 0).sum(-1),
             step_lengths=lengths,
             mask=token < ends[..., -1:],
@@ -166,8 +166,8 @@ def test_responses_of_different_lengths_by_hand():
         "entropy": 2.0,  # of the tokens up to the end alone
         "response_length": (3 + 4 + 4 + 1 + 2 + 3) / 6,
         "ended": 5 / 6,
-        "accuracy_1": 2 / 6,
-        "accuracy_2": 1 / 2,  # of the two responses that got there; the other question has one step
+        "accuracy_1": 4 / 6,
+        "accuracy_2": 1 / 2,  # of the two responses that wrote it; the other question has one step
     }
     assert value.to_dict() == pytest.approx(wanted)
     assert frame[frame.metric == "pass@k"].value.tolist() == pytest.approx([1 / 6, 1 / 3, 1 / 2])

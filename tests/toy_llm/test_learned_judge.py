@@ -205,6 +205,21 @@ def test_twin_starts_as_the_judge_and_learns_to_solve():
     assert as_task(TASK).judge(written, answers).correct.double().mean() > 0.97
 
 
+def test_twin_learns_nothing_from_wrong_steps():
+    """All traces go wrong in the same way at the second step: easy to copy, if it were learnt from."""
+
+    def misleading(task, prompts, answers, accuracy, generator):
+        return torch.stack([answers[:, 0], answers[:, 0]], 1) + torch.tensor([0, 1]) * (
+            answers[:, :1] == answers[:, 1:]
+        )
+
+    twin = train_twin(SPEC, TASK, misleading)
+    prompts, answers = TASK.questions("held out", 0, 0, 500)
+    written = twin.sample(prompts, answers, 1, torch.Generator().manual_seed(0), 1e-3).responses[:, 0]
+    assert (written[:, 0] == answers[:, 0]).double().mean() > 0.97
+    assert (written[:, 1] == misleading(TASK, prompts, answers, 0.5, None)[:, 1]).double().mean() < 0.6
+
+
 def test_cache_is_used_and_a_corrupt_file_is_refused(tmp_path):
     one, again = (learned_judge(TINY, TASK, tmp_path) for _ in range(2))
     (file,) = tmp_path.iterdir()

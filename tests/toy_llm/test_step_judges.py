@@ -81,6 +81,13 @@ def test_judging_is_a_function_of_seed_and_group():
     assert torch.equal(judge(prompts, responses, answers, ended), judge(prompts, noise, answers, ended))
 
 
+def test_the_same_responses_to_other_questions_are_judged_anew():
+    prompts, responses, answers, verdict = written(ChainTask(4), np.zeros(4000, int), per_question=8)
+    judge = NoisyJudge(0.5, 0.0, seed=3)
+    one, other = (judge(p, responses, answers, verdict) == 0 for p in (prompts, prompts.roll(1, 0)))
+    assert (one == other).double().mean().item() == pytest.approx(0.5, abs=4 * (0.25 / 4000) ** 0.5)
+
+
 def rows(verdict, index):
     return Verdict(**{f.name: getattr(verdict, f.name)[index] for f in dataclasses.fields(verdict)})
 
