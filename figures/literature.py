@@ -158,7 +158,7 @@ def draw_noisy_tails(table: pd.DataFrame) -> Figure:
 @style.styled
 def draw_safe_rate(table: pd.DataFrame) -> Figure:
     """Safe step size against H: columns start, horizon, project (largest that keeps the guarantee), published."""
-    figure, ax = _small(table, ["start", "horizon", "project", "published"], "Step size: sufficient and necessary")
+    figure, ax = _small(table, ["start", "horizon", "project", "published"], "Step size: published and largest safe")
     handles = _beside(ax, table, "horizon", "start", lambda s: f"P = {s:g}")
     handles += [
         Line2D([], [], color=style.INK, label="sufficient (published)"),
@@ -227,7 +227,7 @@ def draw_best_group_size(table: pd.DataFrame) -> Figure:
     ax.set_ylim(top=float(table["project"].max()) * 40)
     _plain_log(ax, [2, 4, 8, 16, 32, 64, 128])
     ax.legend(handles=handles, loc="upper right", ncols=2)
-    text = "N responses in all, three-step questions. Lines: (c₁G + c₂ + c₃/(G - 1)) / N, constants from G = 2 and 3. "
+    text = "N responses in all, three-step questions. Lines: c₁G + c₂ + c₃/(G - 1) over N, constants from G = 2 and 3. "
     return _close(figure, "Zhou et al., arXiv 2603.01162 (a bound with c₃/G there).", text + "Points: exact.")
 
 
@@ -301,8 +301,8 @@ def draw_std_identity(table: pd.DataFrame) -> Figure:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(handles=handles, loc="upper center")
     n = int(table.loc[table["rule"] == table["rule"].iloc[0], "groups"].sum())
-    text = f"{BOTH} All {n} mixed groups of a three-step chain; exact, the update has nothing beside the contrast "
-    text += f"(at most {table['residual'].max():.0e})."
+    text = f"{BOTH} All {n} mixed groups of a three-step chain; beside the contrast an update has at most "
+    text += f"{table['residual'].max():.0e}."
     return _close(figure, "Bay and Yearick, arXiv 2607.00152.", text)
 
 
@@ -349,8 +349,8 @@ def draw_time_to_half(table: pd.DataFrame) -> Figure:
 
 @style.styled
 def draw_colour_values(table: pd.DataFrame) -> Figure:
-    """Update of both steps for several colourings: columns colours, rule, step, q_1, q_2, project, published."""
-    columns = ["colours", "rule", "step", "q_1", "q_2", "project", "published"]
+    """Update of both steps: columns colours, rule, step, q_1, q_2, group_size, project, published."""
+    columns = ["colours", "rule", "step", "q_1", "q_2", "group_size", "project", "published"]
     figure, ax = _small(table, columns, "Two steps: colour values drop out")
     handles = []
     looks = [("s", style.VERMILLION, 5.0), ("o", style.BLUE, 7.5), ("^", style.ORANGE, 4.0), ("+", style.INK, 5.0)]
@@ -359,7 +359,7 @@ def draw_colour_values(table: pd.DataFrame) -> Figure:
             dark, line = style.dark(str(rows["rule"].iloc[0])), "-" if step == 1 else DASHED
             ax.plot(rows["q_1"], rows["published"], color=dark, linestyle=line, linewidth=1.0)
             some: dict[str, Any] = {"linestyle": "none", "marker": marker, "color": shade, "markerfacecolor": "white"}
-            part = rows.iloc[1::5]
+            part = rows.iloc[1::8]
             ax.plot(part["q_1"], part["project"], markersize=size, gid=f"project {name} {step}", **some)
         grpo = one["rule"].iloc[0] == "grpo"
         handles.append(Line2D([], [], markersize=size, label=name if grpo else f"SPO, {name}", **some))
@@ -369,9 +369,8 @@ def draw_colour_values(table: pd.DataFrame) -> Figure:
     ax.axhline(0, color=style.INK, linewidth=0.8)
     ax.set(xlabel="accuracy q₁ of the first step", ylabel="expected update", ylim=(-0.05, 0.7))
     ax.legend(handles=handles, loc="upper left", ncols=2, columnspacing=1.0, fontsize=7.0)
-    text = (
-        f"q₂ = {table['q_2'].iloc[0]:g}, G = 8, std on, only all-negative groups coloured: the order of colours is all."
-    )
+    g, q2 = int(table["group_size"].iloc[0]), float(table["q_2"].iloc[0])
+    text = f"q₂ = {q2:g}, G = {g}; std on, only all-negative groups coloured: only the order of the colours counts."
     return _close(figure, "arXiv 2505.11595, Section 3.2, extended to any G (points: exact expectation).", text)
 
 
@@ -389,12 +388,12 @@ def draw_sign_change(table: pd.DataFrame) -> Figure:
     looks = zip((8.5, 5.5, 3.0), COLOURS, MARKERS, strict=False)
     for (g, rows), (size, shade, marker) in zip(table.groupby("group_size"), looks, strict=False):
         look: dict[str, Any] = {"color": shade, "marker": marker, "markersize": size, "markerfacecolor": "white"}
-        ax.plot(rows["project"], rows["q_2"], linestyle="none", gid=f"project {g}", **look)
+        ax.plot(rows["project"], rows["q_2"], linestyle="none", gid=f"project {g}", clip_on=False, **look)
         handles.append(Line2D([], [], linestyle="none", label=f"G = {g}, computed", **look))
     ax.text(0.52, 0.9, "colouring raises P", fontsize=8, color=style.BLUE, va="center")
     ax.text(0.985, 0.5, "lowers P", fontsize=8, color=style.VERMILLION, va="center", ha="right")
     ax.set(xlabel="accuracy q₁ of the first step", ylabel="accuracy q₂ of the second step")
-    ax.set(xlim=(0.5, 1), ylim=(0, 1))
+    ax.set(xlim=(0.5, 1), ylim=(one["q_2"].min(), one["q_2"].max()))
     ax.legend(handles=handles, loc="lower left")
     text = "To first order in the step size. Points: zeros of what colouring adds to the rate of log P."
     return _close(figure, "arXiv 2505.11595, Section 3.2, extended to any G.", text)
@@ -402,23 +401,24 @@ def draw_sign_change(table: pd.DataFrame) -> Figure:
 
 @style.styled
 def draw_uniform_penalty(table: pd.DataFrame) -> Figure:
-    """Push on step 1 from all-negative groups against P: columns term, success, project, published."""
-    figure, ax = _small(table, ["term", "success", "project", "published"], "A uniform penalty dies with P")
+    """Push of all-negative groups on step 1: columns term, success, survive, group_size, project, published."""
+    columns = ["term", "success", "survive", "group_size", "project", "published"]
+    figure, ax = _small(table, columns, "A uniform penalty dies with P")
     names = {"penalty": "uniform penalty: slope 1", "colouring": "colouring: slope 0"}
     colours = (style.ORANGE, style.BLUE)
     handles = _beside(ax, table, "success", "term", lambda t: names.get(t, t), colours=colours)
     ax.set(xscale="log", yscale="log", xlabel="success probability P", ylabel="mean push on step 1")
     ax.legend(handles=handles, loc="lower right")
-    text = "Lines: closed form. Points: this project. Two steps, G = 8, 30 % of failures at step 2."
-    return _close(figure, "NGRPO, arXiv 2509.18851; Sign, arXiv 2605.07689; SPO, arXiv 2505.11595.", text)
+    g, share = int(table["group_size"].iloc[0]), float(table["survive"].iloc[0])
+    text = f"Lines: closed form. Points: this project. Two steps, G = {g}, {share:.0%} of failures at step 2."
+    return _close(figure, "NGRPO: arXiv 2509.18851. Sign: 2605.07689. SPO: 2505.11595.", text)
 
 
 @style.styled
 def draw_noisy_judge(table: pd.DataFrame) -> Figure:
-    """What colouring adds under a judge that errs: columns step, tpr, fpr, project, published."""
-    figure, ax = _small(
-        table, ["step", "tpr", "fpr", "project", "published"], "A judge that errs: colouring needs J > 0"
-    )
+    """What colouring adds under a judge that errs: columns step, tpr, fpr, q_1, q_2, group_size, project, published."""
+    columns = ["step", "tpr", "fpr", "q_1", "q_2", "group_size", "project", "published"]
+    figure, ax = _small(table, columns, "A judge that errs: colouring needs J > 0")
     tpr = float(table["tpr"].iloc[0])
     ax.axhline(0, color=style.INK, linewidth=0.8)
     ax.axvline(tpr, color=style.INK, linewidth=1.0, linestyle=DASHED)
@@ -427,14 +427,15 @@ def draw_noisy_judge(table: pd.DataFrame) -> Figure:
     ax.set(xlabel=f"false-positive rate of the judge  (TPR = {tpr:g})", ylabel="push in an all-negative group")
     ax.set_xlim(0, 1)
     ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 0.24))
-    text = "Two steps, q = (0.35, 0.20), G = 8. Lines: closed form. Points: judge as a confusion matrix."
+    q1, q2, g = (table[c].iloc[0] for c in ("q_1", "q_2", "group_size"))
+    text = f"Two steps, q = ({q1:g}, {q2:g}), G = {g}. Lines: closed form. Points: judge as a confusion matrix."
     return _close(figure, "J > 0 for verifiers: Rad et al., arXiv 2601.04411; here for step judges.", text)
 
 
 @style.styled
 def draw_no_displacement(table: pd.DataFrame) -> Figure:
-    """Distribution of the change of log P over groups: columns rule, change, probability, cumulative, kind."""
-    columns = ["rule", "change", "probability", "cumulative", "kind"]
+    """Change of log P over groups: columns rule, change, probability, cumulative, group_size, chain."""
+    columns = ["rule", "change", "probability", "cumulative", "group_size", "chain"]
     figure, ax = _small(table, columns, "Does a group push the right answer down?")
     ax.axvline(0, color=style.INK, linewidth=0.8)
     for name in style.rules_of(table):
@@ -454,14 +455,15 @@ def draw_no_displacement(table: pd.DataFrame) -> Figure:
     ax.set(xlim=(low - margin, high + margin), ylim=(0, 1.02))
     ax.set(xlabel="change of log P by one group's update, rate 1", ylabel="share of groups below")
     ax.legend(loc="lower right")
-    text = "All groups of 4 of a chain with q = (0.9, 0.8, 0.5), to first order, untied logits."
+    g, q = int(table["group_size"].iloc[0]), table["chain"].iloc[0]
+    text = f"All groups of {g} of a chain with q = ({q}), to first order, untied logits."
     return _close(figure, "Lazy likelihood displacement: Deng et al., arXiv 2505.18830.", text)
 
 
 @style.styled
 def draw_remedies(table: pd.DataFrame) -> Figure:
-    """Updates to half success against H for every remedy: columns rule, horizon, updates, group_size, step_success."""
-    columns = ["rule", "horizon", "updates", "group_size", "step_success"]
+    """Updates to half success against H: columns rule, horizon, updates, group_size, step_success, most."""
+    columns = ["rule", "horizon", "updates", "group_size", "step_success", "most"]
     figure, ax = _small(table, columns, "Remedies for all-negative groups")
     for name in [*(r for r in REMEDY if r in set(table["rule"])), *sorted(set(table["rule"]) - set(REMEDY))]:
         text, shade, marker = REMEDY.get(name, (name, style.INK, "x"))
@@ -482,6 +484,7 @@ def draw_remedies(table: pd.DataFrame) -> Figure:
     ax.set_ylim(top=30 * float(np.nanmax(table["updates"])))
     ax.legend(loc="upper left")
     g, q = int(table["group_size"].iloc[0]), float(table["step_success"].iloc[0])
-    text = f"Exact; G = {g}, every step starts at {q:g}, step size 1. A straight line is geometric growth."
-    source = "arXiv: NGRPO 2509.18851; Sign 2605.07689; LENS 2510.08696 (not its exact weight); SPO 2505.11595."
+    text = f"Exact; G = {g}, every step starts at {q:g}, rate 1. Straight: geometric growth. "
+    text += f"Lines end where more than {int(table['most'].iloc[0]):,} updates are needed."
+    source = "NGRPO: arXiv 2509.18851. Sign: 2605.07689. SPO: 2505.11595.\nLENS: 2510.08696, not its exact weight."
     return _close(figure, source, text)

@@ -479,7 +479,7 @@ def colour_values(second: float = 0.2, group_size: int = 8) -> pd.DataFrame:
     for name, (r, published) in rules.items():
         project = expected_update(chain, r)
         for h in range(2):
-            row = {"colours": name, "rule": r.name, "step": h + 1, "q_1": q1, "q_2": second}
+            row = {"colours": name, "rule": r.name, "step": h + 1, "q_1": q1, "q_2": second, "group_size": group_size}
             rows.append(row | {"project": project[:, h], "published": published[:, h]})
     return _tables(rows)
 
@@ -527,7 +527,7 @@ def uniform_penalty(survive: float = 0.3, group_size: int = 8) -> pd.DataFrame:
         {"term": "penalty", "project": penalty, "published": silent * p / (1 - p) * (1 - first)},
         {"term": "colouring", "project": coloured - plain, "published": silent * _c(group_size, np.array(survive))},
     ]
-    return _tables([row | {"success": p} for row in rows])
+    return _tables([row | {"success": p} for row in rows]).assign(survive=survive, group_size=group_size)
 
 
 def noisy_judge(step_success: tuple[float, float] = (0.35, 0.2), tpr: float = 0.8, group_size: int = 8) -> pd.DataFrame:
@@ -552,7 +552,7 @@ def noisy_judge(step_success: tuple[float, float] = (0.35, 0.2), tpr: float = 0.
         {"step": h + 1, "fpr": fpr, "project": project[:, h] / (1 - p) ** group_size, "published": published * sign}
         for h, sign in ((0, 1.0), (1, -q2))
     ]
-    return _tables(rows).assign(tpr=tpr)
+    return _tables(rows).assign(tpr=tpr, q_1=step_success[0], q_2=q2, group_size=group_size)
 
 
 def no_displacement(step_success: tuple[float, ...] = (0.9, 0.8, 0.5), group_size: int = 4) -> pd.DataFrame:
@@ -572,7 +572,7 @@ def no_displacement(step_success: tuple[float, ...] = (0.9, 0.8, 0.5), group_siz
         order = np.argsort(change, kind="stable")
         row = {"rule": name, "change": change[order], "probability": chance[order], "kind": kind[order]}
         rows.append(row | {"cumulative": np.cumsum(chance[order])})
-    return _tables(rows)
+    return _tables(rows).assign(group_size=group_size, chain=", ".join(f"{q:g}" for q in step_success))
 
 
 # --- other remedies for all-negative groups -----------------------------------------------------------------
@@ -599,7 +599,7 @@ def remedies(
             if np.isfinite(updates):  # once too slow, longer questions are slower still
                 updates = _updates_to_half(start, r, most)
             rows.append({"rule": name, "horizon": h, "group_size": group_size, "updates": updates})
-    return pd.DataFrame(rows).assign(step_success=step_success)
+    return pd.DataFrame(rows).assign(step_success=step_success, most=most)
 
 
 def _updates_to_half(chain: ReasoningChain, r: Rule, most: int) -> float:

@@ -40,8 +40,11 @@ TABLES = {
         ("grpo", "dr_grpo"),
     ),
     "flow_clock": (pairs("rule", ("grpo", "dr_grpo"), "time", group_size=8), ("grpo", "dr_grpo")),
-    "uniform_penalty": (pairs("term", ("penalty", "colouring"), "success"), ("penalty", "colouring")),
-    "noisy_judge": (pairs("step", (1, 2), "fpr", tpr=0.8), (1, 2)),
+    "uniform_penalty": (
+        pairs("term", ("penalty", "colouring"), "success", survive=0.3, group_size=8),
+        ("penalty", "colouring"),
+    ),
+    "noisy_judge": (pairs("step", (1, 2), "fpr", tpr=0.8, q_1=0.3, q_2=0.2, group_size=8), (1, 2)),
 }
 
 
@@ -79,7 +82,7 @@ def test_infinite_rates_have_no_point():
 
 
 def test_remedies_leave_out_what_was_not_reached():
-    rows = {"group_size": 8, "step_success": 0.3, "horizon": [2, 4, 6], "updates": [5.0, 20.0, np.nan]}
+    rows = {"group_size": 8, "step_success": 0.3, "most": 4000, "horizon": [2, 4, 6], "updates": [5.0, 20.0, np.nan]}
     table = pd.concat([pd.DataFrame(rows).assign(rule=r) for r in ("grpo", "spo", "another")])
     figure = pictures.draw_remedies(table)
     np.testing.assert_allclose(by_gid(figure, "project grpo").get_ydata(), [5, 20])
@@ -93,7 +96,8 @@ def test_displacement_names_the_share_of_groups_that_fall():
         "change": [-0.1, 0.0, 0.2],
         "probability": [0.25, 0.25, 0.5],
         "cumulative": [0.25, 0.5, 1.0],
-        "kind": "mixed",
+        "group_size": 4,
+        "chain": "0.9",
     }
     figure = pictures.draw_no_displacement(pd.DataFrame(rows).assign(rule="spo"))
     (text,) = figure.axes[0].get_legend().get_texts()
