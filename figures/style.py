@@ -17,9 +17,16 @@ from scipy.stats import t as student
 # Okabe and Ito's palette: distinct for readers with any common colour blindness.
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 SKY, PURPLE, YELLOW, INK = "#56B4E9", "#CC79A7", "#F0E442", "#222222"
-RULE_COLOUR = {"grpo": VERMILLION, "spo": BLUE, "dr_grpo": GREEN}
+RULE_COLOUR = {"grpo": VERMILLION, "spo": BLUE, "dr_grpo": GREEN, "spo_prefix": SKY, "ngrpo": ORANGE, "sign": PURPLE}
 RULE_DARK = {"grpo": "#6E2F00", "spo": "#00304F", "dr_grpo": "#004733"}
-RULE_LABEL = {"grpo": "GRPO", "spo": "SPO (colouring)", "dr_grpo": "Dr. GRPO"}
+RULE_LABEL = {
+    "grpo": "GRPO",
+    "spo": "SPO (colouring)",
+    "dr_grpo": "Dr. GRPO",
+    "spo_prefix": "SPO, prefix credit",
+    "ngrpo": "NGRPO",
+    "sign": "Sign",
+}
 RULE_ORDER = list(RULE_COLOUR)
 
 _RC: dict[str, Any] = {

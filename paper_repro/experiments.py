@@ -295,6 +295,29 @@ def _network(quick: bool) -> list[Job]:
     return jobs
 
 
+def _statements(quick: bool) -> list[Job]:
+    from paper_repro.statements import PICTURES
+
+    home = "paper_repro.statements"
+    light = {"collapse": {"seeds": 40}, "starts": {"points": 20}} if quick else {"starts": {"points": 100}}
+    jobs = [
+        Job(f"statements/{p.name}", p.name, f"{home}:{p.compute.__name__}", light.get(p.name, {}), code=THEORY)
+        for p in PICTURES
+    ]
+    checks = Job("statements/verdicts", "verdicts", f"{home}:verdicts", code=THEORY)
+    return jobs if quick else [checks, *jobs]  # a minute of checks, which the tests make too
+
+
+def _literature(quick: bool) -> list[Job]:
+    from paper_repro.literature import LITERATURE
+
+    light = {"remedies": {"horizons": (2, 3, 4)}} if quick else {}
+    return [
+        Job(f"literature/{r.name}", r.name, f"paper_repro.literature:{r.name}", light.get(r.name, {}), code=THEORY)
+        for r in LITERATURE
+    ]
+
+
 EXPERIMENTS = (
     Experiment("network", "Does the exact theory predict a transformer that is really trained?", _network),
     Experiment("colouring", "What reward does an incorrect response get?", _colouring),
@@ -302,6 +325,8 @@ EXPERIMENTS = (
     Experiment("expected_advantage", "Which responses does each rule reinforce?", _expected_advantage),
     Experiment("escape", "How long until success, as questions get longer?", _escape),
     Experiment("two_step", "The paper's own two-step model, and where its conclusion reverses", _two_step),
+    Experiment("statements", "Which statements about the rules hold, and where do they fail?", _statements),
+    Experiment("literature", "Do the published results of others come out as special cases?", _literature),
 )
 
 

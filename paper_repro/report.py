@@ -38,8 +38,22 @@ def render(tables: Tables, pictures: Mapping[str, Path], manifest: Mapping[str, 
         for name in TITLES
         if name in pictures
     ]
+    from paper_repro.literature import LITERATURE, finding
+    from paper_repro.statements import PICTURES
+
+    def small(name: str, text: str) -> dict[str, str]:
+        return {"name": name, "image": base64.b64encode(pictures[name].read_bytes()).decode("ascii"), "caption": text}
+
+    where = {statement: p.name for p in PICTURES for statement in p.statements if p.name in pictures}
+    where |= dict.fromkeys(("grpo_is_silent", "colouring_speaks"), "groups") if "groups" in pictures else {}
+    verdicts = tables.get("verdicts", pd.DataFrame())
     return template.render(
         figures=figures,
+        statements=[]
+        if verdicts is None
+        else [r | {"figure": where.get(r["name"])} for r in verdicts.to_dict("records")],
+        pictures=[small(p.name, "") | {"title": p.title} for p in PICTURES if p.name in pictures],
+        literature=[small(r.name, finding(r, tables[r.name])) for r in LITERATURE if r.name in pictures],
         headlines=headlines(tables),
         misses=misses(tables),
         comparison=_comparison_rows(tables),

@@ -17,6 +17,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures import all_negative, colouring, escape, expected_advantage, groups, style, training, two_step
+from figures import literature as literature_figures
+from figures import statements as statement_figures
 from paper_repro import comparison
 from paper_repro.claims import judge_claims
 from paper_repro.experiments import BETA, EXPERIMENTS, GAMMA, choose
@@ -156,6 +158,13 @@ def draw_figures(tables: Tables) -> dict[str, Figure]:
         "colouring": (colouring.draw, ("colouring",), {}),
     }
     tables = tables | _trained(tables.pop("curves", None))
+    from paper_repro.literature import LITERATURE
+    from paper_repro.statements import PICTURES
+
+    for p in PICTURES:
+        makers[p.name] = (statement_figures.draw, (p.name,), {"title": p.title, "note": p.caption, **(p.axes or {})})
+    for r in LITERATURE:
+        makers[r.name] = (getattr(literature_figures, r.draw), (r.name,), {})
     drawn = {}
     for name, (draw, needs, options) in makers.items():
         if all(n in tables for n in needs):

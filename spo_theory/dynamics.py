@@ -194,6 +194,32 @@ def _adam(
     return np.asarray(path), np.asarray(norms)
 
 
+def escape_map(
+    chain: ReasoningChain, rule: Rule, steps: int, learning_rate: float = 1.0, level: float = 0.5
+) -> np.ndarray:
+    """Updates ``(N,)`` until the success of each question first reaches ``level``, linear between updates; or NaN.
+
+    Every question of ``chain`` is an initial condition of its own, with its own logits; exact expected updates, at most
+    ``steps`` of them. Raises `InputError` for bad settings. Derived in docs/theory.md, section 4.
+    """
+    check_run(chain, steps, learning_rate, "sgd", None)
+    check(0 < level < 1, "level", level, "strictly between 0 and 1")
+    update = rule_update_function(rule, chain.rts)
+    start = jnp.atleast_2d(jnp.asarray(chain.logits))
+
+    def step(state: tuple[jax.Array, jax.Array, jax.Array], i: jax.Array) -> tuple[tuple, None]:
+        logits, last, reached = state
+        now = class_probabilities(logits)[..., -1]
+        between = jnp.where(now > last, (now - level) / jnp.where(now > last, now - last, 1.0), 0.0)
+        reached = jnp.where(jnp.isnan(reached) & (now >= level), jnp.where(i > 0, i - between, 0.0), reached)
+        return (logits + learning_rate * update(logits), now, reached), None
+
+    none = jnp.full(len(start), jnp.nan)
+    state = (start, jnp.zeros(len(start)), none)
+    (_, _, reached), _ = jax.jit(lambda s: jax.lax.scan(step, s, jnp.arange(steps + 1)))(state)
+    return np.asarray(reached)
+
+
 def updates_to(curve: pd.DataFrame, level: float = 0.5, column: str = "success") -> float:
     """Updates until ``column`` of a solution first reaches ``level``, linear between rows; NaN if it never does."""
     return first_reach(curve["step"].to_numpy(), curve[column].to_numpy(), level)
