@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spo_theory import InputError
-from toy_llm.judge import judge
+from toy_llm.judge import judge, judge_text
 from toy_llm.task import ChainTask
 
 
@@ -51,3 +51,56 @@ def test_worked_example_of_the_documentation():
 def test_bad_tasks_are_named(kw, named):
     with pytest.raises(InputError, match=named):
         ChainTask(**kw)
+
+
+def test_verdict_of_a_chain_has_one_token_steps():
+    task = ChainTask(3)
+    assert (task.name, task.response_length, task.end) == ("chain", 3, None)
+    verdict = task.judge(torch.tensor([[[2, 1, 5], [2, 3, 7]]]), torch.tensor([[2, 1, 5]]))
+    assert verdict.correct.tolist() == [[True, False]]
+    assert verdict.first_error.tolist() == [[3, 1]]
+    assert verdict.steps.tolist() == [[3, 3]]
+    assert verdict.step_lengths.tolist() == [[[1, 1, 1]] * 2]
+    assert verdict.token_step.tolist() == [[[0, 1, 2]] * 2]
+    assert verdict.mask.all()
+    assert task.answer_steps(torch.zeros(2, 3)).tolist() == [[0, 1, 2]] * 2
+
+
+END, SEP = 8, 9  # below: the true response is 3 ; 1 2 END
+
+
+@pytest.mark.parametrize(
+    ("response", "correct", "first_error", "lengths"),
+    [
+        ([3, SEP, 1, 2, END, END], True, 2, [2, 3]),
+        ([3, SEP, 1, 2, END, 5], True, 2, [2, 3]),  # what follows the end does not count
+        ([3, SEP, 1, 3, END, END], False, 1, [2, 3]),
+        ([3, END, 1, 2, END, END], False, 0, [2]),  # the step is closed by the wrong token
+        ([3, SEP, END, 1, 2, END], False, 1, [2, 1]),  # ends too early: a step of one token
+        ([3, SEP, 1, 2, SEP, END], False, 1, [2, 3, 1]),  # goes on after the last step
+        ([3, SEP, 1, 2, SEP, 4], False, 1, [2, 3, 1]),  # and is cut off
+        ([3, SEP, 1, 2, 7, 7], False, 1, [2, 4]),  # never ends
+        ([SEP] * 6, False, 0, [1] * 6),
+        ([END] * 6, False, 0, [1]),
+        ([-1, 10**6, 0, 0, 0, 0], False, 0, [6]),
+    ],
+)
+def test_free_form_responses_by_hand(response, correct, first_error, lengths):
+    answers = torch.tensor([[3, SEP, 1, 2, END, END]])
+    verdict = judge_text(torch.tensor([[response]]), answers, SEP, END)
+    assert verdict.correct.item() is correct
+    assert verdict.first_error.item() == first_error
+    assert verdict.steps.item() == len(lengths)
+    assert verdict.step_lengths[0, 0].tolist() == lengths
+    assert verdict.mask.sum() == sum(lengths)
+    written = verdict.token_step[verdict.mask]
+    assert written.tolist() == [s for s, n in enumerate(lengths) for _ in range(n)]
+
+
+def test_verdicts_of_one_batch_are_padded_to_the_most_steps():
+    answers = torch.tensor([[3, SEP, 1, 2, END, END]])
+    responses = torch.tensor([[[END] * 6, [SEP, SEP, SEP, 1, END, 0]]])
+    verdict = judge_text(responses, answers, SEP, END)
+    assert verdict.step_lengths.tolist() == [[[1, 0, 0, 0], [1, 1, 1, 2]]]
+    assert verdict.token_step.tolist() == [[[0, 1, 1, 1, 1, 1], [0, 1, 2, 3, 3, 3]]]
+    assert verdict.mask.tolist() == [[[True] + [False] * 5, [True] * 5 + [False]]]
