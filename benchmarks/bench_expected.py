@@ -1,14 +1,18 @@
 """Speed of the exact expected updates: sweeps, one large evaluation, growth with G and H, against Monte Carlo."""
 
+import argparse
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import matplotlib.pyplot as plt
 import numpy as np
 
 from spo_theory import ReasoningChain, expected_update, rule, sampled_update
 from spo_theory.chain import class_probabilities, class_scores
+from spo_theory.dynamics import escape_map
 from spo_theory.expected import choose_method, class_rewards, rule_advantage_function
 from spo_theory.quadrature import node_count
 
@@ -61,14 +65,15 @@ def single() -> None:
               f" {prepared * 1e3:10.0f} {wanted:>10}")  # fmt: skip
 
 
-def growth() -> None:
-    """Exponents of cost against G and H by least squares on logarithms: nodes, and time of one evaluation."""
+def growth(out: Path | None) -> None:
+    """Cost against G and H: nodes, time of one evaluation, and their exponents by least squares on logarithms."""
     print("\ngrowth exponent              nodes       time")
-    for name, cases in (
-        ("G, at H=8", [(8, g) for g in (64, 256, 1024, 4096)]),
-        ("H, at G=64", [(h, 64) for h in (8, 16, 32, 64)]),
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+    for ax, name, cases in (
+        (axes[0], "G, at H=8", [(8, g) for g in (64, 128, 256, 512, 1024, 2048, 4096)]),
+        (axes[1], "H, at G=64", [(h, 64) for h in (4, 8, 16, 32, 64)]),
     ):
-        size = np.log([c[1] if name[0] == "G" else c[0] for c in cases])
+        size = np.array([c[1] if name[0] == "G" else c[0] for c in cases])
         counts, times = [], []
         for horizon, group_size in cases:
             chain = ReasoningChain(step_success=np.full(horizon, 0.5))
@@ -78,8 +83,32 @@ def growth() -> None:
             counts.append(node_count(coloured, group_size))
             update, x = update_of(horizon, group_size), jnp.zeros(horizon)
             times.append(seconds(lambda f=update, x=x: f(x), 0.5))
-        slopes = [np.polyfit(size, np.log(y), 1)[0] for y in (counts, times)]
+        slopes = [np.polyfit(np.log(size), np.log(y), 1)[0] for y in (counts, times)]
         print(f"{name:<24} {slopes[0]:10.2f} {slopes[1]:10.2f}")
+        for y, label, slope in ((counts, "quadrature nodes", slopes[0]), (times, "time of one evaluation", slopes[1])):
+            ax.loglog(size, np.array(y) / y[0], "o-", label=f"{label}: exponent {slope:.2f}")
+        ax.set(xlabel=name.replace(", at", "  at"), ylabel="relative to the first")
+        ax.legend(fontsize=8)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        figure.savefig(out / "growth.png", dpi=120)
+        print(f"written: {out / 'growth.png'}")
+
+
+def phase_diagram() -> None:
+    """Time of 200 x 200 initial conditions x 300 exact updates, compilation included."""
+    axis = (np.arange(200) + 0.5) / 200
+    early, late = (a.ravel() for a in np.meshgrid(axis, axis))
+    print("\n200 x 200 starts x 300 updates      s    wanted s")
+    for horizon, group_size in ((2, 8), (4, 8), (4, 64)):
+        q = np.repeat(np.stack([early, late], axis=1), horizon // 2, axis=1)
+        chain = ReasoningChain(step_success=q)
+        start = time.perf_counter()
+        reached = escape_map(chain, rule("spo", group_size=group_size, beta=5.0), 300)
+        spent = time.perf_counter() - start
+        print(
+            f"H={horizon:<3} G={group_size:<5} {spent:26.1f} {60:11d}   ({np.isfinite(reached).mean():.0%} reach 1/2)"
+        )
 
 
 def against_monte_carlo() -> None:
@@ -101,7 +130,11 @@ def against_monte_carlo() -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=None, help="folder for growth.png")
+    options = parser.parse_args()
     sweeps()
     single()
-    growth()
+    growth(options.out)
+    phase_diagram()
     against_monte_carlo()

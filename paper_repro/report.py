@@ -1,6 +1,7 @@
 """The report: one HTML page that needs nothing else, every number in it taken from the tables."""
 
 import base64
+import struct
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -41,8 +42,11 @@ def render(tables: Tables, pictures: Mapping[str, Path], manifest: Mapping[str, 
     from paper_repro.literature import LITERATURE, finding
     from paper_repro.statements import PICTURES
 
-    def small(name: str, text: str) -> dict[str, str]:
-        return {"name": name, "image": base64.b64encode(pictures[name].read_bytes()).decode("ascii"), "caption": text}
+    def small(name: str, text: str) -> dict[str, Any]:
+        data = pictures[name].read_bytes()
+        width, height = struct.unpack(">II", data[16:24])  # where every PNG has them
+        image = base64.b64encode(data).decode("ascii")
+        return {"name": name, "image": image, "caption": text, "wide": width > 1.8 * height}
 
     where = {statement: p.name for p in PICTURES for statement in p.statements if p.name in pictures}
     where |= dict.fromkeys(("grpo_is_silent", "colouring_speaks"), "groups") if "groups" in pictures else {}

@@ -626,7 +626,7 @@ PICTURES = (
         "Speed-up over all starts",
         "Four steps, G = 8: the first two at one accuracy, the last two at another. GRPO's updates to half "
         "success over "
-        "colouring's, as a power of two; blank: not reached within 300 updates, or half success from the start.",
+        "colouring's, as a power of two; blank: GRPO does not get there within 300 updates.",
         (),
         {
             "kind": "map",
