@@ -102,7 +102,7 @@ def test_groups_shows_shares_and_median_norm_of_the_table():
 
 
 def test_a_rule_has_one_colour_everywhere():
-    assert len(set(style.RULE_COLOUR.values())) == 3
+    assert len(set(style.RULE_COLOUR.values())) == len(style.RULE_COLOUR)
     for draw in (training.draw, groups.draw):
         top = draw(curves()).axes[0]
         assert by_gid(top, "mean grpo").get_color() == style.RULE_COLOUR["grpo"]

@@ -7,7 +7,7 @@ import torch
 from scipy.special import binom, expit, logit
 
 from spo_theory import InputError, ReasoningChain, rule, solve
-from spo_theory.dynamics import updates_to
+from spo_theory.dynamics import escape_map, updates_to
 from spo_theory.expected import rule_advantage_function
 
 TWO_STEP = {
@@ -180,3 +180,16 @@ def test_bad_settings_are_named(settings, named):
         solve(ReasoningChain(step_success=[0.5, 0.5]), rule("grpo"), **settings)
     assert named in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_escape_map_is_each_question_by_itself():
+    q = np.array([[0.3, 0.3], [0.5, 0.2], [0.8, 0.9], [0.01, 0.01]])
+    found = escape_map(ReasoningChain(step_success=q), rule("spo"), 40)
+    for start, updates in zip(q[:2], found[:2], strict=True):
+        assert updates == pytest.approx(
+            updates_to(solve(ReasoningChain(step_success=start), rule("spo"), 40)), rel=1e-9
+        )
+    assert found[2] == 0
+    assert np.isnan(found[3])
+    with pytest.raises(InputError, match="level = 2"):
+        escape_map(ReasoningChain(step_success=q), rule("spo"), 40, level=2)
