@@ -1,0 +1,121 @@
+"""Advantages and losses against TRL's GRPOTrainer on equal inputs, through its own code."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from spo_theory import rule
+from toy_llm.losses import policy_loss
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of third parties, which change with versions
+
+GROUP, PROMPTS, LONGEST = 4, 3, 7
+LOSSES = {"grpo": "response", "bnpo": "token", "dapo": "token", "dr_grpo": "constant"}
+
+
+@pytest.fixture(scope="module")
+def make_trainer(tmp_path_factory):
+    """A function that builds a GRPOTrainer with a tiny random model, offline, in float32 and without dropout."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("HF_HUB_OFFLINE", "1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trl = pytest.importorskip("trl", reason="the extra 'trl' is not installed")
+        from datasets import Dataset
+        from tokenizers import Tokenizer, models, pre_tokenizers
+        from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+    words = {"[PAD]": 0, "[END]": 1} | {str(d): d + 2 for d in range(10)} | {"+": 12, "=": 13}
+    core = Tokenizer(models.WordLevel(words, unk_token="[PAD]"))
+    core.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    special = {"pad_token": "[PAD]", "eos_token": "[END]", "padding_side": "left"}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, **special)
+    size = {"n_layer": 1, "n_embd": 16, "n_head": 2, "n_positions": 32, "vocab_size": len(words)}
+    quiet = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "bos_token_id": 1, "eos_token_id": 1}
+    folder = tmp_path_factory.mktemp("trl")
+
+    def build(rewards=None, **options):
+        torch.manual_seed(0)
+        config = trl.GRPOConfig(
+            output_dir=str(folder), use_cpu=True, bf16=False, report_to=[], num_generations=GROUP,
+            per_device_train_batch_size=GROUP * PROMPTS, max_completion_length=LONGEST, use_bias_correction_kl=False,
+            **options,
+        )  # fmt: skip
+        # TRL loads the reference model again by its path, so the model must come from one
+        GPT2LMHeadModel(GPT2Config(**size, **quiet)).save_pretrained(folder / "start")
+        model = GPT2LMHeadModel.from_pretrained(folder / "start")
+        data = Dataset.from_list([{"prompt": f"{a}+{a + 1}="} for a in range(PROMPTS)])
+
+        def scores(prompts, **_):
+            return [0.0] * len(prompts) if rewards is None else rewards
+
+        return trl.GRPOTrainer(
+            model=model, reward_funcs=[scores], args=config, train_dataset=data, processing_class=tokenizer
+        )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield build
+    patch.undo()
+
+
+def batch(seed):
+    """Prompts, completions of different lengths, old and reference log-probabilities and advantages, all random."""
+    g = torch.Generator().manual_seed(seed)
+    n = GROUP * PROMPTS
+    lengths = torch.randint(1, LONGEST + 1, (n, 1), generator=g)
+    return {
+        "prompt_ids": torch.randint(2, 14, (n, 4), generator=g),
+        "prompt_mask": torch.ones(n, 4, dtype=torch.long),
+        "completion_ids": torch.randint(2, 14, (n, LONGEST), generator=g),
+        "completion_mask": (torch.arange(LONGEST) < lengths).long(),
+        "advantages": torch.randn(n, generator=g),
+        "num_items_in_batch": lengths.sum(),
+    }
+
+
+def log_probs_of(trainer, inputs):
+    ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)
+    seen = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1)
+    return trainer._get_per_token_logps_and_entropies(trainer.model, ids, seen, LONGEST)[0]
+
+
+@pytest.mark.parametrize("kl", [0.0, 0.07])
+@pytest.mark.parametrize("loss_type", ["grpo", "bnpo", "dapo", "dr_grpo"])
+def test_losses_and_gradients(make_trainer, loss_type, kl):
+    """Off-policy (ratios far from 1, so both clips act), masks of different lengths, KL k3: value and gradient."""
+    trainer = make_trainer(loss_type=loss_type, beta=kl, epsilon=0.2, epsilon_high=0.28)
+    trainer.current_gradient_accumulation_steps = 1
+    trainer.model.train()
+    for seed in range(3):
+        inputs = batch(seed)
+        g = torch.Generator().manual_seed(100 + seed)
+        with torch.no_grad():
+            now = log_probs_of(trainer, inputs)
+        inputs["old_per_token_logps"] = now + 0.4 * torch.randn(now.shape, generator=g)
+        inputs["ref_per_token_logps"] = now + 0.4 * torch.randn(now.shape, generator=g)
+        theirs = trainer._compute_loss(trainer.model, inputs)
+        gradient = torch.autograd.grad(theirs, list(trainer.model.parameters()), allow_unused=True)
+        shape = (PROMPTS, GROUP, LONGEST)
+        old, reference = (inputs[f"{name}_per_token_logps"].view(shape) for name in ("old", "ref"))
+        mask, advantages = inputs["completion_mask"].bool().view(shape), inputs["advantages"].view(shape[:2])
+        live = log_probs_of(trainer, inputs).view(shape)
+        ours = policy_loss(live, old, advantages, 0.2, 0.28, reference, kl, mask, LOSSES[loss_type])
+        assert float(ours) == pytest.approx(float(theirs), rel=2e-6, abs=2e-7)
+        mine = torch.autograd.grad(ours, list(trainer.model.parameters()), allow_unused=True)
+        for a, b in zip(mine, gradient, strict=True):
+            torch.testing.assert_close(a, b, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("scale", ["group", "none"])
+def test_advantages(make_trainer, scale):
+    """Rewards of mixed, all-negative and all-positive groups, through TRL's whole scoring of sampled completions."""
+    correct = np.array([[1, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]], dtype=bool)
+    trainer = make_trainer(rewards=correct.astype(float).ravel().tolist(), scale_rewards=scale)
+    rows = [{"prompt": f"{a}+{a + 1}="} for a in range(PROMPTS) for _ in range(GROUP)]
+    theirs = trainer._generate_and_score_completions(rows)["advantages"].numpy().reshape(correct.shape)
+    r = rule("grpo", group_size=GROUP, convention="trl") if scale == "group" else rule("dr_grpo", group_size=GROUP)
+    ours = r.advantages(correct, np.where(correct, 1, 0), np.ones(correct.shape), dtype=np.dtype("float32"))
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=5e-7)
+    assert not theirs[1].any()
