@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from figures import style
 
@@ -54,6 +55,8 @@ def draw(
         ax.set(xlabel=xlabel, ylabel=ylabel if i == 0 else "")
         if logx:
             ax.set_xscale("log")
+        else:
+            ax.xaxis.set_major_locator(MaxNLocator(5))
         if logy:
             ax.set_yscale("log")
         if xlim:

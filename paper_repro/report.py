@@ -49,7 +49,6 @@ def render(tables: Tables, pictures: Mapping[str, Path], manifest: Mapping[str, 
         return {"name": name, "image": image, "caption": text, "wide": width > 1.8 * height}
 
     where = {statement: p.name for p in PICTURES for statement in p.statements if p.name in pictures}
-    where |= dict.fromkeys(("grpo_is_silent", "colouring_speaks"), "groups") if "groups" in pictures else {}
     verdicts = tables.get("verdicts", pd.DataFrame())
     return template.render(
         figures=figures,

@@ -46,6 +46,23 @@ def _equal(success: Any, horizon: int) -> ReasoningChain:
     return ReasoningChain(step_success=np.repeat(q, horizon, axis=1))
 
 
+def silence(horizon: int = 4, group_size: int = 4) -> pd.DataFrame:
+    """Smallest and largest max |advantage| of all-negative groups by the number of different first errors in them."""
+    classes = all_groups(horizon, group_size)
+    negative = classes[(classes < horizon).all(1)]
+    different = np.array([len(set(row)) for row in negative.tolist()])
+    frames = []
+    for name in ("grpo", "spo"):
+        a = rule(name, group_size=group_size).advantages(
+            negative == horizon, negative, np.full(negative.shape, float(horizon))
+        )
+        largest = np.abs(a).max(1)
+        for n in np.unique(different):
+            found = largest[different == n]
+            frames.append(_rows(label(name), [n, n], [found.min(), found.max()], "points"))
+    return _join(frames)
+
+
 def mixed_groups(horizon: int = 4, group_size: int = 6) -> pd.DataFrame:
     """Largest change of an advantage that colouring makes in a group with n correct responses, by scope."""
     classes = all_groups(horizon, group_size)
@@ -431,6 +448,15 @@ class Picture:
 
 
 PICTURES = (
+    Picture(
+        "silence",
+        silence,
+        "When an all-negative group speaks",
+        "Every all-negative group of 4 responses of 4 steps: smallest and largest of its largest advantages. GRPO is "
+        "always silent; colouring is silent only where all responses fail at the same step.",
+        ("grpo_is_silent", "colouring_speaks"),
+        {"xlabel": "different first errors in the group", "ylabel": "largest |advantage|"},
+    ),
     Picture(
         "mixed_groups",
         mixed_groups,

@@ -10,14 +10,21 @@ from spo_theory import ReasoningChain, rule, solve
 from spo_theory.dynamics import updates_to
 from spo_theory.theorems import THEOREMS
 
-CHEAP = ("mixed_groups", "pair_updates", "push_bound", "one_number", "outcome_stall", "options", "difficulty_spread")
+CHEAP = (
+    "silence",
+    "mixed_groups",
+    "pair_updates",
+    "push_bound",
+    "one_number",
+    "outcome_stall",
+    "options",
+    "difficulty_spread",
+)
 
 
 def test_every_statement_has_a_figure():
     shown = {s for p in statements.PICTURES for s in p.statements}
-    elsewhere = {"grpo_is_silent", "colouring_speaks"}  # the figure `groups`, of trained and enumerated groups
-    assert shown | elsewhere == {t.name for t in THEOREMS}
-    assert not shown & elsewhere
+    assert shown == {t.name for t in THEOREMS}
     assert len({p.name for p in statements.PICTURES}) == len(statements.PICTURES)
 
 
@@ -42,6 +49,13 @@ def test_all_negative_scope_changes_silent_groups_alone():
     table = statements.mixed_groups().set_index(["series", "x"])["y"]
     assert table["scope all_negative"].loc[1:].max() == 0 < table["scope all_negative"].loc[0]
     assert table["scope all_incorrect"].loc[1] > 0
+
+
+def test_grpo_is_silent_and_colouring_speaks():
+    table = statements.silence().set_index(["series", "x"])["y"]
+    assert (table["GRPO"] == 0).all()
+    assert (table["SPO (colouring)"].loc[1] == 0).all()
+    assert (table["SPO (colouring)"].loc[2:] > 0.9).all()
 
 
 def test_speed_up_map_is_that_of_single_starts():
