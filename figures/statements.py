@@ -56,7 +56,7 @@ def draw(
         if logx:
             ax.set_xscale("log")
         else:
-            ax.xaxis.set_major_locator(MaxNLocator(5))
+            ax.xaxis.set_major_locator(MaxNLocator(5, integer=bool((table["x"] % 1 == 0).all())))
         if logy:
             ax.set_yscale("log")
         if xlim:
