@@ -114,6 +114,30 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ[k] = v
 
 
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets besides raising KeyboardInterrupt.
+
+    The exception is lost if it is raised where exceptions are ignored, in a callback of the garbage collector say
+    (jax has one); the event is not. Outside the main thread, which gets no signals, the event is never set.
+    """
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: Any) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class _Progress:
     """A bar on a terminal, plain lines elsewhere."""
 
@@ -160,6 +184,16 @@ def run_jobs(jobs: Sequence[Job], parts: Path, workers: int = 2) -> None:
     for job in waiting:
         if not known.issuperset(job.after):
             raise JobError(f"{job.name} waits for a job that is not in the list: {set(job.after) - known}")
+    with _interrupts() as interrupted:
+        _run(jobs, parts, workers, waiting, done, interrupted)
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+
+
+def _run(
+    jobs: Sequence[Job], parts: Path, workers: int, waiting: list[Job], done: set[str], interrupted: threading.Event
+) -> None:
+    """Run the ``waiting`` jobs; ``done``: names of the finished ones."""
     progress = _Progress(len(jobs), len(done))
     crew: list[_Worker] = []
     failure: JobError | None = None
@@ -167,6 +201,8 @@ def run_jobs(jobs: Sequence[Job], parts: Path, workers: int = 2) -> None:
         with _environment(ONE_THREAD):
             crew = [_hire(parts) for _ in range(min(workers, len(waiting)))]
         while waiting or any(w.job for w in crew):
+            if interrupted.is_set():
+                raise KeyboardInterrupt
             for worker in crew:
                 ready = next((j for j in waiting if done.issuperset(j.after)), None)
                 if worker.job is None and ready is not None and failure is None:
