@@ -67,7 +67,7 @@ def prepare(out: Path) -> Path:
 def check_warm_starts(jobs: Sequence[Job]) -> None:
     """Refuse a corrupt cached checkpoint (`InputError`) before any job starts; a missing one is made later."""
     configs = {job.arguments["spec"].config("grpo", job.arguments["seed"]) for job in jobs if "spec" in job.arguments}
-    paths = {Path(config.cache_dir) / f"{config.start().key}.pt" for config in configs}
+    paths = {Path(config.cache_dir) / f"{config.warm_start().key}.pt" for config in configs}
     for path in sorted(p for p in paths if p.exists()):
         from toy_llm.storage import load
 

@@ -1,7 +1,7 @@
 """What a training run is: every setting with its meaning, default and allowed values, in one place."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import cos, isfinite, pi
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
@@ -13,7 +13,9 @@ from spo_theory.rules import CONVENTIONS, Rule, rule
 from toy_llm.losses import Aggregation, KlEstimator
 from toy_llm.pretrain import WarmStart
 from toy_llm.storage import check_writable
-from toy_llm.task import ChainTask
+from toy_llm.suite_start import Size, Start, SuiteStart
+from toy_llm.suites import GYM, TRAINED, mixture
+from toy_llm.task import ChainTask, Task
 
 
 class Allowed(NamedTuple):
@@ -78,9 +80,29 @@ PolicyKind = Literal["transformer", "tabular"]
 class TrainConfig:
     """One training run; every field is an option of ``spo train``, which explains them."""
 
+    suites: Annotated[
+        tuple[str, ...],
+        Setting(
+            "problems",
+            "Train on these suites of problems with free-form responses (several are mixed), instead of the default: "
+            "chained addition, one token a step.",
+            described(" or ".join((*TRAINED, GYM))),
+        ),
+    ] = ()
     horizon: Annotated[int, Setting("problems", "Steps per question, H.", described("at least 1"))] = 6
     modulus: Annotated[int, Setting("problems", "Numbers are added modulo this.", described("2 to 1000"))] = 10
 
+    size: Annotated[
+        Size, Setting("network", "Network for suites; its sizes stand for 7B, 14B and 32B.", one_of(Size))
+    ] = "medium"
+    start: Annotated[
+        Start,
+        Setting(
+            "network",
+            "Warm start for suites: base learnt from imperfect traces, distilled from a large network's own.",
+            one_of(Start),
+        ),
+    ] = "base"
     layers: Annotated[int, Setting("network", "Transformer layers.", described("at least 1"))] = 2
     width: Annotated[int, Setting("network", "Transformer width.", described("a multiple of heads"))] = 64
     heads: Annotated[int, Setting("network", "Attention heads.", described("at least 1"))] = 4
@@ -96,6 +118,14 @@ class TrainConfig:
         float,
         Setting("network", "Probability of a right step after the warm start.", described("strictly between 0 and 1")),
     ] = 0.375
+    start_updates: Annotated[
+        int | None,
+        Setting(
+            "network",
+            "Gradient steps of the (first course of the) warm start, its own number by default.",
+            optional(whole(1)),
+        ),
+    ] = None
     start_seed: Annotated[int, Setting("network", "Seed of the warm start.", whole(0))] = 0
     policy: Annotated[
         PolicyKind, Setting("network", "What is trained: the network, or one log-odds per step.", one_of(PolicyKind))
@@ -213,9 +243,17 @@ class TrainConfig:
     ] = False
     progress: Annotated[bool, Setting("hidden", "Show a progress bar.", FLAG)] = False
 
-    def start(self) -> WarmStart:
-        """The warm start of this run."""
-        return WarmStart(
+    def task(self) -> Task:
+        """The problems of this run; raises `InputError` if there are no such."""
+        return mixture(self.suites) if self.suites else ChainTask(self.horizon, self.modulus)
+
+    def warm_start(self) -> WarmStart | SuiteStart:
+        """The warm start of this run; the one for suites learns them all, and those of this run."""
+        if self.suites:
+            suites = (*TRAINED, *(name for name in self.suites if name not in TRAINED))
+            spec = SuiteStart(self.size, self.start, suites, self.start_accuracy, seed=self.start_seed)
+            return spec if self.start_updates is None else replace(spec, learn=self.start_updates)
+        chain = WarmStart(
             self.horizon,
             self.modulus,
             self.layers,
@@ -225,6 +263,7 @@ class TrainConfig:
             self.start_accuracy,
             seed=self.start_seed,
         )
+        return chain if self.start_updates is None else replace(chain, updates=self.start_updates)
 
     def make_rule(self) -> Rule:
         """The update rule of this run; raises `InputError` if its options make no sense."""
@@ -251,8 +290,14 @@ class TrainConfig:
             lines += problem(self.judge == "noisy" or value == 0, name, value, "0 unless judge is noisy")
         if self.policy == "tabular":
             lines += problem(self.temperature == 1.0, "temperature", self.temperature, "1 for a tabular policy")
-        lines += self.start().problems()
-        for attempt in (lambda: ChainTask(self.horizon, self.modulus), self.make_rule):
+        fixed = ("horizon", "modulus", "layers", "width", "heads", "output_scale") if self.suites else ("size", "start")
+        for name in fixed:
+            value, usual = getattr(self, name), getattr(type(self), name)
+            lines += problem(value == usual, name, value, f"{usual} {'with' if self.suites else 'without'} suites")
+        if self.suites:
+            lines += problem(self.policy == "transformer", "policy", self.policy, "transformer with suites")
+        lines += self.warm_start().problems()
+        for attempt in (self.task, self.make_rule):
             try:
                 attempt()
             except InputError as error:

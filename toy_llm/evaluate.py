@@ -9,7 +9,7 @@ import torch
 
 from spo_theory.checks import check, problem, refuse
 from spo_theory.rules import Rule, rule
-from toy_llm.rollout import Policy, as_task
+from toy_llm.rollout import Policy
 
 POWERS = (1, 2, 4, 8, 16, 32, 64)
 COLUMNS = ("suite", "metric", "k", "value", "low", "high", "seeds", "questions")
@@ -159,7 +159,7 @@ def _measure(policy: Policy, settings: Evaluation, index: int) -> Counts:
 
 def _chunks(policy: Policy, settings: Evaluation, index: int) -> Iterator[Counts]:
     """`_measure` for some questions at a time."""
-    task = as_task(policy.task)
+    task = policy.task
     n, group = settings.samples, settings.update_rule.group_size
     size = max(1, CHUNK // n)
     for start in range(0, settings.questions, size):

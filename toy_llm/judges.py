@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from spo_theory.checks import problem, refuse
-from toy_llm.rollout import Verdict
+from toy_llm.judge import Verdict
 
 
 def exact_judge(

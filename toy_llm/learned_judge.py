@@ -11,41 +11,28 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Protocol, cast
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from spo_theory.checks import InputError, problem, refuse
+from spo_theory.checks import problem, refuse
 from toy_llm.evaluate import Evaluation, evaluate
+from toy_llm.judge import Verdict
 from toy_llm.judges import JudgedRates, first_called_wrong, judged_rates
 from toy_llm.model import Transformer, TransformerPolicy
-from toy_llm.pretrain import WarmStart, imperfect_traces
-from toy_llm.rollout import Policy, Task, Verdict, as_task
-from toy_llm.storage import check_writable, load, save
-from toy_llm.task import ChainTask
+from toy_llm.rollout import Policy
+from toy_llm.storage import cached_model
+from toy_llm.task import Task
+from toy_llm.traces import imperfect
 
 HALF = math.log(0.5)
-VERSION = 1  # part of the cache key: raise it when the recipe changes
+VERSION = 2  # part of the cache key: raise it when the recipe changes
 
 
-class FreeForm(Task, Protocol):
-    """A `Task` that says how large a network must be to read it."""
-
-    @property
-    def vocabulary(self) -> int:
-        """Number of tokens."""
-
-    @property
-    def prompt_length(self) -> int:
-        """Tokens of a prompt, P."""
-
-
-Problems = ChainTask | FreeForm
-Traces = Callable[[Problems, torch.Tensor, torch.Tensor, float, torch.Generator], torch.Tensor]
-"""``(task, prompts (N, P), answers (N, T), accuracy, generator) -> responses (N, T)``: attempts, right and wrong."""
+Traces = Callable[[Task, float, str, int, int, int], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+"""Attempts, right and wrong, see `toy_llm.traces.imperfect`."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +68,7 @@ class JudgeSpec:
         lines += problem(0 < rate < float("inf"), "learning_rate", rate, "a finite number above 0")
         return lines + problem(0 < accuracy < 1, "accuracy", accuracy, "strictly between 0 and 1")
 
-    def key(self, task: Problems) -> str:
+    def key(self, task: Task) -> str:
         """Name of the cached file: a hash of everything that decides its content."""
         text = json.dumps(asdict(self) | {"task": repr(task), "version": VERSION}, sort_keys=True)
         return "judge-" + hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -113,40 +100,15 @@ class LearnedJudge:
         return judged
 
 
-def imperfect(
-    task: Problems, prompts: torch.Tensor, answers: torch.Tensor, accuracy: float, generator: torch.Generator
-) -> torch.Tensor:
-    """Attempts ``(N, T)`` at questions whose steps are right with probability ``accuracy``.
-
-    On a `ChainTask` a wrong value is carried on, as by `toy_llm.pretrain.imperfect_traces`. Elsewhere a wrong
-    step is the true one with one token, any of them, replaced by any other.
-    """
-    if isinstance(task, ChainTask):
-        spec = WarmStart(task.horizon, task.modulus, accuracy=accuracy, carry_penalty=0.0)
-        return imperfect_traces(prompts, spec, generator)[0]
-    step = task.answer_steps(answers)
-    wrong = torch.rand(len(answers), int(step.max()) + 1, generator=generator) >= accuracy
-    # of each step the token with the largest random number is the one to replace
-    luck = torch.rand(answers.shape, generator=generator)
-    same = (step[:, :, None] == step[:, None, :]) & (luck[:, :, None] < luck[:, None, :])
-    hit = ~same.any(-1) & (step >= 0) & wrong.gather(1, step.clamp(min=0))
-    other = torch.randint(1, task.vocabulary, answers.shape, generator=generator)
-    traces = torch.where(hit, (answers + other) % task.vocabulary, answers)
-    if task.end is None:
-        return traces
-    ended = (traces == task.end).long().cumsum(-1) - (traces == task.end).long() > 0
-    return torch.where(ended, task.end, traces)
-
-
-def new_network(spec: JudgeSpec, task: Problems) -> Transformer:
+def new_network(spec: JudgeSpec, task: Task) -> Transformer:
     """An untrained network, of a judge or of its twin; its weights depend on ``spec.seed`` alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        length = task.prompt_length + as_task(task).response_length
+        length = task.prompt_length + task.response_length
         return Transformer(task.vocabulary, length, spec.layers, spec.width, spec.heads, output_scale=1.0)
 
 
-def train_judge(spec: JudgeSpec, task: Problems, traces: Traces = imperfect, progress: bool = False) -> LearnedJudge:
+def train_judge(spec: JudgeSpec, task: Task, traces: Traces = imperfect, progress: bool = False) -> LearnedJudge:
     """Train a judge on traces of fresh questions, each step up to the first error labelled right or wrong."""
 
     def loss(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
@@ -158,9 +120,7 @@ def train_judge(spec: JudgeSpec, task: Problems, traces: Traces = imperfect, pro
     return LearnedJudge(_fit(spec, task, traces, loss, progress).requires_grad_(False))
 
 
-def train_twin(
-    spec: JudgeSpec, task: Problems, traces: Traces = imperfect, progress: bool = False
-) -> TransformerPolicy:
+def train_twin(spec: JudgeSpec, task: Task, traces: Traces = imperfect, progress: bool = False) -> TransformerPolicy:
     """Train the judge's twin as a solver: same untrained network, same traces, labels, updates and step sizes.
 
     It learns to write the tokens of the steps that are labelled right, which is what a solver can learn from
@@ -174,30 +134,24 @@ def train_twin(
         logits = _outputs(model, prompts, responses)
         return F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="sum") / learnt.sum().clamp(min=1)
 
-    return TransformerPolicy(_fit(spec, task, traces, loss, progress), cast(ChainTask, task))
+    return TransformerPolicy(_fit(spec, task, traces, loss, progress), task)
 
 
 def learned_judge(
-    spec: JudgeSpec, task: Problems, cache_dir: str | Path = ".cache/judges", progress: bool = False
+    spec: JudgeSpec, task: Task, cache_dir: str | Path = ".cache/judges", progress: bool = False
 ) -> LearnedJudge:
     """The trained judge: from the cache if it is there, else trained and cached.
 
     Raises `InputError` for bad settings, an unwritable cache folder or a corrupt cached file.
     """
     refuse(spec.problems())
-    path = Path(cache_dir) / f"{spec.key(task)}.pt"
-    if path.exists():
-        model = new_network(spec, task)
-        state = load(path)
-        try:
-            model.load_state_dict(state)
-        except (RuntimeError, TypeError, AttributeError) as error:
-            raise InputError(f"checkpoint {str(path)!r} does not fit the judge: delete it and run again") from error
-        return LearnedJudge(model.requires_grad_(False))
-    check_writable("cache_dir", cache_dir)
-    judge = train_judge(spec, task, progress=progress)
-    save(path, judge.model.state_dict())
-    return judge
+    model = cached_model(
+        spec.key(task),
+        cache_dir,
+        lambda: new_network(spec, task),
+        lambda: train_judge(spec, task, progress=progress).model,
+    )
+    return LearnedJudge(model.requires_grad_(False))
 
 
 def judge_report(
@@ -259,7 +213,7 @@ def judge_beside_student(
     """
     settings = replace(Evaluation() if settings is None else settings, ks=())
     sharp = replace(settings, temperature=1e-3, samples=settings.update_rule.group_size)
-    own = TransformerPolicy(judge.model, cast(ChainTask, twin.task))
+    own = TransformerPolicy(judge.model, twin.task)
     measured: dict[str, tuple[Sequence[Policy], Evaluation]] = {
         "judge": ([own], sharp),
         "judge's twin": ([twin], sharp),
@@ -271,7 +225,7 @@ def judge_beside_student(
     solving = rows.rename(columns={"suite": "who", "value": "success"})[
         ["who", "success", "low", "high", "seeds", "questions"]
     ]
-    task = as_task(twin.task)
+    task = twin.task
     prompts, answers = task.questions(settings.stream, settings.seed, 0, settings.questions)
     generator = torch.Generator().manual_seed(settings.seed)
     responses = starts[0].sample(prompts, answers, settings.update_rule.group_size, generator).responses
@@ -311,17 +265,16 @@ def _read(verdict: Verdict) -> torch.Tensor:
 Loss = Callable[[Transformer, torch.Tensor, torch.Tensor, Verdict], torch.Tensor]
 
 
-def _fit(spec: JudgeSpec, task: Problems, traces: Traces, loss: Loss, progress: bool) -> Transformer:
+def _fit(spec: JudgeSpec, task: Task, traces: Traces, loss: Loss, progress: bool) -> Transformer:
     """Minimize a loss of ``(model, prompts (N, P), responses (N, 1, T), verdict)`` over fresh labelled traces."""
-    model, truth = new_network(spec, task), as_task(task)
+    model = new_network(spec, task)
     optimizer = torch.optim.Adam(model.parameters(), lr=spec.learning_rate, betas=(0.9, 0.99))
     warm = max(1, spec.updates // 20)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / warm, 1.0, 1.05 - i / spec.updates))
-    generator = torch.Generator().manual_seed(spec.seed)
     for i in tqdm(range(spec.updates), desc="judge", disable=not progress, leave=False):
-        prompts, answers = task.questions("judge", spec.seed, i * spec.batch, spec.batch)
-        responses = traces(task, prompts, answers, spec.accuracy, generator)[:, None]
-        value = loss(model, prompts, responses, truth.judge(responses, answers))
+        prompts, answers, attempts = traces(task, spec.accuracy, "judge", spec.seed, i * spec.batch, spec.batch)
+        responses = attempts[:, None]
+        value = loss(model, prompts, responses, task.judge(responses, answers))
         optimizer.zero_grad()
         value.backward()
         optimizer.step()

@@ -1,8 +1,10 @@
-"""A small causal transformer, and a policy that shares every prompt among the responses of its group.
+"""A small causal transformer, and a policy that encodes every prompt once for all responses of its group.
 
-Responses of one group are packed behind their prompt in one sequence ``[prompt | step 1 of all G | step 2 of
-all G | ...]``; a mask lets a token see the prompt and its own response only. So the prompt is encoded once,
-the same forward pass serves training (whole sequence) and sampling (one step at a time with cached keys).
+The prompt's keys and values are computed once and shared by the responses behind it; the same function serves
+training (all tokens at once) and sampling (one token of every response at a time, with cached keys). Short
+responses of a group are packed in one sequence ``[token 1 of all | token 2 of all | ...]``, in which a mask lets a
+token see its own response only; long ones stand in sequences of their own, since a packed sequence costs attention
+the square of its length.
 """
 
 import math
@@ -13,9 +15,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from toy_llm.task import ChainTask
+from toy_llm.judge import token_mask
+from toy_llm.task import Task
 
-Cache = list[tuple[torch.Tensor, torch.Tensor]]  # keys and values of each layer, (B, heads, T, width / heads)
+Cache = list[tuple[torch.Tensor, torch.Tensor]]  # keys and values of each layer, (B * heads, T, width / heads)
+
+
+def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """Scaled dot-product attention of queries ``(N, T, d)`` over keys and values ``(N, S, d)``.
+
+    ``bias`` ``(T, S)`` is 0 where a query may look and minus infinity elsewhere. Two batched matrix products of the
+    library; its fused kernel for CPUs takes twice as long on two threads at the sizes here (benchmarks/bench_update.py
+    prints both), and gains nothing on one.
+    """
+    scores = torch.baddbmm(bias, q, k.transpose(1, 2), alpha=q.shape[-1] ** -0.5)
+    return torch.bmm(scores.softmax(-1), v)
 
 
 class Block(nn.Module):
@@ -29,17 +43,28 @@ class Block(nn.Module):
         self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
     def forward(
-        self, x: torch.Tensor, mask: torch.Tensor | None, past: tuple[torch.Tensor, torch.Tensor] | None
+        self,
+        x: torch.Tensor,
+        bias: torch.Tensor,
+        past: tuple[torch.Tensor, torch.Tensor] | None = None,
+        last: int | None = None,
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-        """Hidden states ``(B, T, width)``; ``mask`` boolean ``(T, past + T)``, None for plain causal."""
+        """Hidden states ``(B, T, width)``, of the ``last`` positions alone if given; ``bias`` ``(T, past + T)``."""
         b, t, width = x.shape
-        qkv = self.qkv(self.norm1(x)).view(b, t, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, T, width / heads)
+        qkv = self.qkv(self.norm1(x)).view(b, t, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.reshape(3, b * self.heads, t, width // self.heads)
         if past is not None:
-            k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
-        x = x + self.out(y.transpose(1, 2).reshape(b, t, width))
+            k, v = torch.cat([past[0], k], dim=1), torch.cat([past[1], v], dim=1)
+        if last is not None and last < t:
+            q, x, bias, t = q[:, -last:], x[:, -last:], bias[-last:], last
+        y = attention(q, k, v, bias).view(b, self.heads, t, width // self.heads).transpose(1, 2)
+        x = x + self.out(y.reshape(b, t, width))
         return x + self.down(F.gelu(self.up(self.norm2(x)))), (k, v)
+
+
+def look(allowed: torch.Tensor) -> torch.Tensor:
+    """Attention bias of a boolean mask: 0 where it is true, minus infinity elsewhere."""
+    return torch.zeros(allowed.shape, device=allowed.device).masked_fill(~allowed, -torch.inf)
 
 
 class Transformer(nn.Module):
@@ -71,30 +96,34 @@ class Transformer(nn.Module):
         self,
         tokens: torch.Tensor,
         positions: torch.Tensor | None = None,
-        mask: torch.Tensor | None = None,
+        bias: torch.Tensor | None = None,
         past: Cache | None = None,
         last: int | None = None,
     ) -> tuple[torch.Tensor, Cache]:
         """Logits ``(B, T, V)`` and the cache; only of the ``last`` positions if given.
 
-        ``tokens`` ``(B, T)``; ``positions`` ``(T,)`` (default 0..T-1); ``mask``: as in `Block.forward`.
+        ``tokens`` ``(B, T)``; ``positions`` ``(T,)`` (default 0..T-1); ``bias``: as in `Block.forward` (default:
+        each position sees itself and those before it).
         """
+        t = tokens.shape[1]
         if positions is None:
-            positions = torch.arange(tokens.shape[1], device=tokens.device)
+            positions = torch.arange(t, device=tokens.device)
+        if bias is None:
+            bias = look(torch.ones(t, t, dtype=torch.bool, device=tokens.device).tril())
         x, cache = self.token(tokens) + self.position(positions), []
         for i, block in enumerate(self.blocks):
-            x, kv = block(x, mask, None if past is None else past[i])
+            final = i == len(self.blocks) - 1
+            x, kv = block(x, bias, None if past is None else past[i], last if final else None)
             cache.append(kv)
-        if last is not None:
-            x = x[:, -last:]
         return self.output_scale * self.head(self.norm(x)), cache
 
 
 class Rollout(NamedTuple):
     """Sampled responses and what was known while sampling them.
 
-    responses: int64 ``(Q, G, H)``. log_probs: ``(Q, G, H)``, nats. entropy: scalar, mean over tokens, nats.
-    true_probs: ``(Q, H)``, probability of the true value of each step after the true prefix, at temperature 1.
+    responses: int64 ``(Q, G, T)``, after the end padded with it. log_probs: ``(Q, G, T)``, nats, 0 after the end.
+    entropy: scalar, mean over tokens, nats. true_probs: ``(Q, S)``, probability of each true step after the true
+    steps before it, at temperature 1; 1 for the steps that a question does not have.
     """
 
     responses: torch.Tensor
@@ -103,24 +132,46 @@ class Rollout(NamedTuple):
     true_probs: torch.Tensor
 
 
+PACKED = 64
+"""Most tokens of a sequence in which several responses are packed; see `_members`."""
+
+
+def _members(group_size: int, tokens: int) -> int:
+    """How many responses of ``tokens`` tokens to pack in one sequence: a divisor of the group size."""
+    fits = (m for m in range(group_size, 1, -1) if group_size % m == 0 and m * tokens <= PACKED)
+    return next(fits, 1)
+
+
 @dataclass(frozen=True)
 class TransformerPolicy:
     """A transformer as a policy over responses of a task."""
 
     model: Transformer
-    task: ChainTask
+    task: Task
 
-    def _layout(self, group_size: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """Positions ``(T,)`` and mask ``(T, T)`` of ``[prompt | step 1 x G | ... | step H-1 x G]``."""
-        n, steps = self.task.prompt_length, self.task.horizon - 1
-        step = torch.arange(steps, device=device).repeat_interleave(group_size)
-        member = torch.arange(group_size, device=device).repeat(steps)
-        positions = torch.cat([torch.arange(n, device=device), n + step])
-        owner = torch.cat([torch.full((n,), -1, device=device), member])
-        order = torch.arange(n + steps * group_size, device=device)
-        seen = order[:, None] >= order[None, :]
-        own = (owner[None, :] == -1) | (owner[None, :] == owner[:, None])
-        return positions, seen & own
+    def _layout(self, members: int, tokens: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Positions ``(m t,)`` and bias ``(m t, P + m t)`` of ``tokens`` tokens of m responses behind their prompt."""
+        n = self.task.prompt_length
+        place = torch.arange(tokens, device=device).repeat_interleave(members)
+        member = torch.arange(members, device=device).repeat(tokens)
+        own = (member[:, None] == member) & (place[:, None] >= place)
+        return n + place, look(torch.cat([own.new_ones(len(own), n), own], dim=1))
+
+    def _shared(self, cache: Cache, copies: int) -> Cache:
+        """The first P entries of a cache of prompts, ``copies`` times each."""
+
+        def share(x: torch.Tensor) -> torch.Tensor:
+            heads, n = self.model.blocks[0].heads, self.task.prompt_length
+            return x[:, :n].unflatten(0, (-1, heads)).repeat_interleave(copies, 0).flatten(0, 1)
+
+        return [(share(k), share(v)) for k, v in cache]
+
+    def _true_probs(self, logits: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
+        """Probabilities ``(Q, S)`` of true steps from logits ``(Q, T, V)`` on true responses ``(Q, T)``."""
+        log_p = -F.cross_entropy(logits.transpose(1, 2), answers, reduction="none")
+        step = self.task.answer_steps(answers)
+        total = log_p.new_zeros(len(answers), self.task.horizon)
+        return total.scatter_add_(1, step.clamp(min=0), torch.where(step >= 0, log_p, 0.0)).exp()
 
     @torch.no_grad()
     def sample(
@@ -131,40 +182,68 @@ class TransformerPolicy:
         generator: torch.Generator,
         temperature: float = 1.0,
     ) -> Rollout:
-        """Sample ``group_size`` responses to each of ``prompts`` ``(Q, H + 2)`` with true values ``(Q, H)``."""
-        q, n, h, g = len(prompts), self.task.prompt_length, self.task.horizon, group_size
-        positions, mask = self._layout(g, prompts.device)
-        # The true trace rides along behind the prompt: it gives the exact step probabilities at no extra pass.
-        logits, cache = self.model(torch.cat([prompts, answers[:, :-1]], dim=1), last=h)
-        true_probs = logits.softmax(-1).gather(-1, answers[..., None]).squeeze(-1)
-        past = [(k[:, :, :n], v[:, :, :n]) for k, v in cache]
-        scores = logits[:, :1].expand(q, g, -1)
-        responses: list[torch.Tensor] = []
-        log_probs: list[torch.Tensor] = []
-        entropy: list[torch.Tensor] = []
-        for t in range(h):
+        """Sample ``group_size`` responses to each of ``prompts`` ``(Q, P)`` with true responses ``(Q, T)``.
+
+        Sampling stops when all have ended.
+        """
+        q, n, most, end = len(prompts), self.task.prompt_length, self.task.response_length, self.task.end
+        members = _members(group_size, most - 1)
+        rows = q * group_size // members
+        positions, bias = self._layout(members, most - 1, prompts.device)
+        # The true response rides along behind the prompt: it gives the exact step probabilities at no extra pass.
+        logits, cache = self.model(torch.cat([prompts, answers[:, :-1]], dim=1), last=most)
+        true_probs = self._true_probs(logits, answers)
+        past = self._shared(cache, group_size // members)
+        scores = logits[:, :1].repeat_interleave(group_size, 1).view(rows, members, -1)
+        responses = torch.full((rows, members, most), -1 if end is None else end, device=prompts.device)
+        log_probs, entropy = scores.new_zeros(rows, members, most), scores.new_zeros(())
+        going = torch.ones(rows, members, dtype=torch.bool, device=prompts.device)
+        written = 0
+        for t in range(most):
             if t > 0:
-                rows = slice(n + (t - 1) * g, n + t * g)
-                scores, past = self.model(responses[-1], positions[rows], mask[rows, : rows.stop], past)
+                now = slice((t - 1) * members, t * members)
+                scores, past = self.model(responses[..., t - 1], positions[now], bias[now, : n + now.stop], past)
             log_p = (scores / temperature if temperature != 1.0 else scores).log_softmax(-1)
             p = log_p.exp()
             # argmax of p / Exponential(1) is a draw from p
             draw = (p / torch.empty_like(p).exponential_(generator=generator)).argmax(-1)
-            responses.append(draw)
-            log_probs.append(log_p.gather(-1, draw[..., None]).squeeze(-1))
-            entropy.append(-(p * log_p).sum(-1).mean())
-        return Rollout(torch.stack(responses, -1), torch.stack(log_probs, -1), torch.stack(entropy).mean(), true_probs)
+            drawn = log_p.gather(-1, draw[..., None]).squeeze(-1)
+            unsure = -(p * log_p).sum(-1)
+            if end is None:
+                responses[..., t], log_probs[..., t] = draw, drawn
+                entropy, written = entropy + unsure.sum(), written + draw.numel()
+                continue
+            responses[..., t] = torch.where(going, draw, end)
+            log_probs[..., t] = torch.where(going, drawn, 0.0)
+            entropy, written = entropy + (unsure * going).sum(), written + int(going.sum())
+            going = going & (draw != end)
+            if not going.any():
+                break
+        shape = (q, group_size, most)
+        return Rollout(responses.view(shape), log_probs.view(shape), entropy / written, true_probs)
 
     def log_probs(
         self, prompts: torch.Tensor, answers: torch.Tensor, responses: torch.Tensor, temperature: float = 1.0
     ) -> torch.Tensor:
-        """Log-probability ``(Q, G, H)`` of every token of ``responses`` ``(Q, G, H)``, with gradient."""
-        q, g, h = responses.shape
-        positions, mask = self._layout(g, prompts.device)
-        steps = responses.transpose(1, 2)  # (Q, H, G)
-        tokens = torch.cat([prompts, steps[:, :-1].reshape(q, -1)], dim=1)
-        logits, _ = self.model(tokens, positions, mask, last=1 + (h - 1) * g)
-        logits = torch.cat([logits[:, :1].expand(q, g, -1), logits[:, 1:]], dim=1).view(q, h, g, -1)
+        """Log-probability ``(Q, G, T)`` of every token of ``responses``, same shape, with gradient; 0 after the end."""
+        q, g, most = responses.shape
+        length = most
+        if self.task.end is not None:
+            length = int(token_mask(responses, self.task.end).sum(-1).max())
+        members = _members(g, length - 1)
+        rows = q * g // members
+        first, cache = self.model(prompts, last=1)
+        logits = first.expand(q, g, -1).reshape(rows, 1, members, -1)
+        packed = responses[..., :length].reshape(rows, members, length).transpose(1, 2)  # (rows, length, members)
+        if length > 1:
+            positions, bias = self._layout(members, length - 1, prompts.device)
+            tokens = packed[:, :-1].flatten(1)
+            later, _ = self.model(tokens, positions, bias, self._shared(cache, g // members))
+            logits = torch.cat([logits, later.view(rows, length - 1, members, -1)], dim=1)
         if temperature != 1.0:
             logits = logits / temperature
-        return -F.cross_entropy(logits.permute(0, 3, 1, 2), steps, reduction="none").transpose(1, 2)
+        log_p = -F.cross_entropy(logits.permute(0, 3, 1, 2), packed, reduction="none")
+        log_p = log_p.transpose(1, 2).reshape(q, g, length)
+        if self.task.end is None:
+            return log_p
+        return F.pad(log_p, (0, most - length)).masked_fill(~token_mask(responses, self.task.end), 0.0)

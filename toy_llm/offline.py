@@ -10,9 +10,11 @@ import torch
 
 from spo_theory.checks import InputError
 from toy_llm.config import TrainConfig
+from toy_llm.judge import Verdict
 from toy_llm.model import Rollout
-from toy_llm.rollout import Judged, JudgeSource, Policy, Task, Verdict, sample_and_judge
+from toy_llm.rollout import Judged, JudgeSource, Policy, sample_and_judge
 from toy_llm.storage import load, save
+from toy_llm.task import Task
 
 FORMAT = 1
 """Raise it when what is stored, or how it is sampled, changes."""

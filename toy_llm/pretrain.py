@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from spo_theory.checks import InputError, problem, refuse
+from spo_theory.checks import problem, refuse
 from toy_llm.model import Transformer
-from toy_llm.storage import check_writable, load, save
+from toy_llm.storage import cached_model
 from toy_llm.task import ChainTask
 
 VERSION = 1  # part of the cache key: raise it when the recipe changes
@@ -134,16 +134,4 @@ def warm_start(spec: WarmStart, cache_dir: str | Path = ".cache/warmstart", prog
     """
     refuse(spec.problems())
     task = ChainTask(spec.horizon, spec.modulus)
-    path = Path(cache_dir) / f"{spec.key}.pt"
-    if path.exists():
-        model = new_model(spec, task)
-        state = load(path)
-        try:
-            model.load_state_dict(state)
-        except (RuntimeError, TypeError, AttributeError) as error:
-            raise InputError(f"checkpoint {str(path)!r} does not fit the model: delete it and run again") from error
-        return model
-    check_writable("cache_dir", cache_dir)
-    model = pretrain(spec, progress)
-    save(path, model.state_dict())
-    return model
+    return cached_model(spec.key, cache_dir, lambda: new_model(spec, task), lambda: pretrain(spec, progress))

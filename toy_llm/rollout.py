@@ -8,82 +8,9 @@ import numpy as np
 import torch
 
 from spo_theory.rules import Rule
-from toy_llm.judge import judge as judge_steps
+from toy_llm.judge import Verdict
 from toy_llm.model import Rollout
-from toy_llm.task import ChainTask
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What is right and wrong in G responses of at most T tokens to each of Q questions.
-
-    A step is the tokens up to and including the token that closes it. correct: boolean ``(Q, G)``. first_error:
-    int64 ``(Q, G)``, right steps before the first wrong one, ``steps`` if there is none. steps: ``(Q, G)``,
-    written steps. step_lengths: ``(Q, G, S)``, tokens of each, zero padded. mask: boolean ``(Q, G, T)``, tokens up
-    to and including the end. token_step: ``(Q, G, T)``, the written step of each token, below S everywhere.
-    """
-
-    correct: torch.Tensor
-    first_error: torch.Tensor
-    steps: torch.Tensor
-    step_lengths: torch.Tensor
-    mask: torch.Tensor
-    token_step: torch.Tensor
-
-
-class Task(Protocol):
-    """What training needs of a family of problems with free-form responses."""
-
-    @property
-    def end(self) -> int | None:
-        """Token that ends a response; None if all responses have ``response_length`` tokens."""
-
-    @property
-    def response_length(self) -> int:
-        """Most tokens of a response, T."""
-
-    def questions(self, stream: str, seed: int, start: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Prompts ``(count, P)`` and true responses ``(count, T)``, which depend on the arguments alone."""
-
-    def answer_steps(self, answers: torch.Tensor) -> torch.Tensor:
-        """Step that each token of true responses ``(N, T)`` belongs to, -1 for padding."""
-
-    def judge(self, responses: torch.Tensor, answers: torch.Tensor) -> Verdict:
-        """The truth about ``responses`` ``(Q, G, T)``, given true responses ``(Q, T)``."""
-
-
-@dataclass(frozen=True)
-class FixedLength:
-    """A `ChainTask` as a `Task`: every token is a step, and no response can be shorter or longer."""
-
-    chain: ChainTask
-    end: None = None
-
-    @property
-    def response_length(self) -> int:
-        """Tokens of every response, H."""
-        return self.chain.horizon
-
-    def questions(self, stream: str, seed: int, start: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """See `ChainTask.questions`."""
-        return self.chain.questions(stream, seed, start, count)
-
-    def answer_steps(self, answers: torch.Tensor) -> torch.Tensor:
-        """Step h for token h."""
-        return torch.arange(answers.shape[-1], device=answers.device).expand_as(answers)
-
-    def judge(self, responses: torch.Tensor, answers: torch.Tensor) -> Verdict:
-        """See `toy_llm.judge.judge`."""
-        correct, first_error = judge_steps(responses, answers)
-        ones = torch.ones_like(responses)
-        step = torch.arange(responses.shape[-1], device=responses.device).expand_as(responses)
-        return Verdict(correct, first_error, ones.sum(-1), ones, ones.bool(), step)
-
-
-def as_task(task: Task | ChainTask) -> Task:
-    """The task with the interface that training uses."""
-    return FixedLength(task) if isinstance(task, ChainTask) and not hasattr(task, "judge") else task  # type: ignore[return-value]
-
+from toy_llm.task import Task
 
 StepJudge = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Verdict], torch.Tensor]
 """``(prompts, responses, answers, verdict) -> first_error (Q, G)``: where a judge sees the first wrong step."""
@@ -105,7 +32,7 @@ class Policy(Protocol):
     """What training and evaluation need of a policy: `TransformerPolicy` and `TabularPolicy` have it."""
 
     @property
-    def task(self) -> "Task | ChainTask":
+    def task(self) -> Task:
         """The problems whose responses it samples."""
 
     def sample(
@@ -194,7 +121,7 @@ def score(task: Task, update_rule: Rule, judged: Judged) -> Batch:
 
 def sample_and_judge(
     policy: Policy,
-    task: Task | ChainTask,
+    task: Task,
     group_size: int,
     questions: int,
     stream: str,
@@ -209,7 +136,6 @@ def sample_and_judge(
     Repeatable: the questions and the sampling noise depend on ``(stream, seed, index)`` alone. ``judge``: tells
     the rule where responses go wrong (None: the exact truth).
     """
-    task = as_task(task)
     prompts, answers = (x.to(device) for x in task.questions(stream, seed, index * questions, questions))
     noise = np.random.SeedSequence([seed, index, *stream.encode()]).generate_state(1, np.uint64)[0]
     generator = torch.Generator(device).manual_seed(int(noise) % 2**63)
@@ -223,7 +149,7 @@ def sample_and_judge(
 
 def collect(
     policy: Policy,
-    task: Task | ChainTask,
+    task: Task,
     update_rule: Rule,
     questions: int,
     stream: str,
@@ -237,7 +163,7 @@ def collect(
     judged = sample_and_judge(
         policy, task, update_rule.group_size, questions, stream, seed, index, temperature, device, judge
     )
-    return score(as_task(task), update_rule, judged)
+    return score(task, update_rule, judged)
 
 
 def measure(batch: Batch) -> dict[str, float]:

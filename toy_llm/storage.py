@@ -5,8 +5,9 @@ import io
 import os
 import secrets
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -64,3 +65,26 @@ def load(path: str | Path, device: str = "cpu") -> Any:
     if hashlib.sha256(raw[32:]).digest() != raw[:32]:
         raise InputError(f"checkpoint {str(path)!r} is corrupt (its checksum does not match): delete it and run again")
     return torch.load(io.BytesIO(raw[32:]), map_location=device, weights_only=True)
+
+
+Module = TypeVar("Module", bound=torch.nn.Module)
+
+
+def cached_model(key: str, cache_dir: str | Path, new: Callable[[], Module], train: Callable[[], Module]) -> Module:
+    """``new()`` with the parameters of the file ``key`` if it is there, else ``train()``, whose parameters are stored.
+
+    Raises `InputError` for an unwritable folder, before work, and for a corrupt or unfitting file.
+    """
+    path = Path(cache_dir) / f"{key}.pt"
+    if path.exists():
+        model = new()
+        state = load(path)
+        try:
+            model.load_state_dict(state)
+        except (RuntimeError, TypeError, AttributeError) as error:
+            raise InputError(f"checkpoint {str(path)!r} does not fit the model: delete it and run again") from error
+        return model
+    check_writable("cache_dir", cache_dir)
+    model = train()
+    save(path, model.state_dict())
+    return model

@@ -1,9 +1,10 @@
 """Ten suites of multi-step problems with exactly checkable steps, in one small vocabulary.
 
-A response writes the value of every step, steps separated by ``;``, then the end: ``7+5+9mod10=`` wants ``2;1`` and
+A response writes the value of every step, steps separated by ``;``, then the end: ``mod10,7+5+9=`` wants ``2;1`` and
 the end. Numbers are digits without leading zeros, so every step has exactly one right spelling and `toy_llm.judge`
-compares tokens. Prompts are padded on the left to `PROMPT_LENGTH`, responses have at most `RESPONSE_LENGTH` tokens;
-that leaves room to ramble (true ones need 14). All suites share these, so one network reads them all.
+compares tokens. Prompts are padded before the equals sign to `PROMPT_LENGTH`, so that the h-th number of all chains
+stands in one place; responses have at most `RESPONSE_LENGTH` tokens, which leaves room to ramble (true ones need 14).
+All suites share these, so one network reads them all.
 
 ``SUITES`` holds the ten by name. Those with ``held_out`` are for evaluation only. `mixture` joins several.
 """
@@ -94,14 +95,15 @@ class Suite:
     end: int = END
 
     def questions(self, stream: str, seed: int, start: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Prompts ``(count, P)``, padded on the left, and true responses ``(count, T)``, padded with the end."""
+        """Prompts ``(count, P)``, padded before the equals sign, and true responses ``(count, T)``, by the end."""
         return self.tensors(self.ask(stream, seed, start, count))
 
     def tensors(self, questions: list[Question]) -> tuple[torch.Tensor, torch.Tensor]:
         """Prompts and true responses of given questions, as `questions` returns them."""
         prompts, answers = [], []
         for question in questions:
-            prompts.append([PAD] * (self.prompt_length - len(question.prompt)) + question.prompt)
+            *text, equals = question.prompt
+            prompts.append([*text, *[PAD] * (self.prompt_length - len(question.prompt)), equals])
             answer: list[int] = []
             for value in question.values():
                 answer += [*spell(value), SEP]
@@ -161,7 +163,7 @@ def _chain(numbers: list[int], operators: list[str], modulus: int) -> Question:
         left = written[-1] if written else numbers[0]
         return _apply(operators[h], left, numbers[h + 1], modulus)
 
-    return Question(encode(f"{text}mod{modulus}="), len(operators), follow)
+    return Question(encode(f"mod{modulus:02},{text}="), len(operators), follow)
 
 
 def _chains(operators: str, moduli: tuple[int, ...], least: int, most: int, lowest: int = 0) -> Callable:
@@ -194,14 +196,14 @@ def _carry(dice: _Dice) -> Question:
 
 
 def _recurrence(dice: _Dice) -> Question:
-    """``rec a,b,start,n mod m``: n times x becomes a x + b modulo m."""
+    """``mod m, rec a,b,start,n``: n times x becomes a x + b modulo m."""
     modulus, steps = (5, 7)[dice.between(0, 1)], dice.between(2, 4)
     a, b, start = dice.between(2, modulus - 1), dice.between(0, modulus - 1), dice.between(0, modulus - 1)
 
     def follow(written: list[int]) -> int:
         return (a * (written[-1] if written else start) + b) % modulus
 
-    return Question(encode(f"rec{a},{b},{start},{steps}mod{modulus}="), steps, follow)
+    return Question(encode(f"mod{modulus:02},rec{a},{b},{start},{steps}="), steps, follow)
 
 
 def _nested(dice: _Dice) -> Question:
@@ -227,7 +229,7 @@ def _nested(dice: _Dice) -> Question:
         left, right = (v if v >= 0 else written[-1 - v] for v in (x, y))
         return _apply(operator, left, right, 10)
 
-    return Question(encode(f"{text}mod10="), operators, follow)
+    return Question(encode(f"mod10,{text}="), operators, follow)
 
 
 MODULI = (5, 6, 7, 8, 9, 10, 12)
@@ -266,20 +268,39 @@ TRAINED = tuple(name for name, suite in SUITES.items() if not suite.held_out)
 """Names of the suites to train on."""
 
 
+GYM = "chain_sum"
+"""Problems of the package reasoning-gym; see `toy_llm.adapter`."""
+
+
+def names_problems(names: tuple[str, ...], training: bool = False) -> list[str]:
+    """What is wrong with names of suites, one line each; those held out are wrong for ``training``."""
+    known = [n for n in (*SUITES, GYM) if not (training and n in SUITES and SUITES[n].held_out)]
+    what = "names of suites to train on" if training else "names of suites"
+    lines = problem(
+        len(names) > 0 and len(set(names)) == len(names), "suites", names, f"different {what}, at least one"
+    )
+    return lines + [line for name in names for line in problem(name in known, "suites", name, " or ".join(known))]
+
+
 def suite(name: str) -> Suite:
-    """The suite of that name; raises `InputError` that lists the names."""
-    refuse(problem(name in SUITES, "suite", name, " or ".join(SUITES)))
+    """The suite of that name; raises `InputError` that lists the names, or if its package is missing."""
+    refuse(problem(name in SUITES or name == GYM, "suite", name, " or ".join((*SUITES, GYM))))
+    if name == GYM:
+        from toy_llm.adapter import chain_sum
+
+        return chain_sum()
     return SUITES[name]
 
 
 def mixture(names: tuple[str, ...] = TRAINED) -> Suite:
-    """Questions of several suites, each drawn with the same probability, as one task.
+    """Questions of several suites, each drawn with the same probability, as one task; that suite itself if it is one.
 
-    Raises `InputError` for unknown names, or none.
+    Raises `InputError` for unknown names, or none, all at once.
     """
-    refuse(problem(len(names) > 0, "suites", names, "at least one name"))
-    refuse([line for name in names for line in problem(name in SUITES, "suite", name, " or ".join(SUITES))])
-    parts = [SUITES[name] for name in names]
+    refuse(names_problems(names))
+    parts = [suite(name) for name in names]
+    if len(parts) == 1:
+        return parts[0]
 
     def ask(stream: str, seed: int, start: int, count: int) -> list[Question]:
         entropy = [seed, len(stream), *stream.encode(), *b"mixture of suites"]

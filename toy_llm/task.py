@@ -12,6 +12,7 @@ last number is right; the stylized model has no class for such a lucky guess, an
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -34,7 +35,7 @@ class Task(Protocol):
 
     @property
     def prompt_length(self) -> int:
-        """Tokens of every prompt, P; shorter ones have an ordinary padding token in front."""
+        """Tokens of every prompt, P; shorter ones are padded with an ordinary token."""
 
     @property
     def response_length(self) -> int:
@@ -68,9 +69,14 @@ def _mix(x: np.ndarray) -> np.ndarray:
     return x ^ (x >> np.uint64(31))
 
 
+@lru_cache(maxsize=1024)
+def _key(entropy: tuple[int, ...]) -> np.uint64:
+    return np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
+
+
 def draws(entropy: list[int], start: int, count: int, width: int) -> np.ndarray:
     """Random 64-bit numbers ``(count, width)``, uint64; row i depends on (entropy, start + i) alone, width <= 1024."""
-    key = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
+    key = _key(tuple(entropy))
     index = np.arange(start, start + count, dtype=np.uint64)[:, None] * np.uint64(1024)
     counter = index + np.arange(width, dtype=np.uint64)
     with np.errstate(over="ignore"):

@@ -10,7 +10,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from math import isfinite
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,9 +24,10 @@ from toy_llm.losses import clipped_share, k3, policy_loss
 from toy_llm.model import TransformerPolicy
 from toy_llm.offline import stored_rollouts
 from toy_llm.pretrain import warm_start
-from toy_llm.rollout import Batch, JudgeSource, Policy, Task, as_task, collect, measure, score
+from toy_llm.rollout import Batch, JudgeSource, Policy, collect, measure, score
+from toy_llm.suite_start import SuiteStart, suite_start
 from toy_llm.tabular import TabularPolicy
-from toy_llm.task import ChainTask
+from toy_llm.task import ChainTask, Task
 
 __all__ = [
     "Policy",
@@ -50,15 +51,20 @@ class TrainingDiverged(FloatingPointError):
 
 def make_policy(config: TrainConfig) -> tuple[Policy, torch.nn.Module]:
     """The policy a run starts from and the module that holds its parameters."""
-    task = ChainTask(config.horizon, config.modulus)
     if config.policy == "tabular":
-        table = TabularPolicy(task, [config.start_accuracy] * config.horizon)
+        chain = ChainTask(config.horizon, config.modulus)
+        table = TabularPolicy(chain, [config.start_accuracy] * config.horizon)
         return table, table
-    model = warm_start(config.start(), config.cache_dir, config.progress).to(config.device)
-    return TransformerPolicy(model, task), model
+    spec = config.warm_start()
+    if isinstance(spec, SuiteStart):
+        model = suite_start(spec, config.cache_dir, config.progress)
+    else:
+        model = warm_start(spec, config.cache_dir, config.progress)
+    model = model.to(config.device)
+    return TransformerPolicy(model, config.task()), model
 
 
-def make_judge(config: TrainConfig, task: Task | ChainTask) -> JudgeSource | None:
+def make_judge(config: TrainConfig, task: Task) -> JudgeSource | None:
     """The step judge of a run, None for the exact one; a learned one is trained once and cached."""
     if config.judge == "noisy":
         from toy_llm.judges import NoisyJudge
@@ -66,10 +72,10 @@ def make_judge(config: TrainConfig, task: Task | ChainTask) -> JudgeSource | Non
         noisy = NoisyJudge(config.miss, config.false_alarm, config.seed)
         return JudgeSource(repr(noisy), lambda stream, index: noisy)
     if config.judge == "learned":
-        from toy_llm.learned_judge import JudgeSpec, Problems, learned_judge
+        from toy_llm.learned_judge import JudgeSpec, learned_judge
 
         spec = JudgeSpec(seed=config.start_seed)
-        learned = learned_judge(spec, cast(Problems, task), config.cache_dir, config.progress)
+        learned = learned_judge(spec, task, config.cache_dir, config.progress)
         return JudgeSource(repr(spec), lambda stream, index: learned)
     return None
 
@@ -133,7 +139,7 @@ def updates(
     rule where responses go wrong (None: the exact truth). Writes the checkpoint as ``config`` says. Raises
     `TrainingDiverged`, and `OSError` if the checkpoint cannot be written.
     """
-    task, update_rule = as_task(policy.task), config.make_rule()
+    task, update_rule = policy.task, config.make_rule()
     reference = _frozen(policy)
     parameters = list(module.parameters())
     optimizer = make_optimizer(config, parameters)

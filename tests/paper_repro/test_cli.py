@@ -60,7 +60,7 @@ def test_a_corrupt_cached_checkpoint_is_refused_before_any_work(capsys, tmp_path
 
     monkeypatch.chdir(tmp_path)
     config = SPECS_QUICK[0].config("grpo", 0)
-    cached = tmp_path / config.cache_dir / f"{config.start().key}.pt"
+    cached = tmp_path / config.cache_dir / f"{config.warm_start().key}.pt"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"half a file")
     assert main(["reproduce", "--quick", "--only", "network", "--out", "out"]) == 2

@@ -13,8 +13,8 @@ from scipy.stats import bootstrap
 
 from spo_theory import InputError, rule
 from toy_llm.evaluate import COLUMNS, Evaluation, evaluate, evaluate_suites, interval, pass_at_k
+from toy_llm.judge import Verdict
 from toy_llm.model import Rollout, Transformer, TransformerPolicy
-from toy_llm.rollout import Verdict
 from toy_llm.tabular import TabularPolicy
 from toy_llm.task import ChainTask
 

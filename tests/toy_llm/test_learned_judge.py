@@ -7,11 +7,11 @@ import torch
 
 from spo_theory import InputError
 from toy_llm.evaluate import Evaluation
+from toy_llm.judge import Verdict
 from toy_llm.learned_judge import (
     HALF,
     JudgeSpec,
     LearnedJudge,
-    imperfect,
     judge_beside_student,
     judge_report,
     learned_judge,
@@ -19,8 +19,9 @@ from toy_llm.learned_judge import (
     train_judge,
     train_twin,
 )
-from toy_llm.rollout import JudgeSource, Verdict, as_task
+from toy_llm.rollout import JudgeSource
 from toy_llm.task import ChainTask
+from toy_llm.traces import imperfect
 from toy_llm.train import TrainConfig, make_policy, updates
 
 SPEC = JudgeSpec(layers=2, width=32, heads=2, updates=250, batch=128, learning_rate=5e-3)
@@ -80,10 +81,25 @@ def knowing(task, by):
     return LearnedJudge(model)
 
 
+def spoilt(task, accuracy, stream, seed, start, count):
+    """Attempts at echoes: of a wrong step one token, any of them, is replaced by any other."""
+    prompts, answers = task.questions(stream, seed, start, count)
+    generator = torch.Generator().manual_seed(seed * 10_000_019 + start)
+    step = task.answer_steps(answers)
+    wrong = torch.rand(count, int(step.max()) + 1, generator=generator) >= accuracy
+    luck = torch.rand(answers.shape, generator=generator)  # the largest of a step says which token to replace
+    same = (step[:, :, None] == step[:, None, :]) & (luck[:, :, None] < luck[:, None, :])
+    hit = ~same.any(-1) & (step >= 0) & wrong.gather(1, step.clamp(min=0))
+    other = torch.randint(1, task.vocabulary, answers.shape, generator=generator)
+    traces = torch.where(hit, (answers + other) % task.vocabulary, answers)
+    ended = (traces == END).long().cumsum(-1) - (traces == END).long() > 0
+    return prompts, answers, torch.where(ended, END, traces)
+
+
 def attempts(task, accuracy=0.5, count=400, seed=0):
-    prompts, answers = task.questions("held out", seed, 0, count)
-    responses = imperfect(task, prompts, answers, accuracy, torch.Generator().manual_seed(seed))[:, None]
-    return prompts, responses, answers, as_task(task).judge(responses, answers)
+    traces = spoilt if isinstance(task, Echo) else imperfect
+    prompts, answers, responses = traces(task, accuracy, "held out", seed, 0, count)
+    return prompts, responses[:, None], answers, task.judge(responses[:, None], answers)
 
 
 def test_a_network_that_knows_the_answers_judges_exactly():
@@ -124,7 +140,7 @@ def test_report_by_hand():
     wrong = (true + 1) % 5
     rows = [torch.stack([a, b]) for a, b in ((true[0], true[1]), (true[0], wrong[1]), (wrong[0], true[1]))]
     responses = torch.stack(rows)[None]
-    verdict = as_task(TASK).judge(responses, answers)
+    verdict = TASK.judge(responses, answers)
     outputs = torch.full((3, 2, 6), 3.0)  # passes every token ...
     outputs[0, 1] = -3.0  # ... but for one right step, the second of the first response,
     outputs[2, 0] = -3.0  # and one wrong step, the first of the third
@@ -146,21 +162,6 @@ def test_traces_of_a_chain_are_right_as_often_as_asked_and_carry_errors_on():
     off = (responses[:, 0, 0] - answers[:, 0]) % 10
     still = ((responses[:, 0, 1] - answers[:, 1] - off) % 10 == 0)[off > 0].double()
     assert still.mean().item() == pytest.approx(0.7, abs=4 * (0.21 / len(still)) ** 0.5)
-
-
-def test_traces_of_other_tasks_have_one_wrong_token_per_wrong_step():
-    task = Echo()
-    prompts, answers = task.questions("test", 0, 0, 20_000)
-    traces = imperfect(task, prompts, answers, 0.6, torch.Generator().manual_seed(0))
-    ended = ((traces == END).long().cumsum(1) - (traces == END).long()) > 0
-    assert (traces[ended] == END).all()
-    first = (traces[:, :2] != answers[:, :2]).sum(1)
-    assert set(first.tolist()) == {0, 1, 2}  # two only where an early END cut the step off
-    cut = traces[:, 0] == END
-    assert first[~cut].max() == 1
-    assert (first > 0).double().mean().item() == pytest.approx(0.4, abs=4 * (0.24 / 20_000) ** 0.5)
-    assert traces.min() == 0
-    assert traces.max() == END
 
 
 class Split(ChainTask):
@@ -190,7 +191,7 @@ def test_it_learns_to_judge_responses_to_held_out_questions():
 
 def test_it_learns_free_form_responses():
     task = Echo()
-    report = judge_report(train_judge(SPEC, task), *attempts(task, 0.6, 500)).set_index("step")
+    report = judge_report(train_judge(SPEC, task, spoilt), *attempts(task, 0.6, 500)).set_index("step")
     assert report.accuracy[0] > 0.97
     assert report.steps[1] == 500
 
@@ -202,22 +203,25 @@ def test_twin_starts_as_the_judge_and_learns_to_solve():
     twin = train_twin(SPEC, TASK)
     prompts, answers = TASK.questions("held out", 0, 0, 500)
     written = twin.sample(prompts, answers, 1, torch.Generator().manual_seed(0), 1e-3).responses
-    assert as_task(TASK).judge(written, answers).correct.double().mean() > 0.97
+    assert TASK.judge(written, answers).correct.double().mean() > 0.97
 
 
 def test_twin_learns_nothing_from_wrong_steps():
     """All traces go wrong in the same way at the second step: easy to copy, if it were learnt from."""
 
-    def misleading(task, prompts, answers, accuracy, generator):
-        return torch.stack([answers[:, 0], answers[:, 0]], 1) + torch.tensor([0, 1]) * (
-            answers[:, :1] == answers[:, 1:]
-        )
+    def misled(answers):
+        same = answers[:, :1] == answers[:, 1:]
+        return torch.stack([answers[:, 0], answers[:, 0]], 1) + torch.tensor([0, 1]) * same
+
+    def misleading(task, accuracy, *place):
+        prompts, answers = task.questions(*place)
+        return prompts, answers, misled(answers)
 
     twin = train_twin(SPEC, TASK, misleading)
     prompts, answers = TASK.questions("held out", 0, 0, 500)
     written = twin.sample(prompts, answers, 1, torch.Generator().manual_seed(0), 1e-3).responses[:, 0]
     assert (written[:, 0] == answers[:, 0]).double().mean() > 0.97
-    assert (written[:, 1] == misleading(TASK, prompts, answers, 0.5, None)[:, 1]).double().mean() < 0.6
+    assert (written[:, 1] == misled(answers)[:, 1]).double().mean() < 0.6
 
 
 def test_cache_is_used_and_a_corrupt_file_is_refused(tmp_path):
@@ -250,7 +254,7 @@ def test_bad_settings_are_named_together(tmp_path):
 
 def test_correct_responses_are_not_read():
     prompts, answers = TASK.questions("test", 0, 0, 3)
-    verdict = as_task(TASK).judge(answers[:, None], answers)
+    verdict = TASK.judge(answers[:, None], answers)
     for judge in (scripted(torch.full((2, 6), -9.0)), LearnedJudge(new_network(TINY, TASK))):
         assert judge(prompts, answers[:, None], answers, verdict).tolist() == [[2]] * 3
 
@@ -258,7 +262,7 @@ def test_correct_responses_are_not_read():
 def test_half_is_where_right_and_wrong_are_as_likely():
     outputs = torch.full((2, 6), 1e-3)
     prompts, answers = TASK.questions("test", 0, 0, 1)
-    verdict = as_task(TASK).judge((answers[:, None] + 1) % 5, answers)
+    verdict = TASK.judge((answers[:, None] + 1) % 5, answers)
     asked = prompts, (answers[:, None] + 1) % 5, answers, verdict
     assert scripted(outputs)(*asked).tolist() == [[2]]
     assert scripted(-outputs)(*asked).tolist() == [[0]]

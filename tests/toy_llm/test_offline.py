@@ -9,9 +9,10 @@ import torch
 
 from spo_theory import InputError
 from toy_llm import TrainConfig, train
+from toy_llm.judge import Verdict
 from toy_llm.model import TransformerPolicy
 from toy_llm.offline import stored_path, stored_rollouts
-from toy_llm.rollout import JudgeSource, Verdict, as_task, score
+from toy_llm.rollout import JudgeSource, score
 from toy_llm.train import make_policy, policy_loss
 
 TINY = {
@@ -63,7 +64,7 @@ def test_updates_use_the_stored_set_in_turn_with_its_log_probs(config):
     policy, module = make_policy(config)
     stored = stored_rollouts(config, policy, module, policy.task)
     for step in range(config.updates):
-        batch = score(as_task(policy.task), config.make_rule(), stored[step % 2])
+        batch = score(policy.task, config.make_rule(), stored[step % 2])
         now = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
         loss = policy_loss(now, batch.rollout.log_probs, batch.token_advantages, 0.2, 0.2)
         module.zero_grad()

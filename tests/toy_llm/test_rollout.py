@@ -7,9 +7,10 @@ import torch
 
 from spo_theory import rule
 from toy_llm import TrainConfig
+from toy_llm.judge import Verdict
 from toy_llm.losses import policy_loss
 from toy_llm.model import Rollout
-from toy_llm.rollout import JudgeSource, Verdict, collect, measure
+from toy_llm.rollout import JudgeSource, collect, measure
 from toy_llm.train import updates
 
 PAD, STEP, END = 0, 1, 2

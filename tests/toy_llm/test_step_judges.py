@@ -9,8 +9,9 @@ from scipy.stats import binomtest, chi2
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule
 from spo_theory.judges import confusion, expected_update_judged
+from toy_llm.judge import Verdict
 from toy_llm.judges import NoisyJudge, exact_judge, judged_rates
-from toy_llm.rollout import JudgeSource, Verdict, as_task, collect
+from toy_llm.rollout import JudgeSource, collect
 from toy_llm.tabular import TabularPolicy
 from toy_llm.task import ChainTask
 
@@ -21,7 +22,7 @@ def written(task, classes, per_question=1, stream="test"):
     prompts, answers = task.questions(stream, 0, 0, len(k))
     true = answers[:, None, :].expand(-1, per_question, -1)
     responses = torch.where(torch.arange(task.horizon) < k[..., None], true, (true + 1) % task.modulus)
-    return prompts, responses, answers, as_task(task).judge(responses, answers)
+    return prompts, responses, answers, task.judge(responses, answers)
 
 
 RATES = [(0.0, 0.0), (0.3, 0.0), (0.0, 0.2), (0.35, 0.15), (0.6, 0.4), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)]

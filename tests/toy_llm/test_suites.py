@@ -31,18 +31,18 @@ def test_ten_suites_two_of_them_held_out():
 def test_what_is_held_out_is_never_trained():
     prompts, _ = mixture().questions("train", 0, 0, 3000)
     texts = [decode(p) for p in prompts.tolist()]
-    assert not any("mod11=" in t for t in texts)
+    assert not any(t.startswith("mod11") for t in texts)
     assert SUITES["longer"].horizon > max(SUITES[n].horizon for n in TRAINED)
     _, answers = SUITES["longer"].questions("test", 0, 0, 500)
     assert SUITES["longer"].answer_steps(answers).amax(1).min() + 1 > max(SUITES[n].horizon for n in TRAINED)
     prompts, _ = SUITES["unseen"].questions("test", 0, 0, 100)
-    assert all(decode(p).endswith("mod11=") for p in prompts.tolist())
+    assert all(decode(p).startswith("mod11,") for p in prompts.tolist())
 
 
 @pytest.mark.parametrize("name", ["add", "subtract", "multiply", "mixed", "moduli", "longer", "unseen"])
 def test_chains_against_a_calculation_from_the_text(name):
     for prompt, answer in written(*suite(name).questions("test", 1, 0, 300)):
-        text, modulus = prompt.split("mod")
+        modulus, text = prompt.removeprefix("mod").split(",")
         parts = re.findall(r"\d|\D", text)
         value, steps = int(parts[0]), []
         for operator, number in zip(parts[1::2], parts[2::2], strict=True):
@@ -62,7 +62,7 @@ def test_carries_against_a_calculation_from_the_text():
 
 def test_recurrences_against_a_calculation_from_the_text():
     for prompt, answer in written(*suite("recurrence").questions("test", 1, 0, 300)):
-        a, b, x, n, m = map(int, re.match(r"rec(\d),(\d),(\d),(\d)mod(\d)$", prompt).groups())
+        m, a, b, x, n = map(int, re.match(r"mod(\d\d),rec(\d),(\d),(\d),(\d)$", prompt).groups())
         steps = []
         for _ in range(n):
             x = (a * x + b) % m
@@ -72,7 +72,7 @@ def test_recurrences_against_a_calculation_from_the_text():
 
 def test_nested_expressions_against_a_calculation_from_the_text():
     for prompt, answer in written(*suite("nested").questions("test", 1, 0, 300)):
-        text, steps = prompt.removesuffix("mod10"), []
+        text, steps = prompt.removeprefix("mod10,"), []
         while "(" in text:
             inner = re.search(r"\(([^()]*)\)", text)
             steps.append(str(eval(inner[1]) % 10))
@@ -178,9 +178,10 @@ def test_any_tokens_are_judged_as_by_hand(data):
 def test_a_mixture_holds_its_suites_in_equal_shares():
     prompts, _ = mixture(("carry", "recurrence", "nested")).questions("train", 0, 0, 3000)
     texts = [decode(p) for p in prompts.tolist()]
-    for mark in ("rec", "("):
+    for mark in ("mod05,rec", "mod07,rec", "mod10,("):
         share = sum(t.startswith(mark) for t in texts) / 3000
-        assert abs(share - 1 / 3) < 4 * (2 / 9 / 3000) ** 0.5
+        wanted = 1 / 6 if "rec" in mark else 1 / 3
+        assert abs(share - wanted) < 4 * (wanted * (1 - wanted) / 3000) ** 0.5
 
 
 def test_text_and_tokens():
