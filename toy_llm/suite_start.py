@@ -2,7 +2,7 @@
 
 A network first learns the suites from right traces, which is cached by itself; what makes it a "base" or a
 "distilled" start is a short second course. Base: on imperfect traces, until it is as unsure as they are. Distilled:
-on what a teacher of the size ``large`` writes itself after the first course, right or wrong.
+on what its teacher, the base start of the size ``large``, writes itself, right or wrong.
 """
 
 import hashlib
@@ -40,7 +40,8 @@ VERSION = 1  # part of the cache key: raise it when the recipe or a suite change
 class SuiteStart:
     """A network of a named size that has learnt several suites at once.
 
-    accuracy: probability of a right step in the traces of a base start; a distilled start has none of its own.
+    accuracy: probability of a right step in the imperfect traces that it learns from, or its teacher if distilled; a
+    network that has not learnt all that the suites ask stays below.
     learn, adapt: gradient steps of the first and the second course. batch: traces in each. learning_rate: the
     highest one of the first course; the second has a third of it.
     """
@@ -79,6 +80,11 @@ class SuiteStart:
         """Name of the cached file after the first course, which base and distilled starts share."""
         decides = asdict(replace(self, start="base", accuracy=0.5, adapt=1))
         return _key("learnt", decides | {"network": SIZES[self.size]})
+
+    @property
+    def teacher(self) -> "SuiteStart":
+        """The start of the network that a distilled one learns from."""
+        return replace(self, size=TEACHER, start="base")
 
 
 def _key(kind: str, decides: dict[str, object]) -> str:
@@ -150,7 +156,7 @@ def suite_start(spec: SuiteStart, cache_dir: str | Path = ".cache/warmstart", pr
     def train() -> Transformer:
         traces: Traces = imperfect_traces
         if spec.start == "distilled":
-            teacher = TransformerPolicy(learnt(replace(spec, size=TEACHER), cache_dir, progress), task)
+            teacher = TransformerPolicy(suite_start(spec.teacher, cache_dir, progress), task)
             generator = torch.Generator().manual_seed(spec.seed)
 
             def teacher_traces(i: int) -> tuple[torch.Tensor, torch.Tensor]:
