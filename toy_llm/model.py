@@ -150,17 +150,21 @@ class TransformerPolicy:
     task: Task
 
     def _layout(self, members: int, tokens: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """Positions ``(m t,)`` and bias ``(m t, P + m t)`` of ``tokens`` tokens of m responses behind their prompt."""
+        """Positions ``(N,)`` and bias ``(N, N)`` of a prompt and ``tokens`` tokens of m responses, N = P + m t."""
         n = self.task.prompt_length
         place = torch.arange(tokens, device=device).repeat_interleave(members)
-        member = torch.arange(members, device=device).repeat(tokens)
-        own = (member[:, None] == member) & (place[:, None] >= place)
-        return n + place, look(torch.cat([own.new_ones(len(own), n), own], dim=1))
+        positions = torch.cat([torch.arange(n, device=device), n + place])
+        owner = torch.cat([torch.full((n,), -1, device=device), torch.arange(members, device=device).repeat(tokens)])
+        order = torch.arange(n + members * tokens, device=device)
+        own = (owner == -1) | (owner == owner[:, None])
+        return positions, look(own & (order[:, None] >= order))
 
     def _shared(self, cache: Cache, copies: int) -> Cache:
         """The first P entries of a cache of prompts, ``copies`` times each."""
 
         def share(x: torch.Tensor) -> torch.Tensor:
+            if copies == 1:
+                return x[:, : self.task.prompt_length]
             heads, n = self.model.blocks[0].heads, self.task.prompt_length
             return x[:, :n].unflatten(0, (-1, heads)).repeat_interleave(copies, 0).flatten(0, 1)
 
@@ -201,14 +205,18 @@ class TransformerPolicy:
         written = 0
         for t in range(most):
             if t > 0:
-                now = slice((t - 1) * members, t * members)
-                scores, past = self.model(responses[..., t - 1], positions[now], bias[now, : n + now.stop], past)
-            log_p = (scores / temperature if temperature != 1.0 else scores).log_softmax(-1)
+                now = slice(n + (t - 1) * members, n + t * members)
+                scores, past = self.model(responses[..., t - 1], positions[now], bias[now, : now.stop], past)
+            if temperature != 1.0:
+                scores = scores / temperature
+            log_p = scores.transpose(1, 2).log_softmax(1)  # (rows, V, members): fast, the library works across rows
             p = log_p.exp()
-            # argmax of p / Exponential(1) is a draw from p
-            draw = (p / torch.empty_like(p).exponential_(generator=generator)).argmax(-1)
-            drawn = log_p.gather(-1, draw[..., None]).squeeze(-1)
-            unsure = -(p * log_p).sum(-1)
+            below = p.cumsum(1)
+            # from (0, total]: a token is drawn only if its probability is above 0
+            luck = (1 - torch.rand(rows, 1, members, generator=generator, device=p.device)) * below[:, -1:]
+            draw = (below < luck).sum(1)
+            drawn = log_p.gather(1, draw[:, None]).squeeze(1)
+            unsure = -(p * log_p).sum(1)
             if end is None:
                 responses[..., t], log_probs[..., t] = draw, drawn
                 entropy, written = entropy + unsure.sum(), written + draw.numel()
@@ -230,16 +238,18 @@ class TransformerPolicy:
         length = most
         if self.task.end is not None:
             length = int(token_mask(responses, self.task.end).sum(-1).max())
-        members = _members(g, length - 1)
+        n, members = self.task.prompt_length, _members(g, length - 1)
         rows = q * g // members
-        first, cache = self.model(prompts, last=1)
-        logits = first.expand(q, g, -1).reshape(rows, 1, members, -1)
         packed = responses[..., :length].reshape(rows, members, length).transpose(1, 2)  # (rows, length, members)
-        if length > 1:
-            positions, bias = self._layout(members, length - 1, prompts.device)
-            tokens = packed[:, :-1].flatten(1)
-            later, _ = self.model(tokens, positions, bias, self._shared(cache, g // members))
-            logits = torch.cat([logits, later.view(rows, length - 1, members, -1)], dim=1)
+        tokens, (positions, bias) = packed[:, :-1].flatten(1), self._layout(members, length - 1, prompts.device)
+        if members == g:  # one pass for prompts and responses saves the overhead of two
+            logits, _ = self.model(torch.cat([prompts, tokens], dim=1), positions, bias, last=1 + tokens.shape[1])
+            first, later = logits[:, :1], logits[:, 1:]
+        else:
+            first, cache = self.model(prompts, last=1)
+            later, _ = self.model(tokens, positions[n:], bias[n:], self._shared(cache, g // members))
+        first = first.expand(q, g, -1).reshape(rows, 1, members, -1)
+        logits = torch.cat([first, later.view(rows, length - 1, members, first.shape[-1])], dim=1)
         if temperature != 1.0:
             logits = logits / temperature
         log_p = -F.cross_entropy(logits.permute(0, 3, 1, 2), packed, reduction="none")
