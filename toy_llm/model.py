@@ -134,12 +134,22 @@ class Rollout(NamedTuple):
 
 PACKED = 64
 """Most tokens of a sequence in which several responses are packed; see `_members`."""
+BUCKETS = 4
+"""Into how many parts sequences of different lengths are sorted, so that few are padded much."""
 
 
 def _members(group_size: int, tokens: int) -> int:
     """How many responses of ``tokens`` tokens to pack in one sequence: a divisor of the group size."""
     fits = (m for m in range(group_size, 1, -1) if group_size % m == 0 and m * tokens <= PACKED)
     return next(fits, 1)
+
+
+def _by_length(lengths: torch.Tensor) -> list[tuple[torch.Tensor, int]]:
+    """Sequences ``(N,)`` sorted into parts of similar length: the indices of each part, and its greatest length."""
+    order = lengths.argsort(stable=True)
+    if lengths[order[0]] == lengths[order[-1]]:
+        return [(torch.arange(len(lengths), device=lengths.device), int(lengths[0]))]
+    return [(part, int(lengths[part[-1]])) for part in order.chunk(BUCKETS)]
 
 
 @dataclass(frozen=True)
@@ -159,16 +169,10 @@ class TransformerPolicy:
         own = (owner == -1) | (owner == owner[:, None])
         return positions, look(own & (order[:, None] >= order))
 
-    def _shared(self, cache: Cache, copies: int) -> Cache:
-        """The first P entries of a cache of prompts, ``copies`` times each."""
-
-        def share(x: torch.Tensor) -> torch.Tensor:
-            if copies == 1:
-                return x[:, : self.task.prompt_length]
-            heads, n = self.model.blocks[0].heads, self.task.prompt_length
-            return x[:, :n].unflatten(0, (-1, heads)).repeat_interleave(copies, 0).flatten(0, 1)
-
-        return [(share(k), share(v)) for k, v in cache]
+    def _select(self, cache: Cache, rows: torch.Tensor) -> Cache:
+        """The cache of some sequences of its batch: indices, also repeated ones, or a boolean mask."""
+        heads = self.model.blocks[0].heads
+        return [tuple(x.unflatten(0, (-1, heads))[rows].flatten(0, 1) for x in layer) for layer in cache]
 
     def _true_probs(self, logits: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
         """Probabilities ``(Q, S)`` of true steps from logits ``(Q, T, V)`` on true responses ``(Q, T)``."""
@@ -192,28 +196,30 @@ class TransformerPolicy:
         """
         q, n, most, end = len(prompts), self.task.prompt_length, self.task.response_length, self.task.end
         members = _members(group_size, most - 1)
-        rows = q * group_size // members
+        copies, rows = group_size // members, q * group_size // members
         positions, bias = self._layout(members, most - 1, prompts.device)
         # The true response rides along behind the prompt: it gives the exact step probabilities at no extra pass.
         logits, cache = self.model(torch.cat([prompts, answers[:, :-1]], dim=1), last=most)
         true_probs = self._true_probs(logits, answers)
-        past = self._shared(cache, group_size // members)
+        past = [(k[:, :n], v[:, :n]) for k, v in cache]
+        if copies > 1:
+            past = self._select(past, torch.arange(q, device=prompts.device).repeat_interleave(copies))
         scores = logits[:, :1].repeat_interleave(group_size, 1).view(rows, members, -1)
         responses = torch.full((rows, members, most), -1 if end is None else end, device=prompts.device)
         log_probs, entropy = scores.new_zeros(rows, members, most), scores.new_zeros(())
         going = torch.ones(rows, members, dtype=torch.bool, device=prompts.device)
-        written = 0
+        draw, written, current = responses[..., 0], 0, torch.arange(rows, device=prompts.device)
         for t in range(most):
             if t > 0:
                 now = slice(n + (t - 1) * members, n + t * members)
-                scores, past = self.model(responses[..., t - 1], positions[now], bias[now, : now.stop], past)
+                scores, past = self.model(draw, positions[now], bias[now, : now.stop], past)
             if temperature != 1.0:
                 scores = scores / temperature
             log_p = scores.transpose(1, 2).log_softmax(1)  # (rows, V, members): fast, the library works across rows
             p = log_p.exp()
             below = p.cumsum(1)
             # from (0, total]: a token is drawn only if its probability is above 0
-            luck = (1 - torch.rand(rows, 1, members, generator=generator, device=p.device)) * below[:, -1:]
+            luck = (1 - torch.rand(len(p), 1, members, generator=generator, device=p.device)) * below[:, -1:]
             draw = (below < luck).sum(1)
             drawn = log_p.gather(1, draw[:, None]).squeeze(1)
             unsure = -(p * log_p).sum(1)
@@ -221,12 +227,15 @@ class TransformerPolicy:
                 responses[..., t], log_probs[..., t] = draw, drawn
                 entropy, written = entropy + unsure.sum(), written + draw.numel()
                 continue
-            responses[..., t] = torch.where(going, draw, end)
-            log_probs[..., t] = torch.where(going, drawn, 0.0)
+            responses[current, :, t] = torch.where(going, draw, end)
+            log_probs[current, :, t] = torch.where(going, drawn, 0.0)
             entropy, written = entropy + (unsure * going).sum(), written + int(going.sum())
             going = going & (draw != end)
-            if not going.any():
+            left = going.any(1)
+            if not left.any():
                 break
+            if 2 * left.sum() <= len(left):  # the rest goes on alone
+                current, going, draw, past = current[left], going[left], draw[left], self._select(past, left)
         shape = (q, group_size, most)
         return Rollout(responses.view(shape), log_probs.view(shape), entropy / written, true_probs)
 
@@ -235,25 +244,30 @@ class TransformerPolicy:
     ) -> torch.Tensor:
         """Log-probability ``(Q, G, T)`` of every token of ``responses``, same shape, with gradient; 0 after the end."""
         q, g, most = responses.shape
-        length = most
-        if self.task.end is not None:
-            length = int(token_mask(responses, self.task.end).sum(-1).max())
-        n, members = self.task.prompt_length, _members(g, length - 1)
-        rows = q * g // members
-        packed = responses[..., :length].reshape(rows, members, length).transpose(1, 2)  # (rows, length, members)
-        tokens, (positions, bias) = packed[:, :-1].flatten(1), self._layout(members, length - 1, prompts.device)
-        if members == g:  # one pass for prompts and responses saves the overhead of two
-            logits, _ = self.model(torch.cat([prompts, tokens], dim=1), positions, bias, last=1 + tokens.shape[1])
-            first, later = logits[:, :1], logits[:, 1:]
-        else:
+        n, end, device = self.task.prompt_length, self.task.end, prompts.device
+        written = torch.ones_like(responses, dtype=torch.bool) if end is None else token_mask(responses, end)
+        members = _members(g, int(written.sum(-1).max()) - 1)
+        packed = responses.reshape(-1, members, most)
+        parts = _by_length(written.view(packed.shape).sum(-1).amax(-1))
+        if members < g:
             first, cache = self.model(prompts, last=1)
-            later, _ = self.model(tokens, positions[n:], bias[n:], self._shared(cache, g // members))
-        first = first.expand(q, g, -1).reshape(rows, 1, members, -1)
-        logits = torch.cat([first, later.view(rows, length - 1, members, first.shape[-1])], dim=1)
-        if temperature != 1.0:
-            logits = logits / temperature
-        log_p = -F.cross_entropy(logits.permute(0, 3, 1, 2), packed, reduction="none")
-        log_p = log_p.transpose(1, 2).reshape(q, g, length)
-        if self.task.end is None:
-            return log_p
-        return F.pad(log_p, (0, most - length)).masked_fill(~token_mask(responses, self.task.end), 0.0)
+        found = []
+        for rows, length in parts:
+            asked = rows // (g // members)
+            wanted = packed[rows, :, :length].transpose(1, 2)  # (rows, length, members)
+            tokens, (positions, bias) = wanted[:, :-1].flatten(1), self._layout(members, length - 1, device)
+            if members == g:  # one pass for prompts and responses saves the overhead of two
+                both = torch.cat([prompts[asked], tokens], dim=1)
+                logits, _ = self.model(both, positions, bias, last=1 + tokens.shape[1])
+                ahead, later = logits[:, :1], logits[:, 1:]
+            else:
+                later, _ = self.model(tokens, positions[n:], bias[n:], self._select(cache, asked))
+                ahead = first[asked]
+            later = later.view(len(rows), length - 1, members, ahead.shape[-1])
+            logits = torch.cat([ahead[:, :, None].expand(-1, 1, members, -1), later], dim=1)
+            if temperature != 1.0:
+                logits = logits / temperature
+            log_p = -F.cross_entropy(logits.permute(0, 3, 1, 2), wanted, reduction="none")
+            found.append(F.pad(log_p.transpose(1, 2), (0, most - length)))
+        log_probs = found[0] if len(parts) == 1 else torch.cat(found)[torch.cat([rows for rows, _ in parts]).argsort()]
+        return log_probs.reshape(q, g, most).masked_fill(~written, 0.0)
