@@ -216,7 +216,7 @@ def test_a_minibatch_step_is_the_update_of_its_questions(cache):
     trained_policy, trained = make_policy(config)
     list(updates(config, trained_policy, trained))
     for one, two in zip(module.parameters(), trained.parameters(), strict=True):
-        torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-7)  # float32; a step changes them by 1e-3 and more
+        torch.testing.assert_close(one, two, rtol=1e-5, atol=5e-7)  # float32; a step changes them by 1e-3 and more
 
 
 def test_adamw_decays_weights_apart_from_the_gradient(cache):
