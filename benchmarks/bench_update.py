@@ -36,7 +36,7 @@ def ours(policy, optimizer, update_rule, index):
     batch = collect(policy, policy.task, update_rule, QUESTIONS, "bench", 0, index)
     t1 = time.perf_counter()
     log_p = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
-    loss = policy_loss(log_p, batch.rollout.log_probs, batch.step_advantages, 0.2, 0.2)
+    loss = policy_loss(log_p, batch.rollout.log_probs, batch.token_advantages, 0.2, 0.2, mask=batch.mask)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

@@ -1,4 +1,4 @@
-"""The command line: `spo theory`, `spo train`, `spo compare`, `spo reproduce`. Heavy imports wait for their command."""
+"""The command line: `spo theory`, `train`, `evaluate`, `compare`, `reproduce`. Heavy imports wait for their command."""
 
 import contextlib
 import io
@@ -19,12 +19,15 @@ Exact learning dynamics of GRPO and of coloured GRPO (SPO), checked against a ti
 commands:
   theory      solve the exact dynamics of a reasoning chain
   train       train the tiny transformer with real GRPO
+  evaluate    measure trained checkpoints: success, pass@k, steps, lengths, with intervals
   compare     predict one training run from its start, train it, and print both
   reproduce   run every experiment and write the report
 
 examples:
   spo theory --step-success 0.3 --horizon 6 --rule spo --steps 60
   spo train --horizon 4 --rule grpo --updates 100 --out run.csv
+  spo train --suites add nested --rule spo_prefix --optimizer adamw --checkpoint run.pt
+  spo evaluate --checkpoints run.pt --suites add longer
   spo compare --horizon 4 --optimizer sgd
   spo reproduce --quick --out out-quick
 
@@ -56,6 +59,30 @@ class Theory:
     """Multiplies the expected update."""
     out: Path | None = None
     """Also write the curve: .csv, .parquet, or .png for a picture."""
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Arguments of `spo evaluate`."""
+
+    checkpoints: tuple[Path, ...]
+    """Files that `spo train --checkpoint` wrote, one for each seed of one configuration."""
+    suites: tuple[str, ...] = ()
+    """Suites to measure on, also held-out ones (default: all ten, or the run's own problems if it has no suites)."""
+    questions: int = 256
+    """Questions of each suite, the same for all checkpoints, at least 2."""
+    samples: int = 64
+    """Responses to each question, a multiple of group-size."""
+    ks: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
+    """The k of pass@k, at most samples."""
+    group_size: int = 8
+    """Responses in a group, for the shares of groups, at least 2."""
+    temperature: float = 1.0
+    """Sampling temperature, above 0."""
+    seed: int = 0
+    """Seed of the questions and of the sampling."""
+    out: Path | None = None
+    """Also write the table: .csv or .parquet."""
 
 
 @dataclass(frozen=True)
@@ -279,6 +306,52 @@ def _how_to_continue(config: Any) -> str:
     return "; continue with the same command and --resume" if kept else "; nothing to resume (see --checkpoint-every)"
 
 
+def evaluate(options: Evaluate) -> None:
+    """Measure trained policies on suites and print the main numbers."""
+    check(bool(options.checkpoints), "checkpoints", list(map(str, options.checkpoints)), "at least one file")
+    from spo_theory.rules import rule
+    from toy_llm import checkpoint
+    from toy_llm.evaluate import Evaluation
+    from toy_llm.evaluate import evaluate as measure
+    from toy_llm.suites import SUITES, names_problems, suite
+    from toy_llm.train import load_policy
+
+    names = ("questions", "samples", "ks", "temperature", "seed")
+    how = Evaluation(update_rule=rule("grpo", group_size=options.group_size), **{n: getattr(options, n) for n in names})
+    lines = how.problems() + (names_problems(options.suites) if options.suites else [])
+    runs = [checkpoint.read(path).config for path in options.checkpoints]
+    for path, run in zip(options.checkpoints, runs, strict=True):
+        differs = [k for k in run if k not in ("seed", "start_seed") and run[k] != runs[0].get(k)]
+        lines += problem(not differs, "checkpoints", str(path), f"of the first one's configuration, but for {differs}")
+    refuse(lines)
+    tasks = {n: suite(n) for n in options.suites or (SUITES if runs[0]["suites"] else ())}
+    policies = {n: [load_policy(path, task) for path in options.checkpoints] for n, task in tasks.items()}
+    if not policies:
+        own = [load_policy(path) for path in options.checkpoints]
+        policies = {own[0].task.name: own}
+    writable_table(options.out)
+    import pandas as pd
+    from tqdm import tqdm
+
+    frames = []
+    for name in (bar := tqdm(policies, unit="suite")):
+        bar.set_postfix_str(name)
+        frames.append(measure(policies[name], name, how))
+    table = pd.concat(frames, ignore_index=True)
+    table["value (interval)"] = [
+        f"{value:.3f} ({low:.3f} to {high:.3f})"
+        for value, low, high in zip(table["value"], table["low"], table["high"], strict=True)
+    ]
+    shown = table[
+        table["metric"].isin(["success", "all_negative", "response_length"]) | (table["k"] == max(options.ks))
+    ]
+    label = shown["metric"].where(shown["k"].isna(), "pass@" + shown["k"].astype(str))
+    wide = shown.assign(metric=label).pivot(index="suite", columns="metric", values="value (interval)")
+    print(wide.reindex(list(policies)).rename_axis(index=None, columns=None).to_string())
+    print(f"{how.confidence:.0%} bootstrap over {len(options.checkpoints)} seeds and {options.questions} questions")
+    write_table(table.drop(columns="value (interval)"), options.out)
+
+
 def compare(options: Compare) -> None:
     """Predict, train and compare one configuration."""
     check(options.seeds >= 1, "seeds", options.seeds, "a whole number, at least 1")
@@ -360,11 +433,20 @@ COMMANDS = {
         theory,
     ),
     "train": Command(
-        "Train the tiny transformer on chained arithmetic with real GRPO (groups, clipped ratio, exact step judge) "
-        "from a warm start that is cached. Prints the curve; --out keeps every metric of every update. "
-        "Example: spo train --horizon 4 --rule grpo --updates 100 --out run.csv",
+        "Train the tiny transformer with real GRPO (groups, clipped ratio, step judge), on chained arithmetic or on "
+        "--suites of problems with free-form responses, from a warm start that is cached (for suites the first one "
+        "takes a minute or more). Prints the curve; --out keeps every metric of every update. Example: "
+        "spo train --horizon 4 --rule grpo --updates 100 --out run.csv; or "
+        "spo train --suites add nested --start-accuracy 0.6 --optimizer adamw --learning-rate 3e-4 --updates 80",
         _train_options,
         train,
+    ),
+    "evaluate": Command(
+        "Measure trained checkpoints, one for each seed, on suites: success, unbiased pass@k, accuracy per step, "
+        "shares of groups, entropy and length, with bootstrap intervals over seeds and questions. "
+        "Example: spo evaluate --checkpoints run-seed0.pt run-seed1.pt --suites add longer --out table.csv",
+        lambda: Evaluate,
+        evaluate,
     ),
     "compare": Command(
         "Predict one training run from the warm-started network alone, train it, and print predicted and measured "

@@ -12,6 +12,7 @@ from spo_theory.checks import InputError, problem, refuse
 from spo_theory.rules import CONVENTIONS, Rule, rule
 from toy_llm.losses import Aggregation, KlEstimator
 from toy_llm.pretrain import WarmStart
+from toy_llm.rollout import TrainOn
 from toy_llm.storage import check_writable
 from toy_llm.suite_start import Size, Start, SuiteStart
 from toy_llm.suites import GYM, TRAINED, mixture
@@ -172,6 +173,20 @@ class TrainConfig:
     false_alarm: Annotated[
         float, Setting("step judge", "Chance that the noisy judge calls a right step wrong.", SHARE)
     ] = 0.0
+    votes: Annotated[
+        int, Setting("step judge", "Noisy judgments of each response, of which the majority counts.", whole(1))
+    ] = 1
+    judge_accuracy: Annotated[
+        float | None,
+        Setting(
+            "step judge",
+            "Share of right steps in the traces that the learned judge is trained on, 0.7 by default.",
+            Allowed("strictly between 0 and 1, or None", lambda v: v is None or (_is_number(v) and 0 < v < 1)),
+        ),
+    ] = None
+    judge_updates: Annotated[
+        int | None, Setting("step judge", "Gradient steps of the learned judge, 600 by default.", optional(whole(1)))
+    ] = None
 
     mode: Annotated[
         Mode,
@@ -184,6 +199,10 @@ class TrainConfig:
     stored_batches: Annotated[
         int, Setting("rollouts", "Batches in the stored set, reused in turn (offline only).", whole(1))
     ] = 16
+    train_on: Annotated[
+        TrainOn,
+        Setting("rollouts", "Groups to learn from; the others' advantages are set to 0.", one_of(TrainOn)),
+    ] = "all"
     questions: Annotated[int, Setting("rollouts", "Questions per update.", whole(1))] = 64
     temperature: Annotated[float, Setting("rollouts", "Sampling temperature.", ABOVE_0)] = 1.0
     seed: Annotated[int, Setting("rollouts", "Seed of questions and sampling.", whole(0))] = 0
@@ -285,9 +304,13 @@ class TrainConfig:
         if not lines:
             divides = self.questions % self.minibatches == 0
             lines += problem(divides, "minibatches", self.minibatches, f"a divisor of questions ({self.questions})")
-        for name in ("miss", "false_alarm"):
-            value = getattr(self, name)
-            lines += problem(self.judge == "noisy" or value == 0, name, value, "0 unless judge is noisy")
+        for judge, names in (
+            ("noisy", ("miss", "false_alarm", "votes")),
+            ("learned", ("judge_accuracy", "judge_updates")),
+        ):
+            for name in names:
+                value, usual = getattr(self, name), getattr(type(self), name)
+                lines += problem(self.judge == judge or value == usual, name, value, f"{usual} unless judge is {judge}")
         if self.policy == "tabular":
             lines += problem(self.temperature == 1.0, "temperature", self.temperature, "1 for a tabular policy")
         fixed = ("horizon", "modulus", "layers", "width", "heads", "output_scale") if self.suites else ("size", "start")

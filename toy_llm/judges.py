@@ -14,6 +14,7 @@ import torch
 
 from spo_theory.checks import problem, refuse
 from toy_llm.judge import Verdict
+from toy_llm.rollout import StepJudge
 
 
 def exact_judge(
@@ -84,6 +85,25 @@ class NoisyJudge:
             rows.append(generator.random((steps, group_size)))
         luck = np.stack(rows).swapaxes(1, 2) if rows else np.empty((0, group_size, steps))
         return torch.from_numpy(luck).to(responses.device)
+
+
+@dataclass(frozen=True)
+class MajorityVote:
+    """A judge made of several: the first error that most of them name, the earliest of those named equally often.
+
+    The paper's Table 4 takes votes of one language model's judgments; here the judges are given.
+    """
+
+    judges: tuple[StepJudge, ...]
+
+    def __call__(
+        self, prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
+    ) -> torch.Tensor:
+        """Judged first errors ``(Q, G)``."""
+        named = torch.stack([judge(prompts, responses, answers, verdict) for judge in self.judges])
+        agree = (named[:, None] == named[None]).sum(1)  # (votes, Q, G), how many name the same
+        most = agree == agree.amax(0)
+        return torch.where(most, named, named.amax(0) + 1).amin(0)
 
 
 @dataclass(frozen=True)

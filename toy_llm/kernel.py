@@ -97,6 +97,6 @@ def gradient_variance(
         batch = collect(policy, policy.task, update_rule, questions, "variance", seed, index)
         old = batch.rollout.log_probs
         now = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
-        loss = policy_loss(now, old, batch.step_advantages, 0.2, 0.2)
+        loss = policy_loss(now, old, batch.token_advantages, 0.2, 0.2, mask=batch.mask)
         rows.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)]))
     return torch.stack(rows).var(0).double().numpy()

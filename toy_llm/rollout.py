@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -11,6 +11,9 @@ from spo_theory.rules import Rule
 from toy_llm.judge import Verdict
 from toy_llm.model import Rollout
 from toy_llm.task import Task
+
+TrainOn = Literal["all", "all_negative", "some_correct"]
+"""Which groups to learn from: all, those without a correct response, or those with one."""
 
 StepJudge = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Verdict], torch.Tensor]
 """``(prompts, responses, answers, verdict) -> first_error (Q, G)``: where a judge sees the first wrong step."""
@@ -96,13 +99,16 @@ class Batch:
         return self.verdict.mask
 
 
-def score(task: Task, update_rule: Rule, judged: Judged) -> Batch:
-    """What a rule makes of judged responses."""
+def score(task: Task, update_rule: Rule, judged: Judged, train_on: TrainOn = "all") -> Batch:
+    """What a rule makes of judged responses; the advantages of groups that are not to be learnt from are 0."""
     verdict, rollout = judged.verdict, judged.rollout
     told = (verdict.correct, judged.first_error)
     dtype = rollout.log_probs.dtype
     rewards = update_rule.rewards(*told, verdict.step_lengths, dtype=dtype)
     advantages = update_rule.advantages(*told, verdict.step_lengths, dtype=dtype)
+    if train_on != "all":
+        chosen = verdict.correct.any(-1) == (train_on == "some_correct")
+        advantages = torch.where(chosen[:, None], advantages, torch.zeros_like(advantages))
     per_step = update_rule.step_advantages(*told, advantages, verdict.step_lengths.shape[-1])
     return Batch(
         prompts=judged.prompts,
@@ -158,12 +164,13 @@ def collect(
     temperature: float = 1.0,
     device: str = "cpu",
     judge: JudgeSource | None = None,
+    train_on: TrainOn = "all",
 ) -> Batch:
     """Sample, judge and score batch ``index`` of a stream of questions; see `sample_and_judge`."""
     judged = sample_and_judge(
         policy, task, update_rule.group_size, questions, stream, seed, index, temperature, device, judge
     )
-    return score(task, update_rule, judged)
+    return score(task, update_rule, judged, train_on)
 
 
 def measure(batch: Batch) -> dict[str, float]:

@@ -10,6 +10,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,16 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from spo_theory.checks import check
 from toy_llm import checkpoint
 from toy_llm.checkpoint import Row, State
 from toy_llm.config import TrainConfig
 from toy_llm.losses import clipped_share, k3, policy_loss
 from toy_llm.model import TransformerPolicy
 from toy_llm.offline import stored_rollouts
-from toy_llm.pretrain import warm_start
+from toy_llm.pretrain import new_model, warm_start
 from toy_llm.rollout import Batch, JudgeSource, Policy, collect, measure, score
-from toy_llm.suite_start import SuiteStart, suite_start
+from toy_llm.suite_start import SuiteStart, new_network, suite_start
 from toy_llm.tabular import TabularPolicy
 from toy_llm.task import ChainTask, Task
 
@@ -35,6 +37,8 @@ __all__ = [
     "TrainingDiverged",
     "collect",
     "k3",
+    "load_policy",
+    "make_judge",
     "make_policy",
     "policy_loss",
     "train",
@@ -64,17 +68,48 @@ def make_policy(config: TrainConfig) -> tuple[Policy, torch.nn.Module]:
     return TransformerPolicy(model, config.task()), model
 
 
+def load_policy(path: str | Path, task: Task | None = None) -> Policy:
+    """The trained policy of a checkpoint, for the problems of its run or for ``task``; the warm start is not needed.
+
+    Raises `InputError` if the file is not a checkpoint, or if the network cannot read that task.
+    """
+    state = checkpoint.read(path)
+    config = TrainConfig(**state.config)
+    own = config.task()
+    task = own if task is None else task
+    if config.policy == "tabular":
+        check(task == own, "task", task, "the chain of its run")
+        table = TabularPolicy(ChainTask(config.horizon, config.modulus), [config.start_accuracy] * config.horizon)
+        table.load_state_dict(state.module)
+        return table
+    spec = config.warm_start()
+    model = (
+        new_network(spec) if isinstance(spec, SuiteStart) else new_model(spec, ChainTask(spec.horizon, spec.modulus))
+    )
+    longest = task.prompt_length + task.response_length
+    readable = task.vocabulary == own.vocabulary and longest <= model.position.num_embeddings
+    check(readable, "suite", task.name, f"a task with the vocabulary and the lengths of the run's ({own.name})")
+    model.load_state_dict(state.module)
+    return TransformerPolicy(model, task)
+
+
 def make_judge(config: TrainConfig, task: Task) -> JudgeSource | None:
     """The step judge of a run, None for the exact one; a learned one is trained once and cached."""
     if config.judge == "noisy":
-        from toy_llm.judges import NoisyJudge
+        from toy_llm.judges import MajorityVote, NoisyJudge
 
-        noisy = NoisyJudge(config.miss, config.false_alarm, config.seed)
+        seeds = [
+            config.seed,
+            *map(int, np.random.SeedSequence(config.seed).generate_state(config.votes - 1, np.uint64)),
+        ]
+        judges = tuple(NoisyJudge(config.miss, config.false_alarm, seed) for seed in seeds)
+        noisy = judges[0] if len(judges) == 1 else MajorityVote(judges)
         return JudgeSource(repr(noisy), lambda stream, index: noisy)
     if config.judge == "learned":
         from toy_llm.learned_judge import JudgeSpec, learned_judge
 
-        spec = JudgeSpec(seed=config.start_seed)
+        given = {"accuracy": config.judge_accuracy, "updates": config.judge_updates}
+        spec = JudgeSpec(seed=config.start_seed, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
         learned = learned_judge(spec, task, config.cache_dir, config.progress)
         return JudgeSource(repr(spec), lambda stream, index: learned)
     return None
@@ -145,7 +180,8 @@ def updates(
     optimizer = make_optimizer(config, parameters)
     stored: list[Batch] = []
     if config.mode == "offline":
-        stored = [score(task, update_rule, judged) for judged in stored_rollouts(config, policy, module, task, judge)]
+        kept = stored_rollouts(config, policy, module, task, judge)
+        stored = [score(task, update_rule, judged, config.train_on) for judged in kept]
     began, first, rows = time.perf_counter(), 0, list[Row]()
     saved_at: int | None = None
     if state is not None:
@@ -173,6 +209,7 @@ def updates(
             config.temperature,
             config.device,
             judge,
+            config.train_on,
         )
         row: Row = {"step": step, **measure(batch)}
         if not isfinite(row["success_exact"]):  # also after the last update, which no later gradient would check

@@ -10,7 +10,7 @@ from scipy.stats import binomtest, chi2
 from spo_theory import InputError, ReasoningChain, expected_update, rule
 from spo_theory.judges import confusion, expected_update_judged
 from toy_llm.judge import Verdict
-from toy_llm.judges import NoisyJudge, exact_judge, judged_rates
+from toy_llm.judges import MajorityVote, NoisyJudge, exact_judge, judged_rates
 from toy_llm.rollout import JudgeSource, collect
 from toy_llm.tabular import TabularPolicy
 from toy_llm.task import ChainTask
@@ -167,3 +167,18 @@ def test_all_problems_of_a_judge_are_named():
         assert name in str(error.value)
     with pytest.raises(InputError, match="miss"):
         NoisyJudge(miss=float("nan"))
+
+
+def test_the_majority_counts_and_of_equal_camps_the_earliest():
+    named = torch.tensor([[[2, 0, 1, 3]], [[2, 1, 1, 0]], [[1, 2, 3, 3]], [[1, 3, 0, 0]]])  # votes, Q = 1, G = 4
+    judges = tuple(lambda *asked, i=i: named[i] for i in range(4))
+    assert MajorityVote(judges)(None, None, None, None).tolist() == [[1, 0, 1, 0]]
+    assert MajorityVote(judges[:1])(None, None, None, None).tolist() == named[0].tolist()
+
+
+def test_votes_find_the_first_error_more_often():
+    """Of three independent judges; with these rates the truth is what they name most often."""
+    batch = written(ChainTask(4), np.tile([0, 1, 2, 3], 5000), per_question=2)
+    one, *others = (NoisyJudge(0.3, 0.1, seed=s) for s in range(3))
+    rates = [judged_rates(j(*batch), batch[-1]).first_error for j in (one, MajorityVote((one, *others)))]
+    assert rates[1] > rates[0] + 0.05

@@ -13,7 +13,16 @@ from toy_llm import TrainConfig, checkpoint, learned_judge, train
 from toy_llm.config import settings
 from toy_llm.tabular import TabularPolicy
 from toy_llm.task import ChainTask
-from toy_llm.train import TrainingDiverged, collect, make_policy, minibatches, policy_loss, signal_and_noise, updates
+from toy_llm.train import (
+    TrainingDiverged,
+    collect,
+    make_judge,
+    make_policy,
+    minibatches,
+    policy_loss,
+    signal_and_noise,
+    updates,
+)
 
 TINY = {
     "horizon": 3, "modulus": 5, "layers": 1, "width": 16, "heads": 2, "questions": 4, "group_size": 4, "updates": 3,
@@ -147,6 +156,12 @@ def test_a_step_that_is_too_large_ends_in_a_clear_error(cache, steps):
         ({"judge": "kind"}, "judge = 'kind'"),
         ({"judge": "noisy", "miss": 1.5}, "miss = 1.5"),
         ({"false_alarm": 0.1}, "false_alarm = 0.1"),
+        ({"votes": 3}, "votes = 3"),
+        ({"judge": "noisy", "votes": 0}, "votes = 0"),
+        ({"judge_accuracy": 0.4}, "judge_accuracy = 0.4"),
+        ({"judge": "learned", "judge_accuracy": 1.0}, "judge_accuracy = 1.0"),
+        ({"judge": "noisy", "judge_updates": 5}, "judge_updates = 5"),
+        ({"train_on": "negative"}, "train_on = 'negative'"),
         ({"weight_decay": -0.1}, "weight_decay = -0.1"),
         ({"learning_rate": float("nan")}, "learning_rate = nan"),
         ({"resume": True}, "resume = True"),
@@ -282,14 +297,40 @@ def test_a_useless_judge_is_heard_by_the_rule_alone(cache):
     assert not one["reward_mean"].equals(other["reward_mean"])
 
 
+@pytest.mark.parametrize("train_on", ["all_negative", "some_correct"])
+def test_other_groups_are_not_learnt_from(cache, train_on):
+    config = TrainConfig(**TINY | {"questions": 32}, cache_dir=cache)
+    policy, _ = make_policy(config)
+    place = (policy, policy.task, config.make_rule(), 32, "train", 0, 0)
+    whole, part = collect(*place), collect(*place, train_on=train_on)
+    chosen = whole.correct.any(-1) == (train_on == "some_correct")
+    assert 0 < chosen.sum() < 32
+    assert (part.advantages[~chosen] == 0).all()
+    assert (part.token_advantages[~chosen] == 0).all()
+    assert torch.equal(part.advantages[chosen], whole.advantages[chosen])
+    assert (part.advantages[chosen] != 0).any()
+    assert torch.equal(part.rewards, whole.rewards)
+
+
+def test_votes_and_seeds_give_judges_of_their_own(cache):
+    names = {
+        make_judge(TrainConfig(judge="noisy", miss=0.2, votes=votes, seed=seed), ChainTask(3)).name
+        for votes in (1, 3)
+        for seed in (0, 1)
+    }
+    assert len(names) == 4
+    voters = make_judge(TrainConfig(judge="noisy", miss=0.2, votes=3), ChainTask(3)).at("train", 0).judges
+    assert len({voter.seed for voter in voters}) == 3
+
+
 def test_the_learned_judge_is_the_one_that_is_trained_for_the_task(cache, monkeypatch):
     asked = []
 
     def stand_in(spec, task, cache_dir, progress):
-        asked.append((spec.seed, task, cache_dir))
+        asked.append((spec, task, cache_dir))
         return lambda prompts, responses, answers, verdict: verdict.steps
 
     monkeypatch.setattr(learned_judge, "learned_judge", stand_in)
-    config = TrainConfig(**TINY, cache_dir=cache, judge="learned", start_seed=0, start_accuracy=0.05)
+    config = TrainConfig(**TINY, cache_dir=cache, judge="learned", judge_accuracy=0.4, start_accuracy=0.05)
     assert train(config)["zero_advantage"][0] == 1.0
-    assert asked == [(0, ChainTask(3, 5), cache)]
+    assert asked == [(learned_judge.JudgeSpec(accuracy=0.4, seed=0), ChainTask(3, 5), cache)]

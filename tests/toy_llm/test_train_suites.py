@@ -7,13 +7,15 @@ import pandas as pd
 import pytest
 import torch
 
+from paper_repro.cli import main
 from spo_theory import InputError
 from toy_llm import TrainConfig, train
 from toy_llm.evaluate import Evaluation, evaluate_suites
 from toy_llm.model import TransformerPolicy
 from toy_llm.rollout import collect
 from toy_llm.suites import SUITES, TRAINED
-from toy_llm.train import make_policy, updates
+from toy_llm.task import ChainTask
+from toy_llm.train import load_policy, make_policy, updates
 
 TINY = {
     "suites": ("add", "carry"), "size": "small", "start_updates": 20, "questions": 16, "group_size": 4, "updates": 3,
@@ -134,3 +136,54 @@ def test_every_start_has_learnt_all_suites_to_train_on():
     assert config.warm_start().suites == TRAINED
     assert replace(config, suites=("nested", "add")).warm_start().key == config.warm_start().key
     assert replace(config, suites=("chain_sum",)).warm_start().suites == (*TRAINED, "chain_sum")
+
+
+def test_a_checkpoint_gives_its_policy_without_the_warm_start(config, tmp_path):
+    config = replace(config, checkpoint=str(tmp_path / "run.pt"))
+    policy, module = make_policy(config)
+    list(updates(config, policy, module))
+    shutil.rmtree(config.cache_dir)
+    found = load_policy(tmp_path / "run.pt")
+    assert found.task.name == "add+carry"
+    assert all(torch.equal(a, b) for a, b in zip(module.parameters(), found.model.parameters(), strict=True))
+    assert load_policy(tmp_path / "run.pt", SUITES["longer"]).task is SUITES["longer"]
+    with pytest.raises(InputError, match="vocabulary"):
+        load_policy(tmp_path / "run.pt", ChainTask(3))
+
+
+def test_checkpoints_are_evaluated_from_the_command_line(config, tmp_path, capsys):
+    paths = []
+    for seed in (0, 1):
+        paths.append(str(tmp_path / f"run{seed}.pt"))
+        train(replace(config, seed=seed, checkpoint=paths[-1]))
+    small = ["--questions", "6", "--samples", "8", "--ks", "1", "8"]
+    out = tmp_path / "table.csv"
+    assert main(["evaluate", "--checkpoints", *paths, *small, "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in (*SUITES, "pass@8", "2 seeds and 6 questions"))
+    table = pd.read_csv(out)
+    assert set(table.suite) == set(SUITES)
+    assert (table.seeds == 2).all()
+    assert main(["evaluate", "--checkpoints", paths[0], *small, "--suites", "nested"]) == 0
+    assert "carry" not in capsys.readouterr().out
+
+    other = str(tmp_path / "other.pt")
+    train(replace(config, learning_rate=1e-4, checkpoint=other))
+    for bad, named in (
+        (["--checkpoints", paths[0], other], "['learning_rate'"),
+        (["--checkpoints", str(tmp_path / "none.pt")], "none.pt"),
+        (["--checkpoints", paths[0], "--suites", "sums"], "'sums'"),
+        (["--checkpoints", paths[0], "--ks", "128"], "ks = (128,)"),
+    ):
+        assert main(["evaluate", *bad]) == 2
+        assert named in capsys.readouterr().err
+
+
+def test_a_run_on_chains_is_evaluated_on_its_own_chains(tmp_path, capsys):
+    path = str(tmp_path / "run.pt")
+    config = TrainConfig(
+        horizon=2, modulus=5, width=16, heads=2, updates=1, start_updates=2, cache_dir=str(tmp_path), checkpoint=path
+    )
+    train(config)
+    assert main(["evaluate", "--checkpoints", path, "--questions", "4", "--samples", "8", "--ks", "8"]) == 0
+    assert "chain" in capsys.readouterr().out
