@@ -4,24 +4,15 @@ A verdict is computed from the tables by the function beside the claim; only "no
 down, with its reason. Claims: arXiv 2505.11595 and its TMLR 2026 version.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from paper_repro.measures import half_times, mean_interval, smooth
-
-Tables = Mapping[str, pd.DataFrame]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What the data say about a claim."""
-
-    statistic: str
-    interval: str
-    verdict: str
+from paper_repro import suite_claims
+from paper_repro.findings import Finding, Tables, by_intervals, pooled, verdict
+from paper_repro.measures import half_times, mean_interval
 
 
 @dataclass(frozen=True)
@@ -39,33 +30,13 @@ class Claim:
     figure: str = ""
 
 
-def _verdict(passed: list[bool]) -> str:
-    if all(passed):
-        return "holds"
-    return "holds in part" if any(passed) else "does not hold"
-
-
-def _by_intervals(statistic: str, interval: str, effects: list[tuple[float, float]], null: float = 0.0) -> Finding:
-    """A finding from the intervals of effects that the claim says are above ``null``."""
-    above, below = [low > null for low, _ in effects], [high < null for _, high in effects]
-    if any(above):
-        return Finding(statistic, interval, _verdict(above))
-    if any(below):
-        return Finding(statistic, interval, "does not hold")
-    return Finding(statistic, f"{interval} (every one includes no effect: too few seeds)", "not testable here")
-
-
-def _pooled(parts: list[str]) -> str:
-    return "; ".join(parts)
-
-
 def grpo_is_silent(tables: Tables) -> Finding | None:
     """Claim 1: largest GRPO advantage over all possible all-negative groups."""
     rows = _silent(tables, "grpo")
     if rows is None:
         return None
     worst = rows["largest"].max()
-    return Finding(f"largest |advantage| {worst:g}", "all group compositions: no sampling", _verdict([worst == 0]))
+    return Finding(f"largest |advantage| {worst:g}", "all group compositions: no sampling", verdict([worst == 0]))
 
 
 def colouring_speaks(tables: Tables) -> Finding | None:
@@ -83,7 +54,7 @@ def colouring_speaks(tables: Tables) -> Finding | None:
         f"they are {share[middle]:.1%} of all-negative groups at step accuracy {q[middle]:g}, "
         f"{share.min():.1%} at the worst accuracy tried",
         "all group compositions: no sampling",
-        _verdict([alive["smallest"].min() > 0, dead["smallest"].min() > 0]),
+        verdict([alive["smallest"].min() > 0, dead["smallest"].min() > 0]),
     )
 
 
@@ -119,7 +90,7 @@ def theorem(tables: Tables) -> Finding | None:
     grid = tables.get("two_step_map")
     if grid is not None:
         text += f"; its first iteration gains less on {(grid['gain'] < 0).mean():.0%} of all starting points"
-    return Finding(text, "exact", _verdict(parts))
+    return Finding(text, "exact", verdict(parts))
 
 
 def _lead(curves: pd.DataFrame, column: str) -> pd.Series:
@@ -148,9 +119,9 @@ def acceleration(tables: Tables) -> Finding | None:
         effects.append((low if missed == 0 else np.nan, high))  # SPO not there: the ratio is no lower bound
     if not parts:
         return None
-    return _by_intervals(
-        "updates to half success, GRPO over SPO: " + _pooled(parts),
-        "95 % t of the log ratio over seeds: " + _pooled(intervals),
+    return by_intervals(
+        "updates to half success, GRPO over SPO: " + pooled(parts),
+        "95 % t of the log ratio over seeds: " + pooled(intervals),
         effects,
         null=1.0,
     )
@@ -185,7 +156,7 @@ def all_negative_helps(tables: Tables) -> Finding | None:
         f"updates to half success, GRPO over SPO, when at least half of the groups start all-negative: exact "
         f"{gain.min():.2f} to {gain.max():.0f}, sampled {min(ratios):.2f} to {max(ratios):.0f}",
         f"slowest SPO seed before fastest GRPO seed in {sum(passed)} of {len(passed)} settings, {n} seeds each",
-        _verdict(passed),
+        verdict(passed),
     )
 
 
@@ -208,9 +179,9 @@ def early_gain(tables: Tables) -> Finding | None:
         effects.append((low if first.mean() > 0 else -np.inf, high))
     if not parts:
         return None
-    return _by_intervals(
-        "mean lead of SPO in success, first two thirds then last third: " + _pooled(parts),
-        "95 % t of the difference over seeds: " + _pooled(intervals),
+    return by_intervals(
+        "mean lead of SPO in success, first two thirds then last third: " + pooled(parts),
+        "95 % t of the difference over seeds: " + pooled(intervals),
         effects,
     )
 
@@ -233,9 +204,9 @@ def entropy_falls(tables: Tables) -> Finding | None:
         effects.append((-high, -low))
     if not parts:
         return None
-    return _by_intervals(
-        "entropy per token over the run, SPO minus GRPO (nats): " + _pooled(parts),
-        "95 % t over seeds: " + _pooled(intervals),
+    return by_intervals(
+        "entropy per token over the run, SPO minus GRPO (nats): " + pooled(parts),
+        "95 % t over seeds: " + pooled(intervals),
         effects,
     )
 
@@ -255,38 +226,12 @@ def limits(tables: Tables) -> Finding | None:
         f"largest |advantage| {stuck['largest'].max():g} where all fail at the same step; such groups are "
         f"{share[0]:.0%} of all-negative ones at step accuracy {q[0]:g} and {share[middle]:.1%} at {q[middle]:g}",
         "all group compositions: no sampling; judge noise not tested",
-        _verdict([stuck["largest"].max() == 0, bool(share[0] > share[middle])]),
-    )
-
-
-def final_lead(tables: Tables) -> Finding | None:
-    """Claim 7: success at the end of training, SPO minus GRPO, paired by seed."""
-    curves = tables.get("curves")
-    if curves is None or not _both(curves):
-        return None
-    parts, intervals, effects = [], [], []
-    for experiment, one in curves[curves["source"] == "network"].groupby("experiment"):
-        final = {
-            key: smooth(run.sort_values("step")["success"].to_numpy(), 11)[-1]
-            for key, run in one.groupby(["rule", "seed"])
-        }
-        series = pd.Series(final).unstack(0)
-        if not {"grpo", "spo"} <= set(series):
-            continue
-        mean, low, high = mean_interval(series["spo"] - series["grpo"])
-        parts.append(f"{experiment} {mean:+.3f}")
-        intervals.append(f"{experiment} [{low:+.3f}, {high:+.3f}]")
-        effects.append((low, high))
-    if not parts:
-        return None
-    return _by_intervals(
-        "success at the end of training, SPO minus GRPO: " + _pooled(parts),
-        "95 % t over seeds: " + _pooled(intervals),
-        effects,
+        verdict([stuck["largest"].max() == 0, bool(share[0] > share[middle])]),
     )
 
 
 CHAIN, NET = "Exact chain", "Tiny transformer on chained arithmetic"
+SUITES = "Tiny transformers on ten suites of problems"
 CLAIMS = (
     Claim(
         "1. GRPO makes no update from an all-negative group.",
@@ -326,15 +271,16 @@ CLAIMS = (
     Claim(
         "6. Offline: training on judged all-negative groups alone improves the base model.",
         "Table 1",
-        "none",
-        "training on stored rollouts is not part of this version",
+        f"{SUITES}: a stored set of the start's rollouts",
+        suite_claims.offline_improves,
+        "suites",
     ),
     Claim(
         "7. Online: SPO beats GRPO on average over the suites, not on every one.",
         "Table 2",
-        f"{NET}: success at the end of training; one task, its horizons and optimizers stand for the suites",
-        final_lead,
-        "training",
+        f"{SUITES}: success at the end of training",
+        suite_claims.suites_lead,
+        "suites",
     ),
     Claim(
         "8. The gain sits in early and middle training, where all-negative groups are common.",
@@ -346,32 +292,37 @@ CLAIMS = (
     Claim(
         "9. It holds across sizes and for base and distilled models; gains shrink with size.",
         "Table 2",
-        "none",
-        "one model size and one kind of start in this version",
+        f"{SUITES}: three sizes, two starts",
+        suite_claims.across_sizes,
+        "suites",
     ),
     Claim(
         "10. A weaker judge costs little.",
         "Tables 2 and 3",
-        "none",
-        "the judge of this version is exact",
+        f"{SUITES}: exact judge with seeded misses and false alarms",
+        suite_claims.weaker_judges,
+        "judges",
     ),
     Claim(
         "11. A majority vote of judgments helps and steadies runs.",
         "Table 4",
-        "none",
-        "the judge of this version is exact, votes would all agree",
+        f"{SUITES}: five noisy judgments against one",
+        suite_claims.votes_help,
+        "judges",
     ),
     Claim(
         "12. The judge need not produce correct answers itself.",
         "Remark 3.2, Table 5",
-        "none",
-        "the judge of this version is exact: it could solve the questions",
+        f"{NET}: a small transformer trained on labelled traces is the judge",
+        suite_claims.judge_need_not_solve,
+        "judges",
     ),
     Claim(
         "13. beta and gamma stabilize training against judge noise.",
         "Tables 2 and 3",
-        "none",
-        "the judge of this version is exact",
+        f"{SUITES}: several beta and gamma, exact and noisy judge, prefix credit",
+        suite_claims.colouring_steadies,
+        "judges",
     ),
     Claim(
         "14. Entropy falls faster under SPO.",
@@ -383,8 +334,9 @@ CLAIMS = (
     Claim(
         "15. pass@16 improves.",
         "Table 5",
-        "none",
-        "pass@k is not evaluated in this version",
+        f"{SUITES}: unbiased pass@16",
+        suite_claims.pass_at_16,
+        "pass_at_k",
     ),
     Claim(
         "16. The judge costs about 10 % of wall clock while on and 2.5 % overall.",

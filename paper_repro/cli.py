@@ -116,7 +116,7 @@ class Reproduce:
     quick: bool = False
     """Short runs with few seeds: under three minutes, to see that everything works."""
     only: tuple[str, ...] = ()
-    """Run these experiments only: network, colouring, all_negative, expected_advantage, escape, two_step,
+    """Run these experiments only: network, suites, colouring, all_negative, expected_advantage, escape, two_step,
     statements, literature."""
     out: Path = Path("out")
     """Where everything is written."""

@@ -318,8 +318,15 @@ def _literature(quick: bool) -> list[Job]:
     ]
 
 
+def _suites(quick: bool) -> list[Job]:
+    from paper_repro import suite_runs
+
+    return suite_runs.jobs(quick)
+
+
 EXPERIMENTS = (
     Experiment("network", "Does the exact theory predict a transformer that is really trained?", _network),
+    Experiment("suites", "Does it carry over to suites, sizes, starts, imperfect judges, stored rollouts?", _suites),
     Experiment("colouring", "What reward does an incorrect response get?", _colouring),
     Experiment("all_negative", "How often does a group have no correct response?", _all_negative),
     Experiment("expected_advantage", "Which responses does each rule reinforce?", _expected_advantage),

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from figures import all_negative, colouring, escape, expected_advantage, groups, style, training, two_step
 from figures import literature as literature_figures
 from figures import statements as statement_figures
+from figures import suites as suite_figures
 from paper_repro import comparison
 from paper_repro.claims import judge_claims
 from paper_repro.experiments import BETA, EXPERIMENTS, GAMMA, choose
@@ -66,7 +67,8 @@ def prepare(out: Path) -> Path:
 
 def check_warm_starts(jobs: Sequence[Job]) -> None:
     """Refuse a corrupt cached checkpoint (`InputError`) before any job starts; a missing one is made later."""
-    configs = {job.arguments["spec"].config("grpo", job.arguments["seed"]) for job in jobs if "spec" in job.arguments}
+    configs = {job.arguments["spec"].config("grpo", job.arguments["seed"]) for job in jobs if "seed" in job.arguments}
+    configs |= {job.arguments["run"].config() for job in jobs if "run" in job.arguments}
     paths = {Path(config.cache_dir) / f"{config.warm_start().key}.pt" for config in configs}
     for path in sorted(p for p in paths if p.exists()):
         from toy_llm.storage import load
@@ -157,6 +159,13 @@ def draw_figures(tables: Tables) -> dict[str, Figure]:
         "all_negative": (all_negative.draw, ("all_negative",), {}),
         "colouring": (colouring.draw, ("colouring",), {}),
     }
+    if "suites" in tables:
+        from toy_llm.suites import TRAINED
+
+        known = {"trained": TRAINED}
+        makers["suites"] = (suite_figures.draw, ("suites",), known | {"offline": tables.get("suite_offline")})
+        makers["pass_at_k"] = (suite_figures.draw_pass, ("suites",), known)
+        makers["judges"] = (suite_figures.draw_judges, ("suite_judges", "suite_colours", "weak_judge"), known)
     tables = tables | _trained(tables.pop("curves", None))
     from paper_repro.literature import LITERATURE
     from paper_repro.statements import PICTURES

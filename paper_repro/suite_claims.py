@@ -1,0 +1,195 @@
+"""The claims that are judged on the ten suites; each function takes the tables and returns a finding."""
+
+import pandas as pd
+
+from paper_repro.findings import Finding, Tables, by_intervals, pooled, verdict
+from paper_repro.measures import mean_interval
+from toy_llm.suites import TRAINED
+
+RUN_LABELS = ("size", "start", "rule", "seed", "beta", "gamma", "miss", "false_alarm", "votes", "mode", "train_on")
+
+
+def _ends(table: pd.DataFrame, metric: str = "success", k: int | None = None) -> pd.DataFrame:
+    """Mean over the trained suites of a metric at the end of every run, column ``value``; one row per run."""
+    rows = table[(table["metric"] == metric) & table["suite"].isin(TRAINED)]
+    rows = rows if k is None else rows[rows["k"] == k]
+    labels = [c for c in RUN_LABELS if c in rows]
+    return rows.groupby(labels, dropna=False)["value"].mean().reset_index()
+
+
+def _gaps(ends: pd.DataFrame, by: list[str], minus: str, column: str = "rule") -> dict[tuple, pd.Series]:
+    """``value`` minus that where ``column`` is ``minus``, paired by seed, for every other run."""
+    base = ends[ends[column] == minus].set_index([*by, "seed"])["value"]
+    others = ends[ends[column] != minus]
+    return {
+        key: (one.set_index([*by, "seed"])["value"] - base).dropna()
+        for key, one in others.groupby([*by, column], sort=False)
+    }
+
+
+def _summed_up(gaps: dict[str, pd.Series]) -> tuple[str, str, list[tuple[float, float]]]:
+    """Means and intervals of differences, in words, and the intervals."""
+    found = {name: mean_interval(values) for name, values in gaps.items() if len(values)}
+    means = pooled([f"{name} {mean:+.3f}" for name, (mean, _, _) in found.items()])
+    intervals = pooled([f"{name} [{low:+.3f}, {high:+.3f}]" for name, (_, low, high) in found.items()])
+    return means, "95 % t over seeds: " + intervals, [(low, high) for _, low, high in found.values()]
+
+
+def offline_improves(tables: Tables) -> Finding | None:
+    """Claim 6: success after training on stored all-negative groups alone, minus the start's."""
+    runs, suites = tables.get("suite_offline"), tables.get("suites")
+    if runs is None or suites is None:
+        return None
+    start = _ends(suites)
+    start = start[(start["rule"] == "none") & (start["size"] == runs["size"].iloc[0]) & (start["start"] == "base")]
+    ends = _ends(runs)
+    gaps = {
+        f"{rule} on {str(groups).replace('_', '-')} groups": one["value"] - start["value"].iloc[0]
+        for (rule, groups), one in ends.groupby(["rule", "train_on"])
+    }
+    means, intervals, _ = _summed_up(gaps)
+    tested = [mean_interval(v)[1:] for name, v in gaps.items() if name.endswith("all-negative groups")]
+    return by_intervals(
+        f"mean success of the trained suites, after minus before ({start['value'].iloc[0]:.3f}): {means}",
+        intervals,
+        tested,
+    )
+
+
+def suites_lead(tables: Tables) -> Finding | None:
+    """Claim 7 on the ten suites: success at the end, SPO minus GRPO, mean over suites; the paper's rule decides."""
+    suites = tables.get("suites")
+    if suites is None:
+        return None
+    gaps = _gaps(_ends(suites[suites["rule"] != "none"]), ["size", "start"], "grpo")
+    shown = {f"{rule} {size} {start}": v for (size, start, rule), v in gaps.items() if size == _middle(suites)}
+    means, intervals, _ = _summed_up(shown)
+    tested = [mean_interval(v)[1:] for name, v in shown.items() if name.startswith("spo ")]
+    one = suites[(suites["metric"] == "success") & (suites["size"] == _middle(suites)) & (suites["start"] == "base")]
+    wide = one.groupby(["suite", "rule"])["value"].mean().unstack()
+    ahead = int((wide["spo"] > wide["grpo"]).sum())
+    return by_intervals(
+        f"mean success of the trained suites at the end, minus GRPO's: {means}; from the base start SPO is ahead on "
+        f"{ahead} of {len(wide)} suites",
+        intervals,
+        tested,
+    )
+
+
+def _middle(suites: pd.DataFrame) -> str:
+    return "medium" if "medium" in set(suites["size"]) else str(suites["size"].iloc[0])
+
+
+def across_sizes(tables: Tables) -> Finding | None:
+    """Claim 9: SPO minus GRPO for every size and start, and whether it shrinks with size."""
+    suites = tables.get("suites")
+    if suites is None or suites["size"].nunique() < 2:
+        return None
+    gaps = _gaps(_ends(suites[suites["rule"] != "none"]), ["size", "start"], "grpo")
+    found = {f"{size} {start}": v for (size, start, rule), v in gaps.items() if rule == "spo"}
+    means, intervals, effects = _summed_up(found)
+    return by_intervals(f"mean success of the trained suites at the end, SPO minus GRPO: {means}", intervals, effects)
+
+
+def weaker_judges(tables: Tables) -> Finding | None:
+    """Claim 10: success with a noisy judge minus success with the exact one, paired by seed."""
+    judges = tables.get("suite_judges")
+    if judges is None:
+        return None
+    gaps = {
+        f"{rule}, misses {miss:.0%} and alarms {alarm:.0%}": v
+        for (rule, miss, alarm), v in _against_exact(judges[judges["votes"] == 1]).items()
+    }
+    exact = _ends(judges[judges["miss"] == 0]).groupby("rule")["value"].mean()
+    means, intervals, effects = _summed_up(gaps)
+    cost = [low > -0.2 * exact[name.split(",")[0]] for name, (low, _) in zip(gaps, effects, strict=True)]
+    return Finding(
+        f"mean success of the trained suites at the end, minus that with the exact judge "
+        f"({pooled([f'{r} {v:.3f}' for r, v in exact.items()])}): {means}; costs little: loses less than a fifth",
+        intervals,
+        verdict(cost),
+    )
+
+
+def _against_exact(judges: pd.DataFrame) -> dict[tuple, pd.Series]:
+    ends = _ends(judges)
+    exact = ends[ends["miss"] == 0].set_index(["rule", "seed"])["value"]
+    noisy = ends[ends["miss"] > 0]
+    return {
+        key: (one.set_index(["rule", "seed"])["value"] - exact).dropna()
+        for key, one in noisy.groupby(["rule", "miss", "false_alarm"])
+    }
+
+
+def votes_help(tables: Tables) -> Finding | None:
+    """Claim 11: success with a majority of five noisy judgments minus success with one."""
+    judges = tables.get("suite_judges")
+    if judges is None:
+        return None
+    ends = _ends(judges[judges["miss"] == judges["miss"].max()])
+    gaps = {rule: v for (rule, _), v in _gaps(ends, ["rule"], 1, "votes").items()}  # type: ignore[arg-type]
+    spread = ends.groupby(["votes"])["value"].std()
+    means, intervals, effects = _summed_up(gaps)
+    return by_intervals(
+        f"mean success of the trained suites at the end, five votes minus one: {means}; spread over seeds and rules "
+        f"{pooled([f'{v:.3f} with {n}' for n, v in spread.items()])}",
+        intervals,
+        effects,
+    )
+
+
+def judge_need_not_solve(tables: Tables) -> Finding | None:
+    """Claim 12: solving rates of a learned judge, of its twin that was trained to solve, and of its student."""
+    weak = tables.get("weak_judge")
+    if weak is None:
+        return None
+    by = weak.set_index("who")
+    trained, start = by.loc["student trained"], by.loc["student at start"]
+    passed = [trained["low"] > by.loc[who, "high"] for who in ("judge", "judge's twin", "student at start")]
+    return Finding(
+        f"solves: {pooled([f'{who} {rate:.1%}' for who, rate in by['success'].items()])}; "
+        f"the judge is right on {start['judge_accuracy']:.0%} of steps",
+        pooled([f"{who} [{row['low']:.3f}, {row['high']:.3f}]" for who, row in by.iterrows()])
+        + f" (95 % bootstrap, {int(weak['seeds'].max())} seeds)",
+        verdict([bool(p) for p in passed]),
+    )
+
+
+def colouring_steadies(tables: Tables) -> Finding | None:
+    """Claim 13: what a noisy judge costs, by beta and gamma: a choice steadies if it loses less than another."""
+    colours = tables.get("suite_colours")
+    if colours is None:
+        return None
+    ends = _ends(colours)
+    exact = ends[ends["miss"] == 0].set_index(["beta", "gamma", "seed"])["value"]
+    noisy = ends[ends["miss"] > 0].set_index(["beta", "gamma", "seed"])["value"]
+    lost = (exact - noisy).dropna()
+    pairs = {f"beta {b:g}, gamma {g:g}": one.droplevel([0, 1]) for (b, g), one in lost.groupby(["beta", "gamma"])}
+    means = {name: one.mean() for name, one in pairs.items()}
+    best, worst = min(means, key=lambda n: means[n]), max(means, key=lambda n: means[n])
+    _, low, high = mean_interval(pairs[worst] - pairs[best])
+    return by_intervals(
+        "mean success lost to the noisy judge: " + pooled([f"{name}: {v:+.3f}" for name, v in means.items()]),
+        f"largest minus smallest loss, 95 % t over seeds (chosen among {len(means)}, so not corrected): "
+        f"[{low:+.3f}, {high:+.3f}]",
+        [(low, high)],
+    )
+
+
+def pass_at_16(tables: Tables) -> Finding | None:
+    """Claim 15: pass@16 at the end, SPO minus GRPO, and minus the start's."""
+    suites = tables.get("suites")
+    if suites is None or 16 not in set(suites["k"].dropna()):
+        return None
+    ends = _ends(suites[suites["size"] == _middle(suites)], "pass@k", 16)
+    gaps = _gaps(ends[ends["rule"] != "none"], ["size", "start"], "grpo")
+    shown = {f"{rule} {start}": v for (_, start, rule), v in gaps.items()}
+    means, intervals, _ = _summed_up(shown)
+    tested = [mean_interval(v)[1:] for name, v in shown.items() if name.startswith("spo ")]
+    before = ends[ends["rule"] == "none"].set_index("start")["value"]
+    return by_intervals(
+        f"pass@16, mean of the trained suites, minus GRPO's: {means}; before training "
+        f"{pooled([f'{s} {v:.3f}' for s, v in before.items()])}",
+        intervals,
+        tested,
+    )
