@@ -6,8 +6,8 @@ The same network size (2 layers, width 64, 4 heads), the same chained arithmetic
 64 questions x 8 responses, AdamW, no KL penalty, no dropout, float32, temperature 1. An update is everything from
 new questions to changed weights: sampling, judging, advantages, loss, gradient and optimizer. TRL trains as its users
 do, with `GRPOTrainer.train`, a GPT-2 of that size, one tokenizer token per character, and exactly H new tokens; its
-completions are judged by the same judge. After each of its updates comes one of ours, so both see the same machine.
-TRL's time is from one end of a step to the next, without ours. `measure` is what our trainer logs, so it counts.
+completions are judged by the same judge. Ours is `toy_llm.train.updates` with its default logging. The two take turns,
+so both see the same machine; TRL's time is from the end of our update to the end of its own.
 """
 
 import argparse
@@ -19,42 +19,28 @@ import warnings
 import numpy as np
 import torch
 
-from spo_theory.rules import rule
+from toy_llm.config import TrainConfig
 from toy_llm.judge import judge
 from toy_llm.model import Transformer, TransformerPolicy
-from toy_llm.rollout import collect, measure
 from toy_llm.task import ChainTask
-from toy_llm.train import policy_loss
+from toy_llm.train import updates
 
 QUESTIONS, GROUP, HORIZON, WIDTH, LAYERS, HEADS = 64, 8, 6, 64, 2, 4
 WARM_UP = 3
 
 
-class Ours:
-    """Our trainer's update; calling it makes one and returns its seconds."""
-
-    def __init__(self):
-        torch.manual_seed(0)
-        self.task, self.rule = ChainTask(HORIZON), rule("spo", group_size=GROUP)
-        model = Transformer(self.task.vocabulary, self.task.prompt_length + HORIZON, LAYERS, WIDTH, HEADS)
-        self.policy, self.done = TransformerPolicy(model, self.task), 0
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-        self.success = []
-
-    def __call__(self):
-        began = time.perf_counter()
-        batch = collect(self.policy, self.task, self.rule, QUESTIONS, "bench", 0, self.done)
-        log_p = self.policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
-        loss = policy_loss(log_p, batch.rollout.log_probs, batch.token_advantages, 0.2, 0.2, mask=batch.mask)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        self.success.append(measure(batch)["success"])
-        self.done += 1
-        return time.perf_counter() - began
+def our_updates():
+    """Our trainer with its default logging, from an untrained network: one whole update for each ``next``."""
+    torch.manual_seed(0)
+    config = TrainConfig(
+        horizon=HORIZON, questions=QUESTIONS, group_size=GROUP, optimizer="adamw", learning_rate=1e-4, updates=10**6
+    )
+    task = config.task()
+    model = Transformer(task.vocabulary, task.prompt_length + HORIZON, LAYERS, WIDTH, HEADS)
+    return updates(config, TransformerPolicy(model, task), model)
 
 
-def trl_trainer(updates, after_update, folder):
+def trl_trainer(count, after_update, folder):
     """A GRPOTrainer that calls ``after_update`` when it has made one."""
     import datasets
     import trl
@@ -68,7 +54,7 @@ def trl_trainer(updates, after_update, folder):
         tokenizer_object=core, pad_token="[PAD]", eos_token="[END]", padding_side="left"
     )
     task = ChainTask(HORIZON)
-    prompts, answers = task.questions("bench", 0, 0, QUESTIONS * (updates + 1))
+    prompts, answers = task.questions("bench", 0, 0, QUESTIONS * (count + 1))
     texts = ["".join(map(str, row[:-1])) + "=" for row in prompts.tolist()]
     truth = dict(zip(texts, answers, strict=True))
 
@@ -84,7 +70,7 @@ def trl_trainer(updates, after_update, folder):
     # no early end (min_new_tokens), and no padding of prompts: TRL does no more work than ours
     config = trl.GRPOConfig(
         output_dir=folder, use_cpu=True, bf16=False, report_to=[], disable_tqdm=True, save_strategy="no",
-        logging_strategy="no", max_steps=updates, per_device_train_batch_size=QUESTIONS * GROUP,
+        logging_strategy="no", max_steps=count, per_device_train_batch_size=QUESTIONS * GROUP,
         num_generations=GROUP, max_completion_length=HORIZON, generation_kwargs={"min_new_tokens": HORIZON},
         beta=0.0, temperature=1.0, gradient_checkpointing=False, learning_rate=1e-4, shuffle_dataset=False,
     )  # fmt: skip
@@ -112,12 +98,14 @@ def main():
     os.environ["HF_HUB_OFFLINE"] = "1"
     warnings.simplefilter("ignore")
     torch.set_num_threads(options.threads)
-    ours, times, mark = Ours(), {"ours": [], "TRL": []}, [0.0]
+    ours, times, mark = our_updates(), {"ours": [], "TRL": []}, [0.0]
 
     def after_update():
         times["TRL"].append(time.perf_counter() - mark[0])
-        times["ours"].append(ours())
+        began = time.perf_counter()
+        next(ours)
         mark[0] = time.perf_counter()
+        times["ours"].append(mark[0] - began)
 
     with tempfile.TemporaryDirectory() as folder:
         trainer = trl_trainer(WARM_UP + options.updates, after_update, folder)

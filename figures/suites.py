@@ -12,7 +12,7 @@ from scipy.stats import t as student
 
 from figures import style
 
-LABELS = ["size", "start", "rule", "seed", "miss", "false_alarm", "votes", "train_on", "mode"]
+LABELS = ["size", "start", "rule", "seed", "miss", "false_alarm", "votes", "train_on", "mode", "optimizer"]
 START: dict[str, Any] = {"color": "0.45", "marker": "D"}
 SIZES = ("small", "medium", "large")
 
@@ -34,6 +34,10 @@ def _point(ax: Axes, x: float, values: pd.Series, color: str, marker: str = "o",
     x_bar, y_bar = (bar, None) if across else (None, bar)
     centre = (mean, x) if across else (x, mean)
     ax.errorbar(*centre, xerr=x_bar, yerr=y_bar, fmt=marker, color=color, markersize=5, capsize=2.5, zorder=3)
+
+
+def _middle(table: pd.DataFrame) -> str:
+    return "medium" if "medium" in set(table["size"]) else str(table["size"].iloc[0])
 
 
 def _note(table: pd.DataFrame) -> str:
@@ -58,8 +62,9 @@ def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | No
     panels = 2 if offline is None else 3
     figure = Figure(figsize=(3.2 + 2.9 * (panels - 1), 4.6), layout="constrained")
     axes = figure.subplots(1, panels, width_ratios=[1.25, 1, 0.9][:panels])
-    size = "medium" if "medium" in set(table["size"]) else table["size"].iloc[0]
-    one = success(table[(table["size"] == size) & (table["start"] == "base")])
+    size = _middle(table)
+    usual = table[table["optimizer"] == "adamw"]
+    one = success(usual[(usual["size"] == size) & (usual["start"] == "base")])
     suites = list(dict.fromkeys(one["suite"]))
     rules = [r for r in style.rules_of(one) if r != "none"]
     for i, suite in enumerate(suites):
@@ -73,17 +78,18 @@ def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | No
     axes[0].set(xlabel="success", xlim=(-0.02, None))
     style.panel_letter(axes[0], "a", f"by suite, {size} base network")
 
-    mean = success(table, trained).groupby(["size", "start", "rule", "seed"])["value"].mean()
-    sizes = [s for s in SIZES if s in set(table["size"])]
+    mean = success(table, trained).groupby(["optimizer", "size", "start", "rule", "seed"])["value"].mean()
+    places = [("adamw", s) for s in SIZES if s in set(table["size"])]
+    places += [(o, s) for o, s in dict.fromkeys(zip(table["optimizer"], table["size"], strict=True)) if o != "adamw"]
     for start, shift, mark in (("base", -0.12, "o"), ("distilled", 0.12, "s")):
-        for i, s in enumerate(sizes):
+        for i, (optimizer, s) in enumerate(places):
             for r in rules[1:]:
-                if (s, start, r) in mean.index and (s, start, "grpo") in mean.index:
-                    lead = mean[s, start, r] - mean[s, start, "grpo"]
+                if (optimizer, s, start, r) in mean.index and (optimizer, s, start, "grpo") in mean.index:
+                    lead = mean[optimizer, s, start, r] - mean[optimizer, s, start, "grpo"]
                     off = shift + 0.08 * (r != "spo")
                     _point(axes[1], i + off, lead, color=style.colour(r), marker=mark)
     axes[1].axhline(0, color="0.4", linewidth=0.8)
-    axes[1].set_xticks(range(len(sizes)), sizes)
+    axes[1].set_xticks(range(len(places)), [s if o == "adamw" else f"{s},\n{o.upper()}" for o, s in places])
     axes[1].set(xlabel="size of the network", ylabel="mean success of the trained suites, minus GRPO's")
     marks = [
         Line2D([], [], color="0.4", marker=m, linestyle="", label=f"{k} start")
@@ -98,7 +104,7 @@ def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | No
         kinds = list(dict.fromkeys(zip(offline["train_on"], offline["rule"], strict=True)))
         for i, (groups, r) in enumerate(kinds):
             _point(axes[2], i, stored[groups, r], color=style.colour(r))
-        before = float(mean[size, "base", "none"].mean())
+        before = float(mean["adamw", size, "base", "none"].mean())
         axes[2].axhline(before, color=START["color"], linestyle="--", linewidth=1)
         axes[2].annotate("start", (len(kinds) - 0.6, before), xytext=(0, 3), textcoords="offset points", fontsize=8)
         axes[2].set_xticks(range(len(kinds)), [names[g] for g, _ in kinds], fontsize=7)
@@ -115,8 +121,9 @@ def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | No
 def draw_pass(table: pd.DataFrame, trained: Sequence[str]) -> Figure:
     """pass@k against k, mean over the trained suites, base and distilled start side by side."""
     style.need(table, [*LABELS, "suite", "metric", "k", "value"], "the pass@k figure")
-    size = "medium" if "medium" in set(table["size"]) else table["size"].iloc[0]
-    rows = table[(table["metric"] == "pass@k") & (table["size"] == size) & table["suite"].isin(trained)]
+    size = _middle(table)
+    usual = table[(table["size"] == size) & (table["optimizer"] == "adamw")]
+    rows = usual[(usual["metric"] == "pass@k") & usual["suite"].isin(trained)]
     starts = [s for s in ("base", "distilled") if s in set(rows["start"])]
     figure = Figure(figsize=(1.2 + 3.2 * len(starts), 3.6), layout="constrained")
     axes = figure.subplots(1, len(starts), sharey=True, squeeze=False)[0]

@@ -260,7 +260,7 @@ def train(options: Any) -> None:
     except KeyboardInterrupt:
         print(f"spo: stopped{_how_to_continue(config)}", file=sys.stderr)
         raise
-    names = ["success", "success_exact", "all_negative", "mixed", "grad_norm", "kl", "entropy", "response_length"]
+    names = ["success", "success_exact", "all_negative", "mixed", "grad_norm", "entropy", "response_length"]
     mean = table.groupby("step", as_index=False)[names].mean()
     shown = sorted({round(i * (len(mean) - 1) / 10) for i in range(11)})
     print(mean.iloc[shown].to_string(index=False, float_format="{:.4f}".format))

@@ -18,7 +18,7 @@ TITLES = {
     "groups": "All-negative groups and gradient size over training",
     "suites": "Ten suites of problems, three sizes, two starts",
     "pass_at_k": "pass@k before and after training",
-    "judges": "Imperfect judges",
+    "imperfect_judges": "Imperfect judges",
     "premises": "Where a premise of the theory is broken on purpose",
     "escape": "Updates to half success as questions get longer",
     "two_step": "The paper's two-step model",
@@ -226,16 +226,16 @@ def caption(name: str, tables: Tables) -> str:
     texts = {
         "suites": (
             "Measured, no theory: networks of three sizes, warm-started on all eight suites to train on, then trained "
-            "on their mixture with AdamW, the same number of updates for every rule. A base start has learnt from "
-            "imperfect traces, a distilled one from what the large base network wrote. (a) Success on every suite. "
-            "(b) What the rules gain over GRPO with the same seed. (c) Training on one stored set of the base start's "
-            "rollouts instead of fresh ones, on all-negative groups alone or on the others alone."
+            "on their mixture, the same number of updates for every rule, with AdamW unless SGD is said. A base start "
+            "has learnt from imperfect traces, a distilled one from what the large base network wrote. (a) Success on "
+            "every suite. (b) What the rules gain over GRPO with the same seed. (c) Training on one stored set of the "
+            "base start's rollouts instead of fresh ones, on all-negative groups alone or on the others alone."
         ),
         "pass_at_k": (
             "Measured: the probability that at least one of k sampled responses is correct, same runs as the figure "
             "before. Where a rule lifts pass@1 and not pass@32, it makes likelier what the start could already do."
         ),
-        "judges": (
+        "imperfect_judges": (
             "Measured. (a) Training with exact judges that miss wrong steps and call right ones wrong at the given "
             "rates, and with the majority of five such judgments. (b) What the noise costs under several colourings. "
             "(c) A judge that is itself a small network, trained on labelled traces: it solves nothing, nor does its "

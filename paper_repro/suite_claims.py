@@ -6,7 +6,21 @@ from paper_repro.findings import Finding, Tables, by_intervals, pooled, verdict
 from paper_repro.measures import mean_interval
 from toy_llm.suites import TRAINED
 
-RUN_LABELS = ("size", "start", "rule", "seed", "beta", "gamma", "miss", "false_alarm", "votes", "mode", "train_on")
+RUN_LABELS = (
+    "size",
+    "start",
+    "rule",
+    "seed",
+    "beta",
+    "gamma",
+    "miss",
+    "false_alarm",
+    "votes",
+    "mode",
+    "train_on",
+    "optimizer",
+    "accuracy",
+)
 
 
 def _ends(table: pd.DataFrame, metric: str = "success", k: int | None = None) -> pd.DataFrame:
@@ -61,16 +75,22 @@ def suites_lead(tables: Tables) -> Finding | None:
     suites = tables.get("suites")
     if suites is None:
         return None
-    gaps = _gaps(_ends(suites[suites["rule"] != "none"]), ["size", "start"], "grpo")
-    shown = {f"{rule} {size} {start}": v for (size, start, rule), v in gaps.items() if size == _middle(suites)}
+    gaps = _gaps(_ends(suites[suites["rule"] != "none"]), ["size", "start", "optimizer"], "grpo")
+    shown = {
+        f"{rule} {size} {start} {optimizer}": v
+        for (size, start, optimizer, rule), v in gaps.items()
+        if size == _middle(suites)
+    }
     means, intervals, _ = _summed_up(shown)
     tested = [mean_interval(v)[1:] for name, v in shown.items() if name.startswith("spo ")]
     one = suites[(suites["metric"] == "success") & (suites["size"] == _middle(suites)) & (suites["start"] == "base")]
-    wide = one.groupby(["suite", "rule"])["value"].mean().unstack()
-    ahead = int((wide["spo"] > wide["grpo"]).sum())
+    ahead = []
+    for optimizer, rows in one[one["rule"] != "none"].groupby("optimizer"):
+        wide = rows.groupby(["suite", "rule"])["value"].mean().unstack()
+        ahead.append(f"{(wide['spo'] > wide['grpo']).sum()} of {len(wide)} suites with {optimizer}")
     return by_intervals(
         f"mean success of the trained suites at the end, minus GRPO's: {means}; from the base start SPO is ahead on "
-        f"{ahead} of {len(wide)} suites",
+        f"{' and '.join(ahead)}",
         intervals,
         tested,
     )
@@ -85,8 +105,8 @@ def across_sizes(tables: Tables) -> Finding | None:
     suites = tables.get("suites")
     if suites is None or suites["size"].nunique() < 2:
         return None
-    gaps = _gaps(_ends(suites[suites["rule"] != "none"]), ["size", "start"], "grpo")
-    found = {f"{size} {start}": v for (size, start, rule), v in gaps.items() if rule == "spo"}
+    gaps = _gaps(_ends(suites[suites["rule"] != "none"]), ["size", "start", "optimizer"], "grpo")
+    found = {f"{size} {start} {opt}": v for (size, start, opt, rule), v in gaps.items() if rule == "spo"}
     means, intervals, effects = _summed_up(found)
     return by_intervals(f"mean success of the trained suites at the end, SPO minus GRPO: {means}", intervals, effects)
 
@@ -182,8 +202,8 @@ def pass_at_16(tables: Tables) -> Finding | None:
     if suites is None or 16 not in set(suites["k"].dropna()):
         return None
     ends = _ends(suites[suites["size"] == _middle(suites)], "pass@k", 16)
-    gaps = _gaps(ends[ends["rule"] != "none"], ["size", "start"], "grpo")
-    shown = {f"{rule} {start}": v for (_, start, rule), v in gaps.items()}
+    gaps = _gaps(ends[ends["rule"] != "none"], ["size", "start", "optimizer"], "grpo")
+    shown = {f"{rule} {start} {optimizer}": v for (_, start, optimizer, rule), v in gaps.items()}
     means, intervals, _ = _summed_up(shown)
     tested = [mean_interval(v)[1:] for name, v in shown.items() if name.startswith("spo ")]
     before = ends[ends["rule"] == "none"].set_index("start")["value"]

@@ -23,6 +23,8 @@ CURVE = ("step", "success", "success_exact", "all_negative", "zero_advantage", "
 METRICS = ("success", "pass@k", "all_negative", "response_length", "ended")
 ACCURACY = {"base": 0.4, "distilled": 0.7}
 """Step accuracy of the traces: a base start hardly ever solves a problem, a distilled one sometimes."""
+RATES = {"adamw": 3e-4, "sgd": 0.03}
+"""Learning rates, the same for every rule."""
 SIZES = ("small", "medium", "large")
 
 
@@ -30,7 +32,7 @@ SIZES = ("small", "medium", "large")
 class Run:
     """One training run on the mixture of the eight suites to train on; fields as in `TrainConfig`.
 
-    rule: "none" for the start alone. beta, gamma: None for the paper's.
+    rule: "none" for the start alone. beta, gamma: None for the paper's. accuracy: None for `ACCURACY`.
     """
 
     rule: str
@@ -44,6 +46,8 @@ class Run:
     votes: int = 1
     mode: str = "online"
     train_on: str = "all"
+    optimizer: str = "adamw"
+    accuracy: float | None = None
     updates: int = 50
     start_updates: int | None = None
     questions: int = 64
@@ -56,10 +60,11 @@ class Run:
         return TrainConfig(
             suites=TRAINED,
             rule="grpo" if self.rule == "none" else self.rule,
-            start_accuracy=ACCURACY[self.start],
-            optimizer="adamw",
-            learning_rate=3e-4,
+            start_accuracy=ACCURACY[self.start] if self.accuracy is None else self.accuracy,
+            optimizer=self.optimizer,  # type: ignore[arg-type]
+            learning_rate=RATES[self.optimizer],
             noise_every=0,
+            kl_every=0,
             **{name: getattr(self, name) for name in names},
             **(judge if self.miss or self.false_alarm else {}),  # type: ignore[arg-type]
         )
@@ -81,7 +86,7 @@ def suite_run(run: Run) -> pd.DataFrame:
     found = evaluate_suites({n: [TransformerPolicy(policy.model, s)] for n, s in SUITES.items()}, how)  # type: ignore[attr-defined]
     found = found[found["metric"].isin(METRICS)][["suite", "metric", "k", "value"]]
     labels = {name: value for name, value in asdict(run).items() if name in LABELS}
-    labels |= {name: float("nan") for name in ("beta", "gamma") if labels[name] is None}
+    labels |= {name: float("nan") for name in ("beta", "gamma", "accuracy") if labels[name] is None}
     return pd.concat([curve, found], ignore_index=True).assign(**labels)
 
 
@@ -168,15 +173,20 @@ def jobs(quick: bool) -> list[Job]:
             for r in rules if size == "medium" else rules[:2]:
                 for seed in seeds:
                     found.append(_job(f"suites/{size}-{kind}-{r}-{seed}", "suites", Run(r, seed, size, kind)))
+    for r in rules:
+        for seed in seeds:
+            found.append(_job(f"suites/medium-base-sgd-{r}-{seed}", "suites", Run(r, seed, optimizer="sgd")))
     for r in ("spo", "spo_prefix"):
         for miss, alarm, votes in ((0.0, 0.0, 1), (0.2, 0.1, 1), (0.4, 0.2, 1), (0.4, 0.2, 5)):
             for seed in seeds:
-                run = Run(r, seed, "small", miss=miss, false_alarm=alarm, votes=votes)
+                run = Run(r, seed, "small", miss=miss, false_alarm=alarm, votes=votes, accuracy=0.6)
                 found.append(_job(f"judges/{r}-{miss}-{alarm}-{votes}-{seed}", "suite_judges", run))
     for beta, gamma in ((2.0, 0.5), (10.0, 0.25), (10.0, 0.5), (50.0, 0.5)):
         for miss, alarm in ((0.0, 0.0), (0.4, 0.2)):
             for seed in seeds:
-                run = Run("spo_prefix", seed, "small", beta=beta, gamma=gamma, miss=miss, false_alarm=alarm)
+                run = Run(
+                    "spo_prefix", seed, "small", beta=beta, gamma=gamma, miss=miss, false_alarm=alarm, accuracy=0.6
+                )
                 found.append(_job(f"colours/{beta:g}-{gamma}-{miss}-{seed}", "suite_colours", run))
     for r, groups in (("spo", "all_negative"), ("spo_prefix", "all_negative"), ("grpo", "some_correct")):
         for seed in seeds:

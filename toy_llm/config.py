@@ -123,7 +123,7 @@ class TrainConfig:
         int | None,
         Setting(
             "network",
-            "Gradient steps of the (first course of the) warm start, its own number by default.",
+            "Gradient steps of the warm start, for suites of its first course; its own number by default.",
             optional(whole(1)),
         ),
     ] = None
@@ -248,6 +248,15 @@ class TrainConfig:
         int,
         Setting("optimizer", "Measure the gradient's signal and noise every so many updates, 0 for never.", whole(0)),
     ] = 10
+    kl_every: Annotated[
+        int,
+        Setting(
+            "optimizer",
+            "Measure the divergence from the start every so many updates and at the end, 0 for never; always with a "
+            "penalty on it.",
+            whole(0),
+        ),
+    ] = 10
 
     device: Annotated[str, Setting("run", "Torch device.", described("a device of this machine"))] = "cpu"
     cache_dir: Annotated[
@@ -271,7 +280,8 @@ class TrainConfig:
         if self.suites:
             suites = (*TRAINED, *(name for name in self.suites if name not in TRAINED))
             spec = SuiteStart(self.size, self.start, suites, self.start_accuracy, seed=self.start_seed)
-            return spec if self.start_updates is None else replace(spec, learn=self.start_updates)
+            most = self.start_updates
+            return spec if most is None else replace(spec, learn=most, adapt=min(most, spec.adapt))
         chain = WarmStart(
             self.horizon,
             self.modulus,

@@ -125,7 +125,7 @@ def batch_loss(
     config: TrainConfig,
     policy: Policy,
     batch: Batch,
-    anchor: torch.Tensor,
+    anchor: torch.Tensor | None,
     constant: int,
     rows: torch.Tensor | slice,
 ) -> tuple[torch.Tensor, float]:
@@ -139,7 +139,7 @@ def batch_loss(
         advantages,
         config.clip_low,
         config.clip_high,
-        anchor[rows],
+        None if anchor is None else anchor[rows],
         config.kl_coef,
         mask,
         config.aggregation,
@@ -214,9 +214,11 @@ def updates(
         row: Row = {"step": step, **measure(batch)}
         if not isfinite(row["success_exact"]):  # also after the last update, which no later gradient would check
             raise diverged("policy is not finite", step)
-        anchor = _anchor(reference, batch, config.temperature)
-        row["kl"] = float(k3(batch.rollout.log_probs, anchor).masked_fill(~batch.mask, 0.0).sum(-1).mean())
         last = step == config.updates
+        anchor, row["kl"] = None, np.nan
+        if config.kl_coef > 0 or _is_due(step, config.kl_every) or (last and config.kl_every):
+            anchor = _anchor(reference, batch, config.temperature)
+            row["kl"] = float(k3(batch.rollout.log_probs, anchor).masked_fill(~batch.mask, 0.0).sum(-1).mean())
         if config.checkpoint is not None and (last or _is_due(step, config.checkpoint_every)) and saved_at != step:
             spent = time.perf_counter() - began
             now = State(
@@ -234,7 +236,7 @@ def updates(
         if not last:
             if stored:
                 batch = stored[step % len(stored)]
-                anchor = _anchor(reference, batch, config.temperature)
+                anchor = _anchor(reference, batch, config.temperature) if config.kl_coef > 0 else None
             row["learning_rate"] = config.learning_rate_at(step)
             for group in optimizer.param_groups:
                 group["lr"] = row["learning_rate"]

@@ -8,7 +8,7 @@ from scipy.stats import t as student
 from figures import suites
 
 TRAINED = ("add", "carry")
-LABELS = {"miss": 0.0, "false_alarm": 0.0, "votes": 1, "mode": "online", "train_on": "all"}
+LABELS = {"miss": 0.0, "false_alarm": 0.0, "votes": 1, "mode": "online", "train_on": "all", "optimizer": "adamw"}
 
 
 def runs(rules=("none", "grpo", "spo"), sizes=("medium",), starts=("base",), seeds=(0, 1, 2), **labels):

@@ -9,7 +9,15 @@ from paper_repro.claims import judge_claims
 from paper_repro.suite_runs import QUICK, Run, WeakJudge, suite_run, weak_judge
 from toy_llm.suites import SUITES, TRAINED
 
-LABELS = {"miss": 0.0, "false_alarm": 0.0, "votes": 1, "mode": "online", "train_on": "all", "beta": np.nan}
+LABELS = {
+    "miss": 0.0,
+    "false_alarm": 0.0,
+    "votes": 1,
+    "mode": "online",
+    "train_on": "all",
+    "optimizer": "adamw",
+    "beta": np.nan,
+}
 
 
 def runs(values, sizes=("medium",), starts=("base",), **labels):
@@ -20,7 +28,16 @@ def runs(values, sizes=("medium",), starts=("base",), **labels):
             for rule, value in values.items():
                 for seed in (0,) if rule == "none" else (0, 1, 2):
                     fixed = (
-                        LABELS | {"gamma": np.nan, "size": size, "start": start, "rule": rule, "seed": seed} | labels
+                        LABELS
+                        | {
+                            "gamma": np.nan,
+                            "accuracy": np.nan,
+                            "size": size,
+                            "start": start,
+                            "rule": rule,
+                            "seed": seed,
+                        }
+                        | labels
                     )
                     for suite in SUITES:
                         shown = (value if suite in TRAINED else 0.0) + 0.01 * seed + 0.001 * rng.random()

@@ -19,6 +19,7 @@ from toy_llm.train import load_policy, make_policy, updates
 
 TINY = {
     "suites": ("add", "carry"), "size": "small", "start_updates": 20, "questions": 16, "group_size": 4, "updates": 3,
+    "kl_every": 1,
 }  # fmt: skip
 
 
@@ -187,3 +188,13 @@ def test_a_run_on_chains_is_evaluated_on_its_own_chains(tmp_path, capsys):
     train(config)
     assert main(["evaluate", "--checkpoints", path, "--questions", "4", "--samples", "8", "--ks", "8"]) == 0
     assert "chain" in capsys.readouterr().out
+
+
+def test_problems_of_another_package_are_trained_on_like_any_suite(tmp_path):
+    pytest.importorskip("reasoning_gym", reason="the extra 'gym' is not installed")
+    options = TINY | {"suites": ("chain_sum",), "updates": 1, "start_updates": 2}
+    path = str(tmp_path / "run.pt")
+    table = train(TrainConfig(**options, cache_dir=str(tmp_path), checkpoint=path))
+    assert len(table) == 2
+    assert load_policy(path).task.name.startswith("chain_sum")
+    assert load_policy(path, SUITES["add"]).task is SUITES["add"]
