@@ -95,11 +95,11 @@ def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | No
         Line2D([], [], color="0.4", marker=m, linestyle="", label=f"{k} start")
         for k, m in (("base", "o"), ("distilled", "s"))
     ]
-    axes[1].legend(handles=marks, loc="best")
+    axes[1].legend(handles=marks, loc="lower right")
     style.panel_letter(axes[1], "b", "lead by size and start")
 
     if offline is not None:
-        names = {"all_negative": "all-negative\ngroups", "some_correct": "groups with\na correct one"}
+        names = {"all_negative": "all-\nnegative\ngroups", "some_correct": "groups\nwith a\ncorrect one"}
         stored = success(offline, trained).groupby(["train_on", "rule", "seed"])["value"].mean()
         kinds = list(dict.fromkeys(zip(offline["train_on"], offline["rule"], strict=True)))
         for i, (groups, r) in enumerate(kinds):
@@ -109,7 +109,7 @@ def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | No
         axes[2].annotate("start", (len(kinds) - 0.6, before), xytext=(0, 3), textcoords="offset points", fontsize=8)
         axes[2].set_xticks(range(len(kinds)), [names[g] for g, _ in kinds], fontsize=7)
         axes[2].set(xlim=(-0.6, len(kinds) - 0.4), ylim=(0, None), ylabel="mean success of the trained suites")
-        style.panel_letter(axes[2], "c", "stored rollouts of the start")
+        style.panel_letter(axes[2], "c", "on stored rollouts")
     handles = [Line2D([], [], color=style.colour(r), marker="o", linestyle="", label=style.label(r)) for r in rules]
     handles.append(Line2D([], [], linestyle="", label="before training", markersize=4, **START))
     figure.legend(handles=handles, loc="outside upper center", ncols=4)

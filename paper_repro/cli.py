@@ -5,7 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, make_dataclass
+from dataclasses import dataclass, fields, make_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -233,9 +233,12 @@ def train(options: Any) -> None:
     from tqdm import tqdm
 
     from toy_llm.seeds import WorkerLost, for_seed, restored, train_seeds
+    from toy_llm.train import make_judge, make_policy
 
     configs = [for_seed(config, seed, len(seeds) > 1) for seed in seeds]
     rows = restored(configs)
+    shown = replace(config, progress=True)
+    make_judge(shown, make_policy(shown)[0].task)  # what takes minutes the first time shows its progress
     log, begun, new = TableLog(output.out), time.perf_counter(), 0
     try:
         with tqdm(total=len(configs) * (config.updates + 1), initial=len(rows), desc=config.rule, unit="update") as bar:

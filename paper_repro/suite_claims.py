@@ -88,9 +88,13 @@ def suites_lead(tables: Tables) -> Finding | None:
     for optimizer, rows in one[one["rule"] != "none"].groupby("optimizer"):
         wide = rows.groupby(["suite", "rule"])["value"].mean().unstack()
         ahead.append(f"{(wide['spo'] > wide['grpo']).sum()} of {len(wide)} suites with {optimizer}")
+    length = _ends(suites, "response_length")
+    length = length[(length["size"] == _middle(suites)) & (length["start"] == "base")]
+    length["run"] = (length["rule"] + " " + length["optimizer"]).replace("none adamw", "before")
+    lengths = [f"{name} {value:.1f}" for name, value in length.groupby("run")["value"].mean().items()]
     return by_intervals(
         f"mean success of the trained suites at the end, minus GRPO's: {means}; from the base start SPO is ahead on "
-        f"{' and '.join(ahead)}",
+        f"{' and '.join(ahead)}; tokens per response from the base start: " + pooled(lengths),
         intervals,
         tested,
     )

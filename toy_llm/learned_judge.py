@@ -15,10 +15,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from tqdm import tqdm
 
 from spo_theory.checks import problem, refuse
 from toy_llm.evaluate import Evaluation, evaluate
+from toy_llm.fit import fit
 from toy_llm.judge import Verdict
 from toy_llm.judges import JudgedRates, first_called_wrong, judged_rates
 from toy_llm.model import Transformer, TransformerPolicy
@@ -268,15 +268,11 @@ Loss = Callable[[Transformer, torch.Tensor, torch.Tensor, Verdict], torch.Tensor
 def _fit(spec: JudgeSpec, task: Task, traces: Traces, loss: Loss, progress: bool) -> Transformer:
     """Minimize a loss of ``(model, prompts (N, P), responses (N, 1, T), verdict)`` over fresh labelled traces."""
     model = new_network(spec, task)
-    optimizer = torch.optim.Adam(model.parameters(), lr=spec.learning_rate, betas=(0.9, 0.99))
-    warm = max(1, spec.updates // 20)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / warm, 1.0, 1.05 - i / spec.updates))
-    for i in tqdm(range(spec.updates), desc="judge", disable=not progress, leave=False):
+
+    def value(i: int) -> torch.Tensor:
         prompts, answers, attempts = traces(task, spec.accuracy, "judge", spec.seed, i * spec.batch, spec.batch)
         responses = attempts[:, None]
-        value = loss(model, prompts, responses, task.judge(responses, answers))
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-        schedule.step()
+        return loss(model, prompts, responses, task.judge(responses, answers))
+
+    fit(model, value, spec.updates, spec.learning_rate, "judge", progress)
     return model

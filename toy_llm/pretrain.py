@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from tqdm import tqdm
 
 from spo_theory.checks import problem, refuse
+from toy_llm.fit import fit
 from toy_llm.model import Transformer
 from toy_llm.storage import cached_model
 from toy_llm.task import ChainTask
@@ -108,22 +108,18 @@ def pretrain(spec: WarmStart, progress: bool = False) -> Transformer:
     """
     task = ChainTask(spec.horizon, spec.modulus)
     model = new_model(spec, task)
-    optimizer = torch.optim.Adam(model.parameters(), lr=spec.learning_rate, betas=(0.9, 0.99))
-    warm = max(1, spec.updates // 20)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / warm, 1.0, 1.05 - i / spec.updates))
     generator = torch.Generator().manual_seed(spec.seed)
-    for i in tqdm(range(spec.updates), desc="warm start", disable=not progress, leave=False):
+
+    def loss(i: int) -> torch.Tensor:
         prompts, _ = task.questions("warm start", spec.seed, i * spec.batch, spec.batch)
         written, wanted, chance = imperfect_traces(prompts, spec, generator)
         logits, _ = model(torch.cat([prompts, written[:, :-1]], dim=1), last=task.horizon)
         target = ((1 - chance) / (task.modulus - 1))[..., None].repeat(1, 1, task.vocabulary)
         target[..., task.modulus] = 0.0
         target.scatter_(-1, wanted[..., None], chance[..., None])
-        loss = F.cross_entropy(logits.flatten(0, 1), target.flatten(0, 1))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+        return F.cross_entropy(logits.flatten(0, 1), target.flatten(0, 1))
+
+    fit(model, loss, spec.updates, spec.learning_rate, "warm start", progress)
     return model
 
 

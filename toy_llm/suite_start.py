@@ -14,9 +14,9 @@ from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from tqdm import tqdm
 
 from spo_theory.checks import problem, refuse
+from toy_llm.fit import fit
 from toy_llm.judge import token_mask
 from toy_llm.model import Transformer, TransformerPolicy
 from toy_llm.storage import cached_model
@@ -109,20 +109,16 @@ def learn(
     model: Transformer, task: Suite, traces: Traces, updates: int, learning_rate: float, label: str, progress: bool
 ) -> Transformer:
     """Train ``model`` in place to write ``traces``, each token up to the end; returns it."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, betas=(0.9, 0.99))
-    warm = max(1, updates // 20)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / warm, 1.0, 1.05 - i / updates))
-    for i in tqdm(range(updates), desc=label, disable=not progress, leave=False):
+
+    def loss(i: int) -> torch.Tensor:
         prompts, responses = traces(i)
         length = int(token_mask(responses, task.end).sum(-1).max())
         responses = responses[:, :length]
         logits, _ = model(torch.cat([prompts, responses[:, :-1]], dim=1), last=length)
         wanted = responses.masked_fill(~token_mask(responses, task.end), -100)  # what cross_entropy ignores
-        loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+        return F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
+
+    fit(model, loss, updates, learning_rate, label, progress)
     return model
 
 

@@ -41,7 +41,12 @@ def runs(values, sizes=("medium",), starts=("base",), **labels):
                     )
                     for suite in SUITES:
                         shown = (value if suite in TRAINED else 0.0) + 0.01 * seed + 0.001 * rng.random()
-                        for metric, k in (("success", np.nan), ("pass@k", 1), ("pass@k", 16)):
+                        for metric, k in (
+                            ("success", np.nan),
+                            ("pass@k", 1),
+                            ("pass@k", 16),
+                            ("response_length", np.nan),
+                        ):
                             rows.append({**fixed, "suite": suite, "metric": metric, "k": k, "value": shown})
     return pd.DataFrame(rows)
 

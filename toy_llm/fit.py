@@ -1,0 +1,30 @@
+"""Supervised learning: Adam with a short rise of the step size and a long fall, for warm starts and judges."""
+
+from collections.abc import Callable
+
+import torch
+from tqdm import tqdm
+
+
+def fit(
+    model: torch.nn.Module,
+    loss: Callable[[int], torch.Tensor],
+    updates: int,
+    learning_rate: float,
+    label: str,
+    progress: bool = False,
+) -> None:
+    """Train ``model`` in place: ``updates`` steps down the gradient of ``loss(update)``, a scalar.
+
+    ``learning_rate``: the highest one; it rises over the first twentieth of the updates and then falls to 0.
+    ``label``: of the progress bar.
+    """
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, betas=(0.9, 0.99))
+    warm = max(1, updates // 20)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / warm, 1.0, 1.05 - i / updates))
+    for i in tqdm(range(updates), desc=label, disable=not progress, leave=False):
+        value = loss(i)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        schedule.step()
