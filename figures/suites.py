@@ -158,54 +158,62 @@ def judge_name(miss: float, false_alarm: float, votes: int) -> str:
 
 @style.styled
 def draw_judges(judges: pd.DataFrame, colours: pd.DataFrame, weak: pd.DataFrame, trained: Sequence[str]) -> Figure:
-    """Success by judge (a), by colouring with an exact and a noisy judge (b), and who solves what (c)."""
-    style.need(judges, [*LABELS, "suite", "metric", "value"], "the judges figure")
-    style.need(colours, [*LABELS, "beta", "gamma", "suite", "metric", "value"], "the judges figure")
+    """Success by judge, a panel for each start; by colouring with an exact and a noisy judge; and who solves what.
+
+    ``judges``, ``colours``: also the column accuracy, the share of right steps in the traces of the start.
+    """
+    style.need(judges, [*LABELS, "accuracy", "suite", "metric", "value"], "the judges figure")
+    style.need(colours, [*LABELS, "accuracy", "beta", "gamma", "suite", "metric", "value"], "the judges figure")
     style.need(weak, ["who", "success", "low", "high"], "the judges figure")
-    figure = Figure(figsize=(10.6, 4.0), layout="constrained")
-    axes = figure.subplots(1, 3, width_ratios=[1.15, 1, 0.8])
+    starts = sorted(judges["accuracy"].unique(), reverse=True)
+    figure = Figure(figsize=(6.0 + 3.3 * len(starts), 4.0), layout="constrained")
+    axes = figure.subplots(1, len(starts) + 2, width_ratios=[1.1] * len(starts) + [1, 0.8])
     keys = ["miss", "false_alarm", "votes"]
-    mean = success(judges, trained).groupby([*keys, "rule", "seed"])["value"].mean()
-    kinds = sorted(set(zip(*(judges[k] for k in keys), strict=True)))
     rules = style.rules_of(judges)
-    for i, kind in enumerate(kinds):
-        for r, shift in zip(rules, np.linspace(-0.12, 0.12, len(rules)), strict=True):
-            _point(axes[0], i + shift, mean[(*kind, r)], color=style.colour(r))
-    axes[0].set_xticks(range(len(kinds)), [judge_name(*k) for k in kinds], fontsize=7)
-    axes[0].set(ylabel="mean success of the trained suites", ylim=(0, None))
+    for ax, accuracy, letter in zip(axes, starts, "abcdef", strict=False):
+        one = judges[judges["accuracy"] == accuracy]
+        mean = success(one, trained).groupby([*keys, "rule", "seed"])["value"].mean()
+        kinds = sorted(set(zip(*(one[k] for k in keys), strict=True)))
+        for i, kind in enumerate(kinds):
+            for r, shift in zip(rules, np.linspace(-0.12, 0.12, len(rules)), strict=True):
+                _point(ax, i + shift, mean[(*kind, r)], color=style.colour(r))
+        ax.set_xticks(range(len(kinds)), [judge_name(*k) for k in kinds], fontsize=7)
+        ax.set(ylabel="mean success of the trained suites", ylim=(0, None))
+        style.panel_letter(ax, letter, f"start from {accuracy:.0%} right steps")
     handles = [Line2D([], [], color=style.colour(r), marker="o", linestyle="", label=style.label(r)) for r in rules]
     axes[0].legend(handles=handles)
-    style.panel_letter(axes[0], "a", "by judge")
+    rest, last = axes[-2:], "abcdef"[len(starts) : len(starts) + 2]
 
     mean = success(colours, trained).groupby(["miss", "beta", "gamma", "seed"])["value"].mean()
     pairs = sorted(set(zip(colours["beta"], colours["gamma"], strict=True)))
     noisy = sorted(colours["miss"].unique())
     for miss, mark, shift, colour in zip(noisy, "os", (-0.1, 0.1), (style.GREEN, style.PURPLE), strict=False):
         for i, pair in enumerate(pairs):
-            _point(axes[1], i + shift, mean[(miss, *pair)], color=colour, marker=mark)
-    axes[1].set_xticks(range(len(pairs)), [f"β = {b:g}\nγ = {g:g}" for b, g in pairs], fontsize=7)
-    axes[1].set(ylabel="mean success of the trained suites", ylim=(0, None))
+            _point(rest[0], i + shift, mean[(miss, *pair)], color=colour, marker=mark)
+    rest[0].set_xticks(range(len(pairs)), [f"β = {b:g}\nγ = {g:g}" for b, g in pairs], fontsize=7)
+    rest[0].set(ylabel="mean success of the trained suites", ylim=(0, None))
     alarm = colours.groupby("miss")["false_alarm"].first()
     handles = [
         Line2D([], [], color=c, marker=m, linestyle="", label=judge_name(miss, alarm[miss], 1).replace("\n", " "))
         for miss, m, c in zip(noisy, "os", (style.GREEN, style.PURPLE), strict=False)
     ]
-    axes[1].legend(handles=handles)
-    style.panel_letter(axes[1], "b", f"colouring and judge noise, {style.label(colours['rule'].iloc[0])}")
+    rest[0].legend(handles=handles)
+    style.panel_letter(rest[0], last[0], "colouring and judge noise")
 
     for i, row in enumerate(weak.to_dict("records")):
         bar = [[row["success"] - row["low"]], [row["high"] - row["success"]]]
-        axes[2].errorbar(i, row["success"], yerr=bar, fmt="o", color=style.BLUE, capsize=2.5)
-        axes[2].annotate(
+        rest[1].errorbar(i, row["success"], yerr=bar, fmt="o", color=style.BLUE, capsize=2.5)
+        rest[1].annotate(
             f"{row['success']:.0%}", (i, row["success"]), xytext=(0, 7), textcoords="offset points", ha="center"
         )
-    axes[2].set_xticks(range(len(weak)), [w.replace(" ", "\n", 1) for w in weak["who"]], fontsize=7)
-    axes[2].set(ylabel="success", ylim=(-0.03, 1.1), xlim=(-0.5, len(weak) - 0.5))
-    style.panel_letter(axes[2], "c", "a judge that cannot solve")
+    rest[1].set_xticks(range(len(weak)), [w.replace(" ", "\n", 1) for w in weak["who"]], fontsize=7)
+    rest[1].set(ylabel="success", ylim=(-0.03, 1.1), xlim=(-0.5, len(weak) - 0.5))
+    style.panel_letter(rest[1], last[1], "a judge that cannot solve")
     style.foot(
         figure,
-        f"a, b: small network, base start. {_note(judges)} c: chains of 4 additions modulo 5; a learned judge of "
-        f"accuracy {weak['judge_accuracy'].iloc[0]:.0%} per step, its twin trained to solve on the same traces; bars: "
-        f"95 % bootstrap over questions and the student's {int(weak['seeds'].max())} seeds.",
+        f"a to {last[0]}: small network, base start; {last[0]}: from {colours['accuracy'].iloc[0]:.0%} right steps, "
+        f"{style.label(colours['rule'].iloc[0])}. {_note(judges)} {last[1]}: chains of 4 additions modulo 5; a learned "
+        f"judge of accuracy {weak['judge_accuracy'].iloc[0]:.0%} per step, its twin trained to solve on the same "
+        f"traces; bars: 95 % bootstrap over questions and the student's {int(weak['seeds'].max())} seeds.",
     )
     return figure

@@ -225,7 +225,7 @@ def limits(tables: Tables) -> Finding | None:
     return Finding(
         f"largest |advantage| {stuck['largest'].max():g} where all fail at the same step; such groups are "
         f"{share[0]:.0%} of all-negative ones at step accuracy {q[0]:g} and {share[middle]:.1%} at {q[middle]:g}",
-        "all group compositions: no sampling; judge noise not tested",
+        "all group compositions: no sampling; for judge noise see claim 10",
         verdict([stuck["largest"].max() == 0, bool(share[0] > share[middle])]),
     )
 

@@ -236,10 +236,11 @@ def caption(name: str, tables: Tables) -> str:
             "before. Where a rule lifts pass@1 and not pass@32, it makes likelier what the start could already do."
         ),
         "imperfect_judges": (
-            "Measured. (a) Training with exact judges that miss wrong steps and call right ones wrong at the given "
-            "rates, and with the majority of five such judgments. (b) What the noise costs under several colourings. "
-            "(c) A judge that is itself a small network, trained on labelled traces: it solves nothing, nor does its "
-            "twin that was trained to solve on the same traces, and its student solves most."
+            "Measured. First two: training with judges that miss wrong steps and call right ones wrong at the given "
+            "rates, and with the majority of five such judgments; from a start where most groups are all-negative, and "
+            "from one where nearly all are. Third: what the noise costs under several colourings. Last: a judge that "
+            "is itself a small network, trained on labelled traces: it solves nothing, its twin that was trained to "
+            "solve on the same traces next to nothing, and its student most."
         ),
         "premises": (
             "The same comparison for networks that break a premise. The theory keeps the kernel measured at the start: "

@@ -176,14 +176,16 @@ def jobs(quick: bool) -> list[Job]:
     for r in rules:
         for seed in seeds:
             found.append(_job(f"suites/medium-base-sgd-{r}-{seed}", "suites", Run(r, seed, optimizer="sgd")))
+    noise = ((0.0, 0.0, 1), (0.2, 0.1, 1), (0.4, 0.2, 1), (0.4, 0.2, 5))
     for r in ("spo", "spo_prefix"):
-        for miss, alarm, votes in ((0.0, 0.0, 1), (0.2, 0.1, 1), (0.4, 0.2, 1), (0.4, 0.2, 5)):
-            for seed in seeds:
-                run = Run(r, seed, "small", miss=miss, false_alarm=alarm, votes=votes, accuracy=0.6)
-                found.append(_job(f"judges/{r}-{miss}-{alarm}-{votes}-{seed}", "suite_judges", run))
+        for accuracy in (0.6, 0.4):  # where most and where nearly all groups are all-negative
+            for miss, alarm, votes in noise:
+                for seed in range(5):
+                    run = Run(r, seed, "small", miss=miss, false_alarm=alarm, votes=votes, accuracy=accuracy)
+                    found.append(_job(f"judges/{r}-{accuracy}-{miss}-{alarm}-{votes}-{seed}", "suite_judges", run))
     for beta, gamma in ((2.0, 0.5), (10.0, 0.25), (10.0, 0.5), (50.0, 0.5)):
         for miss, alarm in ((0.0, 0.0), (0.4, 0.2)):
-            for seed in seeds:
+            for seed in range(5):
                 run = Run(
                     "spo_prefix", seed, "small", beta=beta, gamma=gamma, miss=miss, false_alarm=alarm, accuracy=0.6
                 )

@@ -8,7 +8,15 @@ from scipy.stats import t as student
 from figures import suites
 
 TRAINED = ("add", "carry")
-LABELS = {"miss": 0.0, "false_alarm": 0.0, "votes": 1, "mode": "online", "train_on": "all", "optimizer": "adamw"}
+LABELS = {
+    "miss": 0.0,
+    "false_alarm": 0.0,
+    "votes": 1,
+    "mode": "online",
+    "train_on": "all",
+    "optimizer": "adamw",
+    "accuracy": 0.6,
+}
 
 
 def runs(rules=("none", "grpo", "spo"), sizes=("medium",), starts=("base",), seeds=(0, 1, 2), **labels):
@@ -70,6 +78,7 @@ def test_judges_shows_every_judge_pair_and_solver():
             runs(rules=("spo", "spo_prefix"), sizes=("small",), miss=m, false_alarm=a, votes=v)
             for m, a, v in ((0, 0, 1), (0.4, 0.2, 1), (0.4, 0.2, 5))
         ]
+        + [runs(rules=("spo", "spo_prefix"), sizes=("small",), accuracy=0.4)]
     )
     colours = pd.concat(
         [
@@ -83,11 +92,11 @@ def test_judges_shows_every_judge_pair_and_solver():
         {"who": who, "success": [0, 0.05, 0.1, 0.9], "low": [0, 0.04, 0.05, 0.8], "high": [0.01, 0.06, 0.2, 0.95]}
     ).assign(seeds=3, judge_accuracy=0.9)
     figure = suites.draw_judges(judges, colours, weak, TRAINED)
-    assert [len(ax.containers) for ax in figure.axes] == [6, 4, 4]
+    assert [len(ax.containers) for ax in figure.axes] == [6, 2, 4, 4]
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == [
         "exact", "misses 40%,\nalarms 20%", "misses 40%,\nalarms 20%,\n5 votes",
     ]  # fmt: skip
-    assert centres(figure.axes[2])[:, 1] == pytest.approx(weak["success"].to_numpy())
+    assert centres(figure.axes[3])[:, 1] == pytest.approx(weak["success"].to_numpy())
 
 
 def test_two_seeds_have_no_interval_and_say_so():
