@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
+from paper_repro.suite_claims import ends_of, usual_size
+
 Tables = Mapping[str, pd.DataFrame]
 
 TITLES = {
@@ -106,6 +108,20 @@ def headlines(tables: Tables) -> list[str]:
         both = _sampled_against_exact(escape)
         if both is not None:
             lines.append(both)
+    suites = tables.get("suites")
+    if suites is not None:
+        size, ends = usual_size(suites), ends_of(suites)
+        base = ends[(ends["size"] == size) & (ends["start"] == "base")]
+        before = base[base["rule"] == "none"]["value"].mean()
+        after = [
+            f"with {_optimizer(str(optimizer))} "
+            + ", ".join(f"{_rule(str(rule))} {one['value'].mean():.3f}" for rule, one in rows.groupby("rule"))
+            for optimizer, rows in base[base["rule"] != "none"].groupby("optimizer")
+        ]
+        lines.append(
+            f"Ten suites, {size} base network: mean success of the eight trained suites is {before:.3f} before "
+            f"training; after it, {'; '.join(after)}."
+        )
     grid = tables.get("two_step_map")
     if grid is not None:
         lines.append(
@@ -164,8 +180,12 @@ def misses(tables: Tables) -> list[str]:
     return lines
 
 
+def _rule(name: str) -> str:
+    return name.upper().replace("_PREFIX", " with prefix credit")
+
+
 def _optimizer(name: str) -> str:
-    return {"sgd": "SGD", "adam": "Adam"}.get(name, name)
+    return {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}.get(name, name)
 
 
 def _comparison_rows(tables: Tables) -> list[dict[str, str]]:

@@ -23,7 +23,7 @@ RUN_LABELS = (
 )
 
 
-def _ends(table: pd.DataFrame, metric: str = "success", k: int | None = None) -> pd.DataFrame:
+def ends_of(table: pd.DataFrame, metric: str = "success", k: int | None = None) -> pd.DataFrame:
     """Mean over the trained suites of a metric at the end of every run, column ``value``; one row per run."""
     rows = table[(table["metric"] == metric) & table["suite"].isin(TRAINED)]
     rows = rows if k is None else rows[rows["k"] == k]
@@ -54,9 +54,9 @@ def offline_improves(tables: Tables) -> Finding | None:
     runs, suites = tables.get("suite_offline"), tables.get("suites")
     if runs is None or suites is None:
         return None
-    start = _ends(suites)
+    start = ends_of(suites)
     start = start[(start["rule"] == "none") & (start["size"] == runs["size"].iloc[0]) & (start["start"] == "base")]
-    ends = _ends(runs)
+    ends = ends_of(runs)
     gaps = {
         f"{rule} on {str(groups).replace('_', '-')} groups": one["value"] - start["value"].iloc[0]
         for (rule, groups), one in ends.groupby(["rule", "train_on"])
@@ -75,21 +75,21 @@ def suites_lead(tables: Tables) -> Finding | None:
     suites = tables.get("suites")
     if suites is None:
         return None
-    gaps = _gaps(_ends(suites[suites["rule"] != "none"]), ["size", "start", "optimizer"], "grpo")
+    gaps = _gaps(ends_of(suites[suites["rule"] != "none"]), ["size", "start", "optimizer"], "grpo")
     shown = {
         f"{rule} {size} {start} {optimizer}": v
         for (size, start, optimizer, rule), v in gaps.items()
-        if size == _middle(suites)
+        if size == usual_size(suites)
     }
     means, intervals, _ = _summed_up(shown)
     tested = [mean_interval(v)[1:] for name, v in shown.items() if name.startswith("spo ")]
-    one = suites[(suites["metric"] == "success") & (suites["size"] == _middle(suites)) & (suites["start"] == "base")]
+    one = suites[(suites["metric"] == "success") & (suites["size"] == usual_size(suites)) & (suites["start"] == "base")]
     ahead = []
     for optimizer, rows in one[one["rule"] != "none"].groupby("optimizer"):
         wide = rows.groupby(["suite", "rule"])["value"].mean().unstack()
         ahead.append(f"{(wide['spo'] > wide['grpo']).sum()} of {len(wide)} suites with {optimizer}")
-    length = _ends(suites, "response_length")
-    length = length[(length["size"] == _middle(suites)) & (length["start"] == "base")]
+    length = ends_of(suites, "response_length")
+    length = length[(length["size"] == usual_size(suites)) & (length["start"] == "base")]
     length["run"] = (length["rule"] + " " + length["optimizer"]).replace("none adamw", "before")
     lengths = [f"{name} {value:.1f}" for name, value in length.groupby("run")["value"].mean().items()]
     return by_intervals(
@@ -100,7 +100,8 @@ def suites_lead(tables: Tables) -> Finding | None:
     )
 
 
-def _middle(suites: pd.DataFrame) -> str:
+def usual_size(suites: pd.DataFrame) -> str:
+    """The size with which everything was run: medium, or the only one."""
     return "medium" if "medium" in set(suites["size"]) else str(suites["size"].iloc[0])
 
 
@@ -109,7 +110,7 @@ def across_sizes(tables: Tables) -> Finding | None:
     suites = tables.get("suites")
     if suites is None or suites["size"].nunique() < 2:
         return None
-    gaps = _gaps(_ends(suites[suites["rule"] != "none"]), ["size", "start", "optimizer"], "grpo")
+    gaps = _gaps(ends_of(suites[suites["rule"] != "none"]), ["size", "start", "optimizer"], "grpo")
     found = {f"{size} {start} {opt}": v for (size, start, opt, rule), v in gaps.items() if rule == "spo"}
     means, intervals, effects = _summed_up(found)
     return by_intervals(f"mean success of the trained suites at the end, SPO minus GRPO: {means}", intervals, effects)
@@ -120,7 +121,7 @@ def weaker_judges(tables: Tables) -> Finding | None:
     judges = tables.get("suite_judges")
     if judges is None:
         return None
-    ends = _ends(judges[judges["votes"] == 1])
+    ends = ends_of(judges[judges["votes"] == 1])
     exact = ends[ends["miss"] == 0].set_index(["accuracy", "rule", "seed"])["value"]
     parts, intervals, cheap = [], [], []
     for (accuracy, rule, miss, alarm), one in ends[ends["miss"] > 0].groupby(
@@ -147,7 +148,7 @@ def votes_help(tables: Tables) -> Finding | None:
     judges = tables.get("suite_judges")
     if judges is None:
         return None
-    ends = _ends(judges[judges["miss"] == judges["miss"].max()])
+    ends = ends_of(judges[judges["miss"] == judges["miss"].max()])
     gaps = {
         f"{rule} from {accuracy:.0%}": v
         for (rule, accuracy, _), v in _gaps(ends, ["rule", "accuracy"], 1, "votes").items()  # type: ignore[arg-type]
@@ -184,7 +185,7 @@ def colouring_steadies(tables: Tables) -> Finding | None:
     colours = tables.get("suite_colours")
     if colours is None:
         return None
-    ends = _ends(colours)
+    ends = ends_of(colours)
     exact = ends[ends["miss"] == 0].set_index(["beta", "gamma", "seed"])["value"]
     noisy = ends[ends["miss"] > 0].set_index(["beta", "gamma", "seed"])["value"]
     lost = (exact - noisy).dropna()
@@ -206,7 +207,7 @@ def pass_at_16(tables: Tables) -> Finding | None:
     suites = tables.get("suites")
     if suites is None or 16 not in set(suites["k"].dropna()):
         return None
-    ends = _ends(suites[suites["size"] == _middle(suites)], "pass@k", 16)
+    ends = ends_of(suites[suites["size"] == usual_size(suites)], "pass@k", 16)
     gaps = _gaps(ends[ends["rule"] != "none"], ["size", "start", "optimizer"], "grpo")
     shown = {f"{rule} {start} {optimizer}": v for (_, start, optimizer, rule), v in gaps.items()}
     means, intervals, _ = _summed_up(shown)

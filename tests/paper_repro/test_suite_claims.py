@@ -6,6 +6,7 @@ import pytest
 
 from paper_repro import suite_runs
 from paper_repro.claims import judge_claims
+from paper_repro.report import headlines
 from paper_repro.suite_runs import QUICK, Run, WeakJudge, suite_run, weak_judge
 from toy_llm.suites import SUITES, TRAINED
 
@@ -134,3 +135,10 @@ def test_the_weak_judge_experiment_says_who_solves(tmp_path, monkeypatch):
     table = weak_judge(WeakJudge(seeds=(0,), judge_updates=2, updates=1))
     assert table["who"].tolist() == ["judge", "judge's twin", "student at start", "student trained"]
     assert table["success"].between(0, 1).all()
+
+
+def test_the_headline_says_what_the_tables_say():
+    (line,) = headlines({"suites": runs({"none": 0.1, "grpo": 0.4, "spo": 0.5})})
+    assert "0.100 before" in line or "0.101 before" in line
+    assert "GRPO 0.41" in line
+    assert "SPO 0.51" in line
