@@ -6,8 +6,10 @@ The same network size (2 layers, width 64, 4 heads), the same chained arithmetic
 64 questions x 8 responses, AdamW, no KL penalty, no dropout, float32, temperature 1. An update is everything from
 new questions to changed weights: sampling, judging, advantages, loss, gradient and optimizer. TRL trains as its users
 do, with `GRPOTrainer.train`, a GPT-2 of that size, one tokenizer token per character, and exactly H new tokens; its
-completions are judged by the same judge. Ours is `toy_llm.train.updates` with its default logging. The two take turns,
-so both see the same machine; TRL's time is from the end of our update to the end of its own.
+completions are judged by the same judge. Ours is `toy_llm.train.updates` with its default logging, from the default
+warm start, twice: with colouring (spo), where nearly every group teaches something, and with TRL's own rule (grpo),
+where nearly none does and the gradient step leaves the others out. All take turns, so they see the same machine;
+TRL's time is from the end of our updates to the end of its own.
 """
 
 import argparse
@@ -21,23 +23,20 @@ import torch
 
 from toy_llm.config import TrainConfig
 from toy_llm.judge import judge
-from toy_llm.model import Transformer, TransformerPolicy
 from toy_llm.task import ChainTask
-from toy_llm.train import updates
+from toy_llm.train import make_policy, updates
 
 QUESTIONS, GROUP, HORIZON, WIDTH, LAYERS, HEADS = 64, 8, 6, 64, 2, 4
 WARM_UP = 3
 
 
-def our_updates():
-    """Our trainer with its default logging, from an untrained network: one whole update for each ``next``."""
-    torch.manual_seed(0)
+def our_updates(rule):
+    """Our trainer with its default logging, from the default warm start: one whole update for each ``next``."""
     config = TrainConfig(
-        horizon=HORIZON, questions=QUESTIONS, group_size=GROUP, optimizer="adamw", learning_rate=1e-4, updates=10**6
-    )
-    task = config.task()
-    model = Transformer(task.vocabulary, task.prompt_length + HORIZON, LAYERS, WIDTH, HEADS)
-    return updates(config, TransformerPolicy(model, task), model)
+        horizon=HORIZON, layers=LAYERS, width=WIDTH, heads=HEADS, questions=QUESTIONS, group_size=GROUP, rule=rule,
+        optimizer="adamw", learning_rate=1e-4, updates=10**6, progress=True,
+    )  # fmt: skip
+    return updates(config, *make_policy(config))
 
 
 def trl_trainer(count, after_update, folder):
@@ -98,14 +97,17 @@ def main():
     os.environ["HF_HUB_OFFLINE"] = "1"
     warnings.simplefilter("ignore")
     torch.set_num_threads(options.threads)
-    ours, times, mark = our_updates(), {"ours": [], "TRL": []}, [0.0]
+    ours = {f"ours, {rule}": our_updates(rule) for rule in ("spo", "grpo")}
+    times, idle, mark = {name: [] for name in (*ours, "TRL")}, {name: [] for name in ours}, [0.0]
 
     def after_update():
         times["TRL"].append(time.perf_counter() - mark[0])
-        began = time.perf_counter()
-        next(ours)
+        for name, trainer in ours.items():
+            began = time.perf_counter()
+            row = next(trainer)
+            times[name].append(time.perf_counter() - began)
+            idle[name].append(row["zero_advantage"])
         mark[0] = time.perf_counter()
-        times["ours"].append(mark[0] - began)
 
     with tempfile.TemporaryDirectory() as folder:
         trainer = trl_trainer(WARM_UP + options.updates, after_update, folder)
@@ -116,9 +118,13 @@ def main():
     print(f"{options.threads} threads, {options.updates} updates after {WARM_UP} to warm up, {dtype}; medians")
     for name, seconds in table.items():
         middle = np.median(seconds)
-        print(f"{name:>5}: {1e3 * middle:6.1f} ms an update, {QUESTIONS * GROUP / middle:,.0f} completions/s")
-    ratios = table["TRL"] / table["ours"]
-    print(f"ratio TRL / ours: {np.median(ratios):.2f} (from {ratios.min():.2f} to {ratios.max():.2f})")
+        print(f"{name:>10}: {1e3 * middle:6.1f} ms an update, {QUESTIONS * GROUP / middle:,.0f} completions/s")
+    for name, shares in idle.items():
+        ratios = table["TRL"] / table[name]
+        print(
+            f"ratio TRL / {name}: {np.median(ratios):.2f} (from {ratios.min():.2f} to {ratios.max():.2f}); "
+            f"groups without advantages: {np.mean(shares):.0%}"
+        )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,19 @@ from scipy.stats import t as student
 
 from figures import style
 
-LABELS = ["size", "start", "rule", "seed", "miss", "false_alarm", "votes", "train_on", "mode", "optimizer"]
+LABELS = [
+    "size",
+    "start",
+    "rule",
+    "seed",
+    "miss",
+    "false_alarm",
+    "votes",
+    "train_on",
+    "mode",
+    "rts_length",
+    "optimizer",
+]
 START: dict[str, Any] = {"color": "0.45", "marker": "D"}
 SIZES = ("small", "medium", "large")
 
@@ -146,6 +158,40 @@ def draw_pass(table: pd.DataFrame, trained: Sequence[str]) -> Figure:
     handles.append(Line2D([], [], linestyle="--", label="before training", markersize=3.5, **START))
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
     style.foot(figure, style.seeds_note(rows[rows["rule"] != "none"]) + " pass@k is the unbiased estimate.")
+    return figure
+
+
+TRUE_LENGTH = "SPO, RTS over the true length"
+
+
+@style.styled
+def draw_lengths(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
+    """Tokens per response and success over updates, a column for each optimizer; the usual size, base start.
+
+    ``table``, ``lengths``: columns of LABELS, step, response_length, success_exact; ``lengths`` holds the runs whose
+    RTS divides by the length of the true response.
+    """
+    shown = [*LABELS, "step", "response_length", "success_exact"]
+    style.need(table, shown, "the lengths figure")
+    style.need(lengths, shown, "the lengths figure")
+    usual = table[(table["size"] == _middle(table)) & (table["start"] == "base")]
+    curves = pd.concat([usual, lengths.assign(rule=TRUE_LENGTH)])
+    curves = curves[curves["step"].notna()]
+    optimizers = list(dict.fromkeys(curves["optimizer"]))
+    figure, pairs = style.blocks(len(optimizers), (1.0, 1.0))
+    for (top, bottom), optimizer, letters in zip(pairs, optimizers, ("ab", "cd"), strict=False):
+        one = curves[curves["optimizer"] == optimizer]
+        for ax, column in ((top, "response_length"), (bottom, "success_exact")):
+            for r in style.rules_of(one):
+                style.draw_seeds(ax, one[one["rule"] == r], column, r)
+            ax.set_ylim(0, None)
+        style.panel_letter(top, letters[0], {"adamw": "AdamW"}.get(optimizer, optimizer.upper()))
+        style.panel_letter(bottom, letters[1], "success")
+    pairs[0][0].set_ylabel("tokens per response")
+    pairs[0][1].set_ylabel("success, mean of questions")
+    handles = [Line2D([], [], color=style.colour(r), label=style.label(r)) for r in style.rules_of(curves)]
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    style.foot(figure, style.seeds_note(curves))
     return figure
 
 

@@ -19,6 +19,7 @@ TITLES = {
     "training": "Theory over a network that was really trained",
     "groups": "All-negative groups and gradient size over training",
     "suites": "Ten suites of problems, three sizes, two starts",
+    "response_lengths": "What makes responses shorter",
     "pass_at_k": "pass@k before and after training",
     "imperfect_judges": "Imperfect judges",
     "premises": "Where a premise of the theory is broken on purpose",
@@ -250,6 +251,12 @@ def caption(name: str, tables: Tables) -> str:
             "has learnt from imperfect traces, a distilled one from what the large base network wrote. (a) Success on "
             "every suite. (b) What the rules gain over GRPO with the same seed. (c) Training on one stored set of the "
             "base start's rollouts instead of fresh ones, on all-negative groups alone or on the others alone."
+        ),
+        "response_lengths": (
+            "Measured, base start of the figure before. RTS is the share of a response before its first error. Divided "
+            "by the length of the response as written, as the paper has it, it rises when a response ends early, right "
+            "or wrong, and training finds that out. One change tells whether this is the cause: the same rule with the "
+            "true response's length below the line. Success is the mean probability of the true response."
         ),
         "pass_at_k": (
             "Measured: the probability that at least one of k sampled responses is correct, same runs as the figure "

@@ -164,6 +164,7 @@ def draw_figures(tables: Tables) -> dict[str, Figure]:
 
         known = {"trained": TRAINED}
         makers["suites"] = (suite_figures.draw, ("suites",), known | {"offline": tables.get("suite_offline")})
+        makers["response_lengths"] = (suite_figures.draw_lengths, ("suites", "suite_lengths"), {})
         makers["pass_at_k"] = (suite_figures.draw_pass, ("suites",), known)
         makers["imperfect_judges"] = (suite_figures.draw_judges, ("suite_judges", "suite_colours", "weak_judge"), known)
     tables = tables | _trained(tables.pop("curves", None))

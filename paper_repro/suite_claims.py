@@ -18,6 +18,7 @@ RUN_LABELS = (
     "votes",
     "mode",
     "train_on",
+    "rts_length",
     "optimizer",
     "accuracy",
 )
@@ -88,9 +89,11 @@ def suites_lead(tables: Tables) -> Finding | None:
     for optimizer, rows in one[one["rule"] != "none"].groupby("optimizer"):
         wide = rows.groupby(["suite", "rule"])["value"].mean().unstack()
         ahead.append(f"{(wide['spo'] > wide['grpo']).sum()} of {len(wide)} suites with {optimizer}")
-    length = ends_of(suites, "response_length")
+    every = [suites] if tables.get("suite_lengths") is None else [suites, tables["suite_lengths"]]
+    length = ends_of(pd.concat(every), "response_length")
     length = length[(length["size"] == usual_size(suites)) & (length["start"] == "base")]
     length["run"] = (length["rule"] + " " + length["optimizer"]).replace("none adamw", "before")
+    length.loc[length["rts_length"] == "true", "run"] += " with RTS over the true length"
     lengths = [f"{name} {value:.1f}" for name, value in length.groupby("run")["value"].mean().items()]
     return by_intervals(
         f"mean success of the trained suites at the end, minus GRPO's: {means}; from the base start SPO is ahead on "

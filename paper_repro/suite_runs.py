@@ -46,6 +46,7 @@ class Run:
     votes: int = 1
     mode: str = "online"
     train_on: str = "all"
+    rts_length: str = "written"
     optimizer: str = "adamw"
     accuracy: float | None = None
     updates: int = 50
@@ -55,7 +56,7 @@ class Run:
 
     def config(self) -> TrainConfig:
         """The training run; all share the seed of the start, so seeds differ in questions and sampling."""
-        names = ("seed", "size", "start", "beta", "gamma", "mode", "train_on", "updates", "start_updates")
+        names = ("seed", "size", "start", "beta", "gamma", "mode", "train_on", "rts_length", "updates", "start_updates")
         judge = {"judge": "noisy", "miss": self.miss, "false_alarm": self.false_alarm, "votes": self.votes}
         return TrainConfig(
             suites=TRAINED,
@@ -176,6 +177,10 @@ def jobs(quick: bool) -> list[Job]:
     for r in rules:
         for seed in seeds:
             found.append(_job(f"suites/medium-base-sgd-{r}-{seed}", "suites", Run(r, seed, optimizer="sgd")))
+    for optimizer in ("adamw", "sgd"):
+        for seed in seeds:
+            run = Run("spo", seed, rts_length="true", optimizer=optimizer)
+            found.append(_job(f"lengths/{optimizer}-{seed}", "suite_lengths", run))
     noise = ((0.0, 0.0, 1), (0.2, 0.1, 1), (0.4, 0.2, 1), (0.4, 0.2, 5))
     for r in ("spo", "spo_prefix"):
         for accuracy in (0.6, 0.4):  # where most and where nearly all groups are all-negative

@@ -12,7 +12,7 @@ from spo_theory.checks import InputError, problem, refuse
 from spo_theory.rules import CONVENTIONS, Rule, rule
 from toy_llm.losses import Aggregation, KlEstimator
 from toy_llm.pretrain import WarmStart
-from toy_llm.rollout import TrainOn
+from toy_llm.rollout import RtsLength, TrainOn
 from toy_llm.storage import check_writable
 from toy_llm.suite_start import Size, Start, SuiteStart
 from toy_llm.suites import GYM, TRAINED, mixture
@@ -155,6 +155,15 @@ class TrainConfig:
         Scope | None,
         Setting("update rule", "Which groups are coloured, all_negative by default.", described("coloured rules only")),
     ] = None
+    rts_length: Annotated[
+        RtsLength,
+        Setting(
+            "update rule",
+            "RTS divides the length of the right prefix by that of the response as written (the paper), or of the "
+            "true one, so that ending early is no gain; coloured rules on suites only.",
+            one_of(RtsLength),
+        ),
+    ] = "written"
     convention: Annotated[
         str | None,
         Setting("update rule", "Advantage convention of a known trainer, paper by default.", CONVENTION),
@@ -323,7 +332,11 @@ class TrainConfig:
                 lines += problem(self.judge == judge or value == usual, name, value, f"{usual} unless judge is {judge}")
         if self.policy == "tabular":
             lines += problem(self.temperature == 1.0, "temperature", self.temperature, "1 for a tabular policy")
-        fixed = ("horizon", "modulus", "layers", "width", "heads", "output_scale") if self.suites else ("size", "start")
+        fixed = (
+            ("horizon", "modulus", "layers", "width", "heads", "output_scale")
+            if self.suites
+            else ("size", "start", "rts_length")
+        )
         for name in fixed:
             value, usual = getattr(self, name), getattr(type(self), name)
             lines += problem(value == usual, name, value, f"{usual} {'with' if self.suites else 'without'} suites")
@@ -335,6 +348,9 @@ class TrainConfig:
                 attempt()
             except InputError as error:
                 lines += str(error).splitlines()
+        if self.rts_length != "written" and self.rule in rule.names():
+            coloured = rule(self.rule).colouring is not None
+            lines += problem(coloured, "rts_length", self.rts_length, f"written for rule {self.rule!r}: it has no RTS")
         try:
             torch.empty(0, device=self.device)
         except (RuntimeError, AssertionError) as error:

@@ -9,6 +9,7 @@ the square of its length.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -18,7 +19,7 @@ from torch import nn
 from toy_llm.judge import token_mask
 from toy_llm.task import Task
 
-Cache = list[tuple[torch.Tensor, torch.Tensor]]  # keys and values of each layer, (B * heads, T, width / heads)
+Cache = list[torch.Tensor]  # keys and values of each layer, (2, B * heads, T, width / heads)
 
 
 def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
@@ -46,20 +47,21 @@ class Block(nn.Module):
         self,
         x: torch.Tensor,
         bias: torch.Tensor,
-        past: tuple[torch.Tensor, torch.Tensor] | None = None,
+        past: torch.Tensor | None = None,
         last: int | None = None,
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden states ``(B, T, width)``, of the ``last`` positions alone if given; ``bias`` ``(T, past + T)``."""
         b, t, width = x.shape
-        qkv = self.qkv(self.norm1(x)).view(b, t, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        q, k, v = qkv.reshape(3, b * self.heads, t, width // self.heads)
+        split = self.qkv(self.norm1(x)).view(b, t, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        qkv = split.reshape(3, b * self.heads, t, width // self.heads)
+        (q, k, v), kv = qkv, qkv[1:]
         if past is not None:
-            k, v = torch.cat([past[0], k], dim=1), torch.cat([past[1], v], dim=1)
+            k, v = kv = torch.cat([past, kv], dim=2)
         if last is not None and last < t:
             q, x, bias, t = q[:, -last:], x[:, -last:], bias[-last:], last
         y = attention(q, k, v, bias).view(b, self.heads, t, width // self.heads).transpose(1, 2)
         x = x + self.out(y.reshape(b, t, width))
-        return x + self.down(F.gelu(self.up(self.norm2(x)))), (k, v)
+        return x + self.down(F.gelu(self.up(self.norm2(x)))), kv
 
 
 def look(allowed: torch.Tensor) -> torch.Tensor:
@@ -144,6 +146,17 @@ def _members(group_size: int, tokens: int) -> int:
     return next(fits, 1)
 
 
+@lru_cache(maxsize=64)
+def _layout(n: int, members: int, tokens: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Positions ``(N,)`` and bias ``(N, N)`` of n prompt tokens and ``tokens`` of each of m responses, N = n + m t."""
+    place = torch.arange(tokens, device=device).repeat_interleave(members)
+    positions = torch.cat([torch.arange(n, device=device), n + place])
+    owner = torch.cat([torch.full((n,), -1, device=device), torch.arange(members, device=device).repeat(tokens)])
+    order = torch.arange(n + members * tokens, device=device)
+    own = (owner == -1) | (owner == owner[:, None])
+    return positions, look(own & (order[:, None] >= order))
+
+
 def _by_length(lengths: torch.Tensor) -> list[tuple[torch.Tensor, int]]:
     """Sequences ``(N,)`` sorted into parts of similar length: the indices of each part, and its greatest length."""
     order = lengths.argsort(stable=True)
@@ -159,20 +172,10 @@ class TransformerPolicy:
     model: Transformer
     task: Task
 
-    def _layout(self, members: int, tokens: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """Positions ``(N,)`` and bias ``(N, N)`` of a prompt and ``tokens`` tokens of m responses, N = P + m t."""
-        n = self.task.prompt_length
-        place = torch.arange(tokens, device=device).repeat_interleave(members)
-        positions = torch.cat([torch.arange(n, device=device), n + place])
-        owner = torch.cat([torch.full((n,), -1, device=device), torch.arange(members, device=device).repeat(tokens)])
-        order = torch.arange(n + members * tokens, device=device)
-        own = (owner == -1) | (owner == owner[:, None])
-        return positions, look(own & (order[:, None] >= order))
-
     def _select(self, cache: Cache, rows: torch.Tensor) -> Cache:
         """The cache of some sequences of its batch: indices, also repeated ones, or a boolean mask."""
         heads = self.model.blocks[0].heads
-        return [tuple(x.unflatten(0, (-1, heads))[rows].flatten(0, 1) for x in layer) for layer in cache]
+        return [kv.unflatten(1, (-1, heads))[:, rows].flatten(1, 2) for kv in cache]
 
     def _true_probs(self, logits: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
         """Probabilities ``(Q, S)`` of true steps from logits ``(Q, T, V)`` on true responses ``(Q, T)``."""
@@ -197,11 +200,11 @@ class TransformerPolicy:
         q, n, most, end = len(prompts), self.task.prompt_length, self.task.response_length, self.task.end
         members = _members(group_size, most - 1)
         copies, rows = group_size // members, q * group_size // members
-        positions, bias = self._layout(members, most - 1, prompts.device)
+        positions, bias = _layout(n, members, most - 1, prompts.device)
         # The true response rides along behind the prompt: it gives the exact step probabilities at no extra pass.
         logits, cache = self.model(torch.cat([prompts, answers[:, :-1]], dim=1), last=most)
         true_probs = self._true_probs(logits, answers)
-        past = [(k[:, :n], v[:, :n]) for k, v in cache]
+        past = [kv[:, :, :n] for kv in cache]
         if copies > 1:
             past = self._select(past, torch.arange(q, device=prompts.device).repeat_interleave(copies))
         scores = logits[:, :1].repeat_interleave(group_size, 1).view(rows, members, -1)
@@ -255,7 +258,7 @@ class TransformerPolicy:
         for rows, length in parts:
             asked = rows // (g // members)
             wanted = packed[rows, :, :length].transpose(1, 2)  # (rows, length, members)
-            tokens, (positions, bias) = wanted[:, :-1].flatten(1), self._layout(members, length - 1, device)
+            tokens, (positions, bias) = wanted[:, :-1].flatten(1), _layout(n, members, length - 1, device)
             if members == g:  # one pass for prompts and responses saves the overhead of two
                 both = torch.cat([prompts[asked], tokens], dim=1)
                 logits, _ = self.model(both, positions, bias, last=1 + tokens.shape[1])

@@ -15,6 +15,9 @@ from toy_llm.task import Task
 TrainOn = Literal["all", "all_negative", "some_correct"]
 """Which groups to learn from: all, those without a correct response, or those with one."""
 
+RtsLength = Literal["written", "true"]
+"""What RTS divides a right prefix by: the length of the response itself (the paper), or of the true one."""
+
 StepJudge = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Verdict], torch.Tensor]
 """``(prompts, responses, answers, verdict) -> first_error (Q, G)``: where a judge sees the first wrong step."""
 
@@ -99,13 +102,18 @@ class Batch:
         return self.verdict.mask
 
 
-def score(task: Task, update_rule: Rule, judged: Judged, train_on: TrainOn = "all") -> Batch:
+def score(
+    task: Task, update_rule: Rule, judged: Judged, train_on: TrainOn = "all", rts_length: RtsLength = "written"
+) -> Batch:
     """What a rule makes of judged responses; the advantages of groups that are not to be learnt from are 0."""
     verdict, rollout = judged.verdict, judged.rollout
     told = (verdict.correct, judged.first_error)
-    dtype = rollout.log_probs.dtype
-    rewards = update_rule.rewards(*told, verdict.step_lengths, dtype=dtype)
-    advantages = update_rule.advantages(*told, verdict.step_lengths, dtype=dtype)
+    lengths, dtype = verdict.step_lengths, rollout.log_probs.dtype
+    if rts_length == "true":  # right steps have one spelling, so a right prefix is as long as that of the true response
+        true = task.judge(judged.answers[:, None], judged.answers).step_lengths
+        lengths = true.expand(*verdict.correct.shape, -1)
+    rewards = update_rule.rewards(*told, lengths, dtype=dtype)
+    advantages = update_rule.advantages(*told, lengths, dtype=dtype)
     if train_on != "all":
         chosen = verdict.correct.any(-1) == (train_on == "some_correct")
         advantages = torch.where(chosen[:, None], advantages, torch.zeros_like(advantages))
@@ -165,12 +173,13 @@ def collect(
     device: str = "cpu",
     judge: JudgeSource | None = None,
     train_on: TrainOn = "all",
+    rts_length: RtsLength = "written",
 ) -> Batch:
     """Sample, judge and score batch ``index`` of a stream of questions; see `sample_and_judge`."""
     judged = sample_and_judge(
         policy, task, update_rule.group_size, questions, stream, seed, index, temperature, device, judge
     )
-    return score(task, update_rule, judged, train_on)
+    return score(task, update_rule, judged, train_on, rts_length)
 
 
 def measure(batch: Batch) -> dict[str, float]:
@@ -194,9 +203,12 @@ def measure(batch: Batch) -> dict[str, float]:
         "reward_std": batch.rewards.std(),
     }
     probs = batch.rollout.true_probs
-    there = torch.arange(probs.shape[1], device=probs.device) < batch.true_steps[:, None]  # (Q, S)
-    for h in range(probs.shape[1]):
-        row[f"q_{h + 1}"] = (probs * there)[:, h].sum() / there[:, h].sum()
-        reached = (there[:, None, h] & (truth.first_error >= h) & (truth.steps > h)).float().sum()
-        row[f"accuracy_{h + 1}"] = (there[:, None, h] & (truth.first_error > h)).float().sum() / reached
+    step = torch.arange(probs.shape[1], device=probs.device)
+    there = step < batch.true_steps[:, None]  # (Q, S)
+    written = there[:, None] & (truth.steps[..., None] > step)  # (Q, G, S)
+    first_error = truth.first_error[..., None]
+    right = (written & (first_error > step)).sum((0, 1))
+    reached = (written & (first_error >= step)).sum((0, 1))
+    row |= {f"q_{h + 1}": q for h, q in enumerate((probs * there).sum(0) / there.sum(0))}
+    row |= {f"accuracy_{h + 1}": share for h, share in enumerate(right / reached)}
     return {name: float(value) for name, value in row.items()}

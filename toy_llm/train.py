@@ -118,7 +118,8 @@ def make_judge(config: TrainConfig, task: Task) -> JudgeSource | None:
 def make_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
     """The optimizer of a run; torch's defaults but for step size and weight decay."""
     kinds: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    return kinds[config.optimizer](parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
+    return kinds[config.optimizer](parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
 
 
 def batch_loss(
@@ -129,10 +130,20 @@ def batch_loss(
     constant: int,
     rows: torch.Tensor | slice,
 ) -> tuple[torch.Tensor, float]:
-    """Loss of the questions ``rows`` of a batch, and the share of their tokens that the clip cuts off."""
+    """Loss of the questions ``rows`` of a batch, and the share of their tokens that the clip cuts off.
+
+    Without a KL penalty, groups whose advantages are all zero have no gradient: they are left out of the pass
+    through the network, which changes neither loss nor gradient.
+    """
     mask, old, advantages = (x[rows] for x in (batch.mask, batch.rollout.log_probs, batch.token_advantages))
-    asked = (batch.prompts[rows], batch.answers[rows], batch.rollout.responses[rows])
-    now = policy.log_probs(*asked, config.temperature)
+    prompts, answers, responses = batch.prompts[rows], batch.answers[rows], batch.rollout.responses[rows]
+    learnt = (advantages != 0).flatten(1).any(1)
+    if anchor is not None or learnt.all():
+        now = policy.log_probs(prompts, answers, responses, config.temperature)
+    else:
+        learnt[0] = True  # so that there is a gradient, if only zeros
+        found = policy.log_probs(prompts[learnt], answers[learnt], responses[learnt], config.temperature)
+        now = old.index_put((learnt,), found)
     loss = policy_loss(
         now,
         old,
@@ -181,7 +192,7 @@ def updates(
     stored: list[Batch] = []
     if config.mode == "offline":
         kept = stored_rollouts(config, policy, module, task, judge)
-        stored = [score(task, update_rule, judged, config.train_on) for judged in kept]
+        stored = [score(task, update_rule, judged, config.train_on, config.rts_length) for judged in kept]
     began, first, rows = time.perf_counter(), 0, list[Row]()
     saved_at: int | None = None
     if state is not None:
@@ -210,6 +221,7 @@ def updates(
             config.device,
             judge,
             config.train_on,
+            config.rts_length,
         )
         row: Row = {"step": step, **measure(batch)}
         if not isfinite(row["success_exact"]):  # also after the last update, which no later gradient would check

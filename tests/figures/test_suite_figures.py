@@ -14,6 +14,7 @@ LABELS = {
     "votes": 1,
     "mode": "online",
     "train_on": "all",
+    "rts_length": "written",
     "optimizer": "adamw",
     "accuracy": 0.6,
 }
@@ -103,3 +104,29 @@ def test_two_seeds_have_no_interval_and_say_so():
     figure = suites.draw(runs(seeds=(0, 1)), TRAINED)
     assert "too few" in figure._supxlabel.get_text()
     assert all(not c.has_xerr and not c.has_yerr for ax in figure.axes for c in ax.containers)
+
+
+def test_lengths_shows_mean_curves_by_optimizer_and_the_other_length_apart():
+    rng = np.random.default_rng(0)
+    curve = {"step": [0, 1, 2] * 3, "seed": np.repeat([0, 1, 2], 3), "response_length": 1.0, "success_exact": 0.5}
+    fixed = LABELS | {"size": "medium", "start": "base"}
+    table = pd.concat(
+        [
+            pd.DataFrame(curve | fixed | {"rule": r, "optimizer": o}).assign(response_length=rng.random(9))
+            for r in ("grpo", "spo")
+            for o in ("adamw", "sgd")
+        ]
+        + [runs(), pd.DataFrame(curve | fixed | {"rule": "spo", "size": "small"})]
+    )
+    other = table[(table["rule"] == "spo") & table["step"].notna() & (table["size"] == "medium")]
+    other = other.assign(response_length=other["response_length"] + 3, rts_length="true")
+    figure = suites.draw_lengths(table, other)
+    tops = figure.axes[::2]
+    assert len(figure.axes) == 4
+    for ax, optimizer in zip(tops, ("adamw", "sgd"), strict=True):
+        means = {line.get_gid(): line.get_ydata() for line in ax.lines if line.get_gid()}
+        one = table[(table["optimizer"] == optimizer) & (table["size"] == "medium") & table["step"].notna()]
+        for rule in ("grpo", "spo"):
+            wanted = one[one["rule"] == rule].groupby("step")["response_length"].mean()
+            assert means[f"mean {rule}"] == pytest.approx(wanted.to_numpy())
+        assert means[f"mean {suites.TRUE_LENGTH}"] == pytest.approx(means["mean spo"] + 3)

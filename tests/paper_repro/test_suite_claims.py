@@ -16,6 +16,7 @@ LABELS = {
     "votes": 1,
     "mode": "online",
     "train_on": "all",
+    "rts_length": "written",
     "optimizer": "adamw",
     "beta": np.nan,
 }
@@ -66,6 +67,15 @@ def test_leads_over_grpo(number):
     assert verdict(number, suites=level) == "not testable here"
     part = pd.concat([ahead[ahead["start"] == "base"], level[level["start"] == "distilled"]])
     assert verdict(number, suites=part) == "holds in part"
+
+
+def test_response_lengths_are_told_for_both_readings_of_rts():
+    tables = {
+        "suites": runs({"none": 0.1, "grpo": 0.4, "spo": 0.5}),
+        "suite_lengths": runs({"spo": 6.0}, rts_length="true"),
+    }
+    said = judge_claims(tables)["statistic"][6]
+    assert "grpo adamw 0.4; spo adamw 0.5; spo adamw with RTS over the true length 6.0" in said
 
 
 def test_offline():

@@ -10,7 +10,9 @@ from toy_llm import TrainConfig
 from toy_llm.judge import Verdict
 from toy_llm.losses import policy_loss
 from toy_llm.model import Rollout
-from toy_llm.rollout import JudgeSource, collect, measure
+from toy_llm.rollout import Judged, JudgeSource, collect, measure, score
+from toy_llm.suites import END as END_TOKEN
+from toy_llm.suites import SUITES, Question, encode
 from toy_llm.train import updates
 
 PAD, STEP, END = 0, 1, 2
@@ -88,6 +90,28 @@ def test_rts_weighs_steps_by_their_tokens():
     found = batch("spo", scope="all_incorrect")
     assert found.rewards[0, 1].item() == pytest.approx(1 / (1 + torch.exp(torch.tensor(-10 * (2 / 5 - 0.5))).item()))
     assert found.rewards[0, 0].item() == 1
+
+
+def test_rts_over_the_true_length_gives_nothing_for_an_early_end():
+    """True: 2;1. Right prefix "2;", two tokens: of three, four and six written ones, or of the four true ones."""
+    task, most = SUITES["add"], SUITES["add"].response_length
+    question, answer = task.tensors([Question(encode("mod10,7+5+9="), 2, lambda written: (2, 1)[len(written)])])
+    texts = [encode(t) + [END_TOKEN] * (most - len(encode(t))) for t in ("2;end", "2;7end", "2;7;8end", "3;1end")]
+    responses = torch.tensor([texts])
+    verdict = task.judge(responses, answer)
+    rollout = Rollout(responses, torch.zeros(1, 4, most), torch.tensor(0.0), torch.ones(1, 4))
+    update_rule = rule("spo", group_size=4, shape="raw")
+    rts = {
+        length: score(
+            task, update_rule, Judged(question, answer, rollout, verdict, verdict.first_error), rts_length=length
+        ).rewards[0]
+        for length in ("written", "true")
+    }
+    assert rts["written"].tolist() == pytest.approx([2 / 3, 2 / 4, 2 / 6, 0])
+    assert rts["true"].tolist() == pytest.approx([2 / 4, 2 / 4, 2 / 4, 0])
+    alarm = Judged(question, answer, rollout, verdict, torch.tensor([[2, 2, 3, 2]]))  # a judge that passes every step
+    most_of_it = score(task, update_rule, alarm, rts_length="true").rewards[0]
+    assert most_of_it.tolist() == pytest.approx([1] * 4)
 
 
 def test_metrics_of_responses_of_different_lengths():

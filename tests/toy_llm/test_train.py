@@ -11,10 +11,12 @@ from scipy.stats import ttest_ind
 from spo_theory import InputError, ReasoningChain, expected_update, rule, simulate, solve
 from toy_llm import TrainConfig, checkpoint, learned_judge, train
 from toy_llm.config import settings
+from toy_llm.losses import clipped_share
 from toy_llm.tabular import TabularPolicy
 from toy_llm.task import ChainTask
 from toy_llm.train import (
     TrainingDiverged,
+    batch_loss,
     collect,
     make_judge,
     make_policy,
@@ -232,6 +234,41 @@ def test_a_minibatch_step_is_the_update_of_its_questions(cache):
     list(updates(config, trained_policy, trained))
     for one, two in zip(module.parameters(), trained.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-5, atol=5e-7)  # float32; a step changes them by 1e-3 and more
+
+
+@pytest.mark.parametrize("aggregation", ["sum", "token"])
+@pytest.mark.parametrize("start_accuracy", [0.02, 0.4])
+def test_groups_without_advantages_are_left_out_and_nothing_changes(cache, aggregation, start_accuracy):
+    """Loss, gradient and clipped share of a later epoch, against a pass through the network with all groups."""
+    options = TINY | {"rule": "grpo", "questions": 32, "start_accuracy": start_accuracy, "aggregation": aggregation}
+    config = TrainConfig(**options, cache_dir=cache)
+    policy, module = make_policy(config)
+    batch = collect(policy, policy.task, config.make_rule(), 32, "train", 0, 0)
+    learnt = (batch.advantages != 0).any(-1)
+    assert learnt.sum() == 0 if start_accuracy == 0.02 else 0 < learnt.sum() < 32
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in module.parameters():  # ratios that differ from 1 and are clipped here and there
+            p += 0.1 * torch.randn(p.shape, generator=generator)
+    passed = []
+
+    class Counted:
+        def log_probs(self, prompts, answers, responses, temperature):
+            passed.append(len(prompts))
+            return policy.log_probs(prompts, answers, responses, temperature)
+
+    loss, clipped = batch_loss(config, Counted(), batch, None, 3, slice(None))
+    now, old, parameters = (
+        policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses),
+        batch.rollout.log_probs,
+        list(module.parameters()),
+    )
+    whole = policy_loss(now, old, batch.step_advantages, 0.2, 0.2, aggregation=aggregation)
+    assert passed == [int((learnt | (torch.arange(32) == 0)).sum())]  # the first stays, if only for zeros
+    assert clipped == clipped_share(now, old, batch.step_advantages, 0.2, 0.2)
+    torch.testing.assert_close(loss, whole, rtol=1e-6, atol=1e-9)
+    for one, two in zip(*(torch.autograd.grad(x, parameters) for x in (loss, whole)), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-7)
 
 
 def test_adamw_decays_weights_apart_from_the_gradient(cache):

@@ -45,6 +45,7 @@ def config(tmp_path, warm):
         {"rule": "spo_prefix", "aggregation": "constant", "inner_epochs": 2, "minibatches": 2},
         {"judge": "noisy", "miss": 0.3, "false_alarm": 0.1},
         {"mode": "offline", "stored_batches": 2},
+        {"scope": "all_incorrect", "rts_length": "true"},
         {"temperature": 0.7, "optimizer": "adamw", "suites": ("nested",)},
     ],
     ids=lambda o: "-".join(map(str, o.values())),
@@ -124,6 +125,9 @@ def test_evaluation_of_every_suite_held_out_ones_too(config):
         ({"size": "large"}, "size = 'large'"),
         ({"start": "distilled"}, "start = 'distilled'"),
         ({"start_updates": 0}, "start_updates = 0"),
+        ({"rts_length": "true"}, "rts_length = 'true'"),
+        ({"suites": ("add",), "rule": "grpo", "rts_length": "true"}, "rts_length = 'true'"),
+        ({"suites": ("add",), "rts_length": "own"}, "rts_length = 'own'"),
     ],
 )
 def test_bad_settings_are_refused_by_name(options, named):
