@@ -118,7 +118,7 @@ def make_judge(config: TrainConfig, task: Task) -> JudgeSource | None:
 def make_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
     """The optimizer of a run; torch's defaults but for step size and weight decay."""
     kinds: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
+    fused = all(p.device.type in ("cpu", "cuda") for p in parameters)
     return kinds[config.optimizer](parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
 
 
@@ -138,7 +138,7 @@ def batch_loss(
     mask, old, advantages = (x[rows] for x in (batch.mask, batch.rollout.log_probs, batch.token_advantages))
     prompts, answers, responses = batch.prompts[rows], batch.answers[rows], batch.rollout.responses[rows]
     learnt = (advantages != 0).flatten(1).any(1)
-    if anchor is not None or learnt.all():
+    if config.kl_coef > 0 or learnt.all():
         now = policy.log_probs(prompts, answers, responses, config.temperature)
     else:
         learnt[0] = True  # so that there is a gradient, if only zeros

@@ -257,7 +257,8 @@ def test_groups_without_advantages_are_left_out_and_nothing_changes(cache, aggre
             passed.append(len(prompts))
             return policy.log_probs(prompts, answers, responses, temperature)
 
-    loss, clipped = batch_loss(config, Counted(), batch, None, 3, slice(None))
+    # an anchor is also there where the divergence is only measured
+    loss, clipped = batch_loss(config, Counted(), batch, batch.rollout.log_probs, 3, slice(None))
     now, old, parameters = (
         policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses),
         batch.rollout.log_probs,
