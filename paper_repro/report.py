@@ -255,8 +255,8 @@ def caption(name: str, tables: Tables) -> str:
         "response_lengths": (
             "Measured, base start of the figure before. RTS is the share of a response before its first error. Divided "
             "by the length of the response as written, as the paper has it, it rises when a response ends early, right "
-            "or wrong, and training finds that out. One change tells whether this is the cause: the same rule with the "
-            "true response's length below the line. Success is the mean probability of the true response."
+            "or wrong. One change tells whether that is what makes responses shorter: the same rule with the true "
+            "response's length below the line. Success is the mean probability of the true response."
         ),
         "pass_at_k": (
             "Measured: the probability that at least one of k sampled responses is correct, same runs as the figure "
