@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.func import functional_call, grad, vmap
 
 from spo_theory.rules import Rule
 from toy_llm.losses import policy_loss
@@ -32,19 +31,15 @@ def log_odds_gradients(model: torch.nn.Module, tokens: torch.Tensor, horizon: in
 
     ``tokens`` ``(N, T)``: prompts followed by their H true values. One backward pass for each of the N H numbers.
     """
-    parameters = {name: p.detach() for name, p in model.named_parameters()}
-
-    def one(
-        parameters: dict[str, torch.Tensor], row: torch.Tensor, step: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        logits, _ = functional_call(model, parameters, (row[None, :-1],), {"last": horizon})
-        chosen = (true_prefix_log_odds(logits[0], row[-horizon:]) * step).sum()
-        return chosen, chosen
-
-    per_step = vmap(grad(one, has_aux=True), (None, None, 0))
-    per_question = vmap(per_step, (None, 0, None), chunk_size=8)
-    gradients, odds = per_question(parameters, tokens, torch.eye(horizon))
-    return odds, torch.cat([g.flatten(2) for g in gradients.values()], dim=-1)
+    parameters, odds, gradients = list(model.parameters()), [], []
+    for row in tokens:
+        logits, _ = model(row[None, :-1], last=horizon)
+        own = true_prefix_log_odds(logits[0], row[-horizon:])
+        odds.append(own.detach())
+        for step in own:
+            found = torch.autograd.grad(step, parameters, retain_graph=True)
+            gradients.append(torch.cat([g.flatten() for g in found]))
+    return torch.stack(odds), torch.stack(gradients).unflatten(0, (len(tokens), horizon))
 
 
 def mean_kernel(gradients: torch.Tensor) -> np.ndarray:

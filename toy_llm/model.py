@@ -8,6 +8,7 @@ the square of its length.
 """
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from toy_llm.judge import token_mask
 from toy_llm.task import Task
@@ -25,23 +27,23 @@ Cache = list[torch.Tensor]  # keys and values of each layer, (2, B * heads, T, w
 def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     """Scaled dot-product attention of queries ``(N, T, d)`` over keys and values ``(N, S, d)``.
 
-    ``bias`` ``(T, S)`` is 0 where a query may look and minus infinity elsewhere. Two batched matrix products of the
-    library; its fused kernel for CPUs takes twice as long on two threads at the sizes here (benchmarks/bench_update.py
-    prints both), and gains nothing on one.
+    ``bias`` ``(T, S)`` is 0 where a query may look and minus infinity elsewhere. By the library's fused kernel, but
+    not with several threads of a CPU: two take longer in it than one (benchmarks/bench_update.py compares).
     """
-    scores = torch.baddbmm(bias, q, k.transpose(1, 2), alpha=q.shape[-1] ** -0.5)
-    return torch.bmm(scores.softmax(-1), v)
+    several = q.device.type == "cpu" and torch.get_num_threads() > 1
+    with sdpa_kernel(SDPBackend.MATH) if several else nullcontext():
+        return F.scaled_dot_product_attention(q[None], k[None], v[None], attn_mask=bias)[0]
 
 
 class Block(nn.Module):
     """Pre-norm attention and feed-forward, each with a residual connection."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, linear: type[nn.Linear] = nn.Linear) -> None:
         super().__init__()
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.qkv, self.out = linear(width, 3 * width), linear(width, width)
+        self.up, self.down = linear(width, 4 * width), linear(4 * width, width)
 
     def forward(
         self,
@@ -76,17 +78,25 @@ class Transformer(nn.Module):
     by heads). Embeddings start at normal(0, 1), weights at normal(0, 1 / fan-in), residual outputs scaled by
     ``1/sqrt(2 layers)`` as in GPT-2. Logits are multiplied by ``output_scale`` and the head starts that much
     smaller: the larger the scale, the less the features move while the policy is learnt (arXiv 1812.07956), so
-    the better a kernel measured at the start describes the whole of training.
+    the better a kernel measured at the start describes the whole of training. ``linear``: the class of its linear
+    layers.
     """
 
     def __init__(
-        self, vocabulary: int, length: int, layers: int, width: int, heads: int, output_scale: float = 6.0
+        self,
+        vocabulary: int,
+        length: int,
+        layers: int,
+        width: int,
+        heads: int,
+        output_scale: float = 6.0,
+        linear: type[nn.Linear] = nn.Linear,
     ) -> None:
         super().__init__()
         self.output_scale = output_scale
         self.token, self.position = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
-        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, vocabulary, bias=False)
+        self.blocks = nn.ModuleList(Block(width, heads, linear) for _ in range(layers))
+        self.norm, self.head = nn.LayerNorm(width), linear(width, vocabulary, bias=False)
         for name, p in self.named_parameters():
             if p.ndim == 2 and not name.startswith(("token", "position")):
                 shrink = output_scale if name == "head.weight" else 1.0
