@@ -25,6 +25,7 @@ from matplotlib.ticker import LogLocator, StrMethodFormatter
 from figures.style import BLUE, GREEN, VERMILLION, save_png, styled
 from spo_theory.rules import rule
 from toy_llm.config import TrainConfig
+from toy_llm.linear import OneDnnLinear
 from toy_llm.model import Transformer, TransformerPolicy
 from toy_llm.rollout import collect
 from toy_llm.seeds import for_seed, train_seeds
@@ -43,7 +44,7 @@ def updater(questions, group_size, horizon):
     """A function that makes one update of an untrained network."""
     torch.manual_seed(0)
     task, update_rule = ChainTask(horizon), rule("spo", group_size=group_size)
-    model = Transformer(task.vocabulary, task.prompt_length + horizon, 2, 64, 4)
+    model = Transformer(task.vocabulary, task.prompt_length + horizon, 2, 64, 4, linear=OneDnnLinear)
     policy = TransformerPolicy(model, task)
 
     def update(index):
