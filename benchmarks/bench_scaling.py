@@ -4,9 +4,9 @@
 
 An update is sampling, judging, advantages, loss and gradient of the default network (2 layers, width 64). Three
 sweeps: questions at 8 responses each, responses per question at 32 questions, and response length at 32 x 8. Medians
-of repeated updates; the exponent is the slope of log time over the last three points. Memory: peak resident size of
-a process that makes a 512-response update, and of one that only builds the network. Seeds: completions per second of
-one configuration trained with two seeds in two processes, against one after the other.
+of repeated updates, in turns; the exponent is the slope of log time over the last three points. Memory: peak resident
+size of a process that makes a 512-response update, and of one that only builds the network. Seeds: completions per
+second of one configuration trained with two seeds in two processes, against one after the other.
 """
 
 import argparse
@@ -57,26 +57,23 @@ def updater(questions, group_size, horizon):
     return update
 
 
-def seconds(update, at_least=1.0):
-    """Median seconds of an update, repeated for about a second, at least five times."""
-    update(0)
-    spent = []
-    while len(spent) < 5 or sum(spent) < at_least:
-        began = time.perf_counter()
-        update(len(spent) + 1)
-        spent.append(time.perf_counter() - began)
-    return float(np.median(spent))
-
-
-def growth():
-    """Time of an update along every sweep."""
+def growth(repeats=15):
+    """Time of an update along every sweep; all points take turns, so the machine's phases meet all of them."""
     rows = []
     for sweep, points in SWEEPS.items():
         for point in points:
             size = USUAL | point
             x = size["horizon"] if "horizon" in point else size["questions"] * size["group_size"]
-            rows.append({"sweep": sweep, "x": x, "seconds": seconds(updater(**size)), **size})
-    return pd.DataFrame(rows)
+            rows.append({"sweep": sweep, "x": x, **size})
+    updates = [updater(**{name: row[name] for name in USUAL}) for row in rows]
+    spent = []
+    for index in range(repeats + 1):
+        spent.append([])
+        for update in updates:
+            began = time.perf_counter()
+            update(index)
+            spent[-1].append(time.perf_counter() - began)
+    return pd.DataFrame(rows).assign(seconds=np.median(spent[1:], axis=0))
 
 
 def exponent(one):

@@ -38,7 +38,7 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Ten
 class Block(nn.Module):
     """Pre-norm attention and feed-forward, each with a residual connection."""
 
-    def __init__(self, width: int, heads: int, linear: type[nn.Linear] = nn.Linear) -> None:
+    def __init__(self, width: int, heads: int, linear: type[nn.Linear]) -> None:
         super().__init__()
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
