@@ -11,10 +11,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from spo_theory import ReasoningChain, expected_update, rule, sampled_update
-from spo_theory.chain import class_probabilities, class_scores
-from spo_theory.dynamics import escape_map
-from spo_theory.expected import choose_method, class_rewards, rule_advantage_function
-from spo_theory.quadrature import node_count
+from spo_theory.dynamics.maps import escape_map
+from spo_theory.exact.expected import choose_method, class_rewards, rule_advantage_function
+from spo_theory.exact.quadrature import node_count
+from spo_theory.outcomes.chain import class_probabilities, class_scores
 
 
 def seconds(function: Callable[[], object], at_least: float = 1.0) -> float:

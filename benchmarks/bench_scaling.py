@@ -23,14 +23,14 @@ import torch
 from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from figures.style import BLUE, GREEN, VERMILLION, save_png, styled
-from spo_theory.rules import rule
+from spo_theory.methods.registry import rule
 from toy_llm.config import TrainConfig
-from toy_llm.linear import OneDnnLinear
-from toy_llm.model import Transformer, TransformerPolicy
-from toy_llm.rollout import collect
-from toy_llm.seeds import for_seed, train_seeds
-from toy_llm.task import ChainTask
-from toy_llm.train import make_policy, policy_loss
+from toy_llm.network.linear import OneDnnLinear
+from toy_llm.network.transformer import Transformer, TransformerPolicy
+from toy_llm.problems.chain import ChainTask
+from toy_llm.training.loop import make_policy, policy_loss
+from toy_llm.training.rollout import collect
+from toy_llm.training.seeds import for_seed, train_seeds
 
 SWEEPS = {
     "responses, by questions": [{"questions": q} for q in (8, 16, 32, 64, 128, 256)],

@@ -6,10 +6,10 @@ The same network size (2 layers, width 64, 4 heads), the same chained arithmetic
 64 questions x 8 responses, AdamW, no KL penalty, no dropout, float32, temperature 1. An update is everything from
 new questions to changed weights: sampling, judging, advantages, loss, gradient and optimizer. TRL trains as its users
 do, with `GRPOTrainer.train`, a GPT-2 of that size, one tokenizer token per character, and exactly H new tokens; its
-completions are judged by the same judge. Ours is `toy_llm.train.updates` with its default logging, from the default
-warm start, twice: with colouring (spo), where nearly every group teaches something, and with TRL's own rule (grpo),
-where nearly none does and the gradient step leaves the others out. All take turns, so they see the same machine;
-TRL's time is from the end of our updates to the end of its own.
+completions are judged by the same judge. Ours is `toy_llm.training.loop.updates` with its default logging, from the
+default warm start, twice: with colouring (spo), where nearly every group teaches something, and with TRL's own rule
+(grpo), where nearly none does and the gradient step leaves the others out. All take turns, so they see the same
+machine; TRL's time is from the end of our updates to the end of its own.
 """
 
 import argparse
@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 from toy_llm.config import TrainConfig
-from toy_llm.judge import judge
-from toy_llm.task import ChainTask
-from toy_llm.train import make_policy, updates
+from toy_llm.judging.exact import judge
+from toy_llm.problems.chain import ChainTask
+from toy_llm.training.loop import make_policy, updates
 
 QUESTIONS, GROUP, HORIZON, WIDTH, LAYERS, HEADS = 64, 8, 6, 64, 2, 4
 WARM_UP = 3

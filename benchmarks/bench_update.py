@@ -20,13 +20,13 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-import toy_llm.model
-from spo_theory.rules import rule
-from toy_llm.judge import judge
-from toy_llm.linear import OneDnnLinear
-from toy_llm.model import Transformer, TransformerPolicy
-from toy_llm.task import ChainTask
-from toy_llm.train import collect, policy_loss
+import toy_llm.network.transformer
+from spo_theory.methods.registry import rule
+from toy_llm.judging.exact import judge
+from toy_llm.network.linear import OneDnnLinear
+from toy_llm.network.transformer import Transformer, TransformerPolicy
+from toy_llm.problems.chain import ChainTask
+from toy_llm.training.loop import collect, policy_loss
 
 QUESTIONS, GROUP, HORIZON, WIDTH, LAYERS, HEADS = 64, 8, 6, 64, 2, 4
 
@@ -77,7 +77,7 @@ def causal(q, k, v, bias):
 
 
 def by(backend):
-    """`toy_llm.model.attention` by one of the library's kernels."""
+    """`toy_llm.network.transformer.attention` by one of the library's kernels."""
 
     def attention(q, k, v, bias):
         with sdpa_kernel(backend):
@@ -90,12 +90,12 @@ def attending(update, attention):
     """``update`` with another attention in the network."""
 
     def one(*arguments):
-        own = toy_llm.model.attention
-        toy_llm.model.attention = attention
+        own = toy_llm.network.transformer.attention
+        toy_llm.network.transformer.attention = attention
         try:
             return update(*arguments)
         finally:
-            toy_llm.model.attention = own
+            toy_llm.network.transformer.attention = own
 
     return one
 

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 import torch
 
-from toy_llm.kernel import Start, gradient_variance, measure_start
-from toy_llm.model import TransformerPolicy
-from toy_llm.train import TrainConfig, make_policy, train
+from toy_llm.linearization import Start, gradient_variance, measure_start
+from toy_llm.network.transformer import TransformerPolicy
+from toy_llm.training.loop import TrainConfig, make_policy, train
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, make_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from spo_theory.checks import InputError, check, problem, refuse
+from spo_theory.validation import InputError, check, problem, refuse
 
 HELP = """\
 usage: spo COMMAND [OPTIONS]          (or: python -m paper_repro COMMAND [OPTIONS])
@@ -177,7 +177,7 @@ def theory(options: Theory) -> None:
     bad = [q for q in success if not 0 < q < 1]
     check(not bad, "step_success", bad, "strictly between 0 and 1")
     check(bool(success), "step_success", list(success), "at least one value")
-    from spo_theory.rules import rule
+    from spo_theory.methods.registry import rule
 
     given = {k: getattr(options, k) for k in ("beta", "gamma", "scope") if getattr(options, k) is not None}
     r = rule(options.rule, group_size=options.group_size, **given)
@@ -186,8 +186,8 @@ def theory(options: Theory) -> None:
     import pandas as pd
 
     from spo_theory import ReasoningChain, solve
-    from spo_theory.dynamics import updates_to
-    from spo_theory.expected import rule_advantage_function
+    from spo_theory.dynamics.maps import updates_to
+    from spo_theory.exact.expected import rule_advantage_function
 
     chain = ReasoningChain(step_success=success)
     curve = solve(chain, r, steps=options.steps, learning_rate=options.learning_rate)
@@ -232,8 +232,8 @@ def train(options: Any) -> None:
     import pandas as pd
     from tqdm import tqdm
 
-    from toy_llm.seeds import WorkerLost, for_seed, restored, train_seeds
-    from toy_llm.train import make_judge, make_policy
+    from toy_llm.training.loop import make_judge, make_policy
+    from toy_llm.training.seeds import WorkerLost, for_seed, restored, train_seeds
 
     configs = [for_seed(config, seed, len(seeds) > 1) for seed in seeds]
     rows = restored(configs)
@@ -298,7 +298,7 @@ class TableLog:
         """Replace the file by the whole table."""
         if self.out is None:
             return
-        from toy_llm.storage import write_atomic
+        from toy_llm.files import write_atomic
 
         csv = self.out.suffix == ".csv"
         write_atomic(self.out, table.to_csv(index=False).encode() if csv else table.to_parquet(index=False))
@@ -312,12 +312,12 @@ def _how_to_continue(config: Any) -> str:
 def evaluate(options: Evaluate) -> None:
     """Measure trained policies on suites and print the main numbers."""
     check(bool(options.checkpoints), "checkpoints", list(map(str, options.checkpoints)), "at least one file")
-    from spo_theory.rules import rule
-    from toy_llm import checkpoint
-    from toy_llm.evaluate import Evaluation
-    from toy_llm.evaluate import evaluate as measure
-    from toy_llm.suites import SUITES, names_problems, suite
-    from toy_llm.train import load_policy
+    from spo_theory.methods.registry import rule
+    from toy_llm.evaluation import Evaluation
+    from toy_llm.evaluation import evaluate as measure
+    from toy_llm.problems.suites import SUITES, names_problems, suite
+    from toy_llm.training import checkpoint
+    from toy_llm.training.loop import load_policy
 
     names = ("questions", "samples", "ks", "temperature", "seed")
     how = Evaluation(update_rule=rule("grpo", group_size=options.group_size), **{n: getattr(options, n) for n in names})

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from paper_repro.jobs import Job
-from spo_theory.checks import check
-from spo_theory.rewards import Colouring
-from spo_theory.rules import READINGS, Rule, rule
+from spo_theory.methods.registry import READINGS, Rule, rule
+from spo_theory.parts.rewards import Colouring
+from spo_theory.validation import check
 
 if TYPE_CHECKING:
-    from spo_theory.chain import ReasoningChain
+    from spo_theory.outcomes.chain import ReasoningChain
 
 BETA, GAMMA = 5.0, 0.5
 """Colouring of all experiments on the chain that do not say otherwise."""
@@ -47,7 +47,7 @@ def colouring_curves() -> pd.DataFrame:
 
 def all_negative_probability(horizons: tuple[int, ...], group_sizes: tuple[int, ...]) -> pd.DataFrame:
     """Probability of an all-negative group for H steps of equal accuracy."""
-    from spo_theory.chain import ReasoningChain
+    from spo_theory.outcomes.chain import ReasoningChain
 
     q = np.concatenate([np.linspace(0.005, 0.995, 100)])
     frames = []
@@ -61,8 +61,8 @@ def all_negative_probability(horizons: tuple[int, ...], group_sizes: tuple[int, 
 
 def expected_advantage_table(step_success: tuple[float, ...], group_sizes: tuple[int, ...]) -> pd.DataFrame:
     """Exact expected advantage of every outcome class under GRPO and both scopes of colouring."""
-    from spo_theory.chain import ReasoningChain
-    from spo_theory.expected import rule_advantage_function
+    from spo_theory.exact.expected import rule_advantage_function
+    from spo_theory.outcomes.chain import ReasoningChain
 
     chain = ReasoningChain(step_success=step_success)
     p = chain.class_probs
@@ -133,7 +133,7 @@ def escape(
     ``all_negative`` in the result is the share of all-negative groups at the start.
     """
     from spo_theory import ReasoningChain, simulate
-    from spo_theory.dynamics import updates_to
+    from spo_theory.dynamics.maps import updates_to
 
     start, r = ReasoningChain(step_success=np.full(horizon, step_success)), build(name, group_size)
     exact = _exact_updates(start, r, most)
@@ -147,8 +147,8 @@ def escape(
 
 
 def _exact_updates(chain: "ReasoningChain", r: Rule, most: int) -> float:
-    from spo_theory.chain import ReasoningChain
-    from spo_theory.dynamics import solve, updates_to
+    from spo_theory.dynamics.maps import solve, updates_to
+    from spo_theory.outcomes.chain import ReasoningChain
 
     done, block, updates = 0, 64, float("nan")
     while done < most and np.isnan(updates):  # in growing blocks: the length is not known beforehand
@@ -186,8 +186,8 @@ def two_step_rule(name: str) -> Rule:
 
 def two_step_curves(starts: tuple[tuple[float, float], ...], steps: int) -> pd.DataFrame:
     """p and p q over iterations of the paper's two-step model (its Fig. 2) from several starting points."""
-    from spo_theory.chain import ReasoningChain
-    from spo_theory.dynamics import solve
+    from spo_theory.dynamics.maps import solve
+    from spo_theory.outcomes.chain import ReasoningChain
 
     frames = []
     for start in starts:
@@ -200,8 +200,8 @@ def two_step_curves(starts: tuple[tuple[float, float], ...], steps: int) -> pd.D
 
 def two_step_map(points: int) -> pd.DataFrame:
     """Success after one coloured step minus success after one GRPO step, on a grid of starting points."""
-    from spo_theory.chain import ReasoningChain
-    from spo_theory.expected import expected_update
+    from spo_theory.exact.expected import expected_update
+    from spo_theory.outcomes.chain import ReasoningChain
 
     axis = (np.arange(points) + 0.5) / points
     p, q = (a.ravel() for a in np.meshgrid(axis, axis))

@@ -55,8 +55,11 @@ def source_hash(module: str) -> str:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no source found for {module}")
     origin = Path(spec.origin)
-    files = sorted(origin.parent.glob("*.py")) if spec.submodule_search_locations else [origin]
-    trees = "".join(f.name + ast.dump(_without_docstrings(ast.parse(f.read_bytes()))) for f in files)
+    files = sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
+    trees = ""
+    for file in files:
+        tree = _without_docstrings(ast.parse(file.read_bytes()))
+        trees += str(file.relative_to(origin.parent)) + ast.dump(tree)
     return hashlib.sha256(trees.encode()).hexdigest()[:12]
 
 

@@ -17,13 +17,15 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 from scipy.stats import binom
 
-from spo_theory.chain import ReasoningChain
-from spo_theory.crossing import first_reach
-from spo_theory.expected import expected_update, rule_update_function
-from spo_theory.flow import flow, flow_time
-from spo_theory.judges import confusion, judged_update_function
-from spo_theory.moments import group_covariance
-from spo_theory.published import (
+from spo_theory.dynamics.first_passage import first_reach
+from spo_theory.dynamics.flow import flow, flow_time
+from spo_theory.exact.expected import expected_update, rule_update_function
+from spo_theory.exact.moments import group_covariance
+from spo_theory.methods.registry import Rule, rule
+from spo_theory.outcomes.chain import ReasoningChain
+from spo_theory.outcomes.judged import confusion, judged_update_function
+from spo_theory.parts.rewards import Colouring
+from spo_theory.published.closed_forms import (
     gradient_gap,
     kl_fixed_point,
     kl_round,
@@ -36,8 +38,6 @@ from spo_theory.published import (
     transform_clock,
     u_statistic_mse,
 )
-from spo_theory.rewards import Colouring
-from spo_theory.rules import Rule, rule
 
 INFINITE = float("inf")
 
@@ -409,9 +409,10 @@ def std_identity(group_size: int = 6) -> pd.DataFrame:
 def flow_clock(start: float = 0.01, group_size: int = 4096) -> pd.DataFrame:
     """Success of one step over time, with and without division by the std.
 
-    ``published``: the curve whose clock (`spo_theory.published.transform_clock`) runs with the time, from the ascent
-    of ``arcsin sqrt(P)`` (std) or of P (mean only) in an infinite group. ``project``: the gradient flow of GRPO with a
-    large group, and of Dr. GRPO with G = 8 in time ``(G - 1) / G``. Source: Davis and Recht, arXiv 2510.13651.
+    ``published``: the curve whose clock (`spo_theory.published.closed_forms.transform_clock`) runs with the time, from
+    the ascent of ``arcsin sqrt(P)`` (std) or of P (mean only) in an infinite group. ``project``: the gradient flow of
+    GRPO with a large group, and of Dr. GRPO with G = 8 in time ``(G - 1) / G``. Source: Davis and Recht, arXiv
+    2510.13651.
     """
     rows = []
     for name, g, scale, loss in (("grpo", group_size, "std", 1.0), ("dr_grpo", 8, "none", 7 / 8)):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from spo_theory.crossing import first_reach
+from spo_theory.dynamics.first_passage import first_reach
 
 
 def smooth(values: np.ndarray, window: int = 5) -> np.ndarray:

@@ -26,7 +26,7 @@ from paper_repro.experiments import BETA, EXPERIMENTS, GAMMA, choose
 from paper_repro.jobs import Job, config_hash
 from paper_repro.pool import is_finished, run_jobs, write_atomically
 from paper_repro.schema import CLAIMS, COMPARISON, CURVES, check_table
-from spo_theory.checks import check
+from spo_theory.validation import check
 
 Tables = dict[str, pd.DataFrame]
 
@@ -71,7 +71,7 @@ def check_warm_starts(jobs: Sequence[Job]) -> None:
     configs |= {job.arguments["run"].config() for job in jobs if "run" in job.arguments}
     paths = {Path(config.cache_dir) / f"{config.warm_start().key}.pt" for config in configs}
     for path in sorted(p for p in paths if p.exists()):
-        from toy_llm.storage import load
+        from toy_llm.files import load
 
         load(path)
 
@@ -160,7 +160,7 @@ def draw_figures(tables: Tables) -> dict[str, Figure]:
         "colouring": (colouring.draw, ("colouring",), {}),
     }
     if "suites" in tables:
-        from toy_llm.suites import TRAINED
+        from toy_llm.problems.suites import TRAINED
 
         known = {"trained": TRAINED}
         makers["suites"] = (suite_figures.draw, ("suites",), known | {"offline": tables.get("suite_offline")})

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from spo_theory.checks import InputError
+from spo_theory.validation import InputError
 
 VERDICTS = ("holds", "holds in part", "does not hold", "not testable here")
 

@@ -1,4 +1,5 @@
-"""One table for every statement of `spo_theory.theorems`: what its figure shows, computed by the exact engine.
+"""One table for every statement of `spo_theory.theorems.catalogue`: what its figure shows, computed by the exact
+engine.
 
 Every function returns a tidy table with columns panel, series, kind ("line", "points" or "cell"), x, y and, for the
 cells of a map, z. `PICTURES` says which statements a table belongs to and how it is drawn.
@@ -13,23 +14,23 @@ import numpy as np
 import pandas as pd
 
 from figures.style import label
-from spo_theory.chain import ReasoningChain
-from spo_theory.clipping import solve_clipped
-from spo_theory.colour_checks import BETAS, GAMMAS, best_colouring, log_success_rate, pair_gap_ratio
-from spo_theory.diffusion import diffuse
-from spo_theory.dynamics import escape_map, solve, updates_to
-from spo_theory.escape import collapse_rate, escape_time, fewest_updates, pair_colouring_time
-from spo_theory.expected import expected_update
-from spo_theory.flow import flow_time
-from spo_theory.group_checks import all_groups
-from spo_theory.judges import colouring_gain_function, useful_judges
-from spo_theory.lengths import Normalization, expected_update_normalized
-from spo_theory.monte_carlo import simulate
-from spo_theory.options import solve_options
-from spo_theory.rate_checks import two_step_paths
-from spo_theory.rewards import Colouring
-from spo_theory.rules import READINGS, rule
-from spo_theory.theorems import THEOREMS
+from spo_theory.dynamics.clipped import solve_clipped
+from spo_theory.dynamics.diffusion import diffuse
+from spo_theory.dynamics.escape import collapse_rate, escape_time, fewest_updates, pair_colouring_time
+from spo_theory.dynamics.flow import flow_time
+from spo_theory.dynamics.maps import escape_map, solve, updates_to
+from spo_theory.dynamics.sampled import simulate
+from spo_theory.exact.expected import expected_update
+from spo_theory.methods.registry import READINGS, rule
+from spo_theory.outcomes.chain import ReasoningChain
+from spo_theory.outcomes.judged import colouring_gain_function, useful_judges
+from spo_theory.outcomes.lengths import Normalization, expected_update_normalized
+from spo_theory.outcomes.options import solve_options
+from spo_theory.parts.rewards import Colouring
+from spo_theory.theorems.catalogue import THEOREMS
+from spo_theory.theorems.colours import BETAS, GAMMAS, best_colouring, log_success_rate, pair_gap_ratio
+from spo_theory.theorems.groups import all_groups
+from spo_theory.theorems.rates import two_step_paths
 
 
 def _rows(series: str, x: Any, y: Any, kind: str = "line", panel: str = "", **more: Any) -> pd.DataFrame:

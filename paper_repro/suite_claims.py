@@ -4,7 +4,7 @@ import pandas as pd
 
 from paper_repro.findings import Finding, Tables, by_intervals, pooled, verdict
 from paper_repro.measures import mean_interval
-from toy_llm.suites import TRAINED
+from toy_llm.problems.suites import TRAINED
 
 RUN_LABELS = (
     "size",

@@ -14,10 +14,10 @@ import torch
 
 from paper_repro.jobs import Job
 from toy_llm.config import TrainConfig
-from toy_llm.evaluate import Evaluation, evaluate_suites
-from toy_llm.model import TransformerPolicy
-from toy_llm.suites import SUITES, TRAINED
-from toy_llm.train import make_judge, make_policy, updates
+from toy_llm.evaluation import Evaluation, evaluate_suites
+from toy_llm.network.transformer import TransformerPolicy
+from toy_llm.problems.suites import SUITES, TRAINED
+from toy_llm.training.loop import make_judge, make_policy, updates
 
 CURVE = ("step", "success", "success_exact", "all_negative", "zero_advantage", "entropy", "response_length")
 METRICS = ("success", "pass@k", "all_negative", "response_length", "ended")
@@ -116,8 +116,8 @@ class WeakJudge:
 
 def weak_judge(spec: WeakJudge) -> pd.DataFrame:
     """What the judge, its twin trained to solve, and the student solve: rows who, success, low, high, seeds, ..."""
-    from toy_llm.learned_judge import JudgeSpec, judge_beside_student, train_judge, train_twin
-    from toy_llm.rollout import JudgeSource
+    from toy_llm.judging.learned import JudgeSpec, judge_beside_student, train_judge, train_twin
+    from toy_llm.training.rollout import JudgeSource
 
     torch.set_num_threads(1)
     config = spec.config()

@@ -7,22 +7,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spo_theory.chain import ReasoningChain
-    from spo_theory.checks import InputError
-    from spo_theory.dynamics import solve
-    from spo_theory.expected import expected_advantages, expected_update
-    from spo_theory.monte_carlo import sampled_update, simulate
-    from spo_theory.rules import rule
+    from spo_theory.dynamics.maps import solve
+    from spo_theory.dynamics.sampled import sampled_update, simulate
+    from spo_theory.exact.expected import expected_advantages, expected_update
+    from spo_theory.methods.registry import rule
+    from spo_theory.outcomes.chain import ReasoningChain
+    from spo_theory.validation import InputError
 
 _HOME = {
-    "InputError": "checks",
-    "ReasoningChain": "chain",
-    "expected_advantages": "expected",
-    "expected_update": "expected",
-    "rule": "rules",
-    "sampled_update": "monte_carlo",
-    "simulate": "monte_carlo",
-    "solve": "dynamics",
+    "InputError": "validation",
+    "ReasoningChain": "outcomes.chain",
+    "expected_advantages": "exact.expected",
+    "expected_update": "exact.expected",
+    "rule": "methods.registry",
+    "sampled_update": "dynamics.sampled",
+    "simulate": "dynamics.sampled",
+    "solve": "dynamics.maps",
 }
 __all__ = [
     "InputError",

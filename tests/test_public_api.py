@@ -11,7 +11,15 @@ import pytest
 import spo_theory
 import toy_llm
 
-MODULES = sorted(f.stem for f in Path(spo_theory.__file__).parent.glob("[a-z]*.py"))
+
+def names(package):
+    """All modules below ``package``, subpackages included, as dotted names."""
+    folder = Path(importlib.util.find_spec(package).origin).parent
+    files = sorted(f.relative_to(folder).with_suffix("") for f in folder.rglob("*.py") if f.stem[0] != "_")
+    return [".".join([package, *f.parts]) for f in files]
+
+
+MODULES = names("spo_theory")
 
 
 def test_public_names():
@@ -28,7 +36,7 @@ def test_public_names():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_public_functions_are_documented(name):
-    module = importlib.import_module(f"spo_theory.{name}")
+    module = importlib.import_module(name)
     assert module.__doc__
     for key, value in vars(module).items():
         local = getattr(value, "__module__", None) == module.__name__
@@ -37,9 +45,8 @@ def test_public_functions_are_documented(name):
 
 
 def modules(package):
-    """All modules of ``package``, to be imported together."""
-    folder = Path(importlib.util.find_spec(package).origin).parent
-    return ", ".join(f"{package}.{f.stem}" for f in sorted(folder.glob("*.py")) if f.stem != "__init__")
+    """All modules below ``package``, to be imported together."""
+    return ", ".join(names(package))
 
 
 @pytest.mark.parametrize(
@@ -47,12 +54,12 @@ def modules(package):
     [
         ("spo_theory", ("jax", "torch", "pandas")),
         (
-            "spo_theory.rules, spo_theory.rewards, spo_theory.advantages, spo_theory.checks",
+            "spo_theory.methods.registry, spo_theory.parts.rewards, spo_theory.parts.baselines, spo_theory.validation",
             ("jax", "torch", "toy_llm", "paper_repro", "figures"),
         ),
-        ("spo_theory.dynamics", ("torch", "toy_llm", "paper_repro", "figures")),
-        (modules("toy_llm"), ("jax", "spo_theory.chain", "paper_repro", "figures")),
-        (modules("figures"), ("jax", "torch", "spo_theory.chain", "toy_llm", "paper_repro")),
+        ("spo_theory.dynamics.maps", ("torch", "toy_llm", "paper_repro", "figures")),
+        (modules("toy_llm"), ("jax", "spo_theory.outcomes.chain", "paper_repro", "figures")),
+        (modules("figures"), ("jax", "torch", "spo_theory.outcomes.chain", "toy_llm", "paper_repro")),
     ],
 )
 def test_imports_go_one_way(module, absent):

@@ -8,15 +8,15 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 
 import torch
 
-from spo_theory.checks import InputError, problem, refuse
-from spo_theory.rules import CONVENTIONS, Rule, rule
-from toy_llm.losses import Aggregation, KlEstimator
-from toy_llm.pretrain import WarmStart
-from toy_llm.rollout import RtsLength, TrainOn
-from toy_llm.storage import check_writable
-from toy_llm.suite_start import Size, Start, SuiteStart
-from toy_llm.suites import GYM, TRAINED, mixture
-from toy_llm.task import ChainTask, Task
+from spo_theory.methods.registry import CONVENTIONS, Rule, rule
+from spo_theory.validation import InputError, problem, refuse
+from toy_llm.files import check_writable
+from toy_llm.problems.chain import ChainTask, Task
+from toy_llm.problems.suites import GYM, TRAINED, mixture
+from toy_llm.starts.chain import WarmStart
+from toy_llm.starts.suites import Size, Start, SuiteStart
+from toy_llm.training.losses import Aggregation, KlEstimator
+from toy_llm.training.rollout import RtsLength, TrainOn
 
 
 class Allowed(NamedTuple):

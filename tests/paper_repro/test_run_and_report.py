@@ -14,7 +14,7 @@ from paper_repro.jobs import Job
 from paper_repro.report import headlines, misses
 from paper_repro.schema import CLAIMS as CLAIMS_SCHEMA
 from paper_repro.schema import COMPARISON, CURVES, VERDICTS, check_table
-from spo_theory.checks import InputError
+from spo_theory.validation import InputError
 
 
 def curves(lead=0.0, seeds=5, horizon=4):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from strategies import EVERY, budget, call, reward_groups, sizes, to_numpy
 
 from spo_theory import InputError
-from spo_theory.advantages import GroupAdvantage
+from spo_theory.parts.baselines import GroupAdvantage
 
 EXACT = GroupAdvantage()
 KINDS = [EXACT, GroupAdvantage(ddof=1, eps=1e-4), GroupAdvantage(eps=1e-8), GroupAdvantage(scale="none")]

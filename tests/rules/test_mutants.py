@@ -7,7 +7,7 @@ from scipy.special import expit
 from strategies import Groups
 
 from spo_theory import rule
-from spo_theory.advantages import GroupAdvantage
+from spo_theory.parts.baselines import GroupAdvantage
 
 REWARDS = np.array([[0.0, 1.0, 0.2, 0.7], [0.1, 0.1, 0.1, 0.1], [3.0, 3.0, 3.0, 1.0]])
 FIRST_ERROR = np.array([[3, 1, 0], [2, 1, 0]])

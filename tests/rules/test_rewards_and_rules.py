@@ -14,9 +14,9 @@ from scipy.special import expit
 from strategies import EVERY, budget, call, judged_groups, reward_groups, sizes
 
 from spo_theory import InputError, rule
-from spo_theory.advantages import GroupAdvantage
-from spo_theory.rewards import Colouring, reasoning_trajectory_score
-from spo_theory.rules import CONVENTIONS, READINGS, Registry, Rule
+from spo_theory.methods.registry import CONVENTIONS, READINGS, Registry, Rule
+from spo_theory.parts.baselines import GroupAdvantage
+from spo_theory.parts.rewards import Colouring, reasoning_trajectory_score
 
 BETAS = st.one_of(st.floats(1e-3, 1e3), st.sampled_from([1e-3, 0.5, 10.0, 1e6]))
 GAMMAS = st.one_of(st.floats(-20, 20), st.sampled_from([-1e3, 0.0, 0.5, 10.0, 1e3]))

@@ -7,8 +7,8 @@ import torch
 from scipy.special import binom, expit, logit
 
 from spo_theory import InputError, ReasoningChain, rule, solve
-from spo_theory.dynamics import escape_map, updates_to
-from spo_theory.expected import rule_advantage_function
+from spo_theory.dynamics.maps import escape_map, updates_to
+from spo_theory.exact.expected import rule_advantage_function
 
 TWO_STEP = {
     "spo": rule("spo", group_size=2, shape="raw", scope="all_incorrect"),

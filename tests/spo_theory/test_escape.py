@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule, simulate, solve
-from spo_theory.dynamics import updates_to
-from spo_theory.escape import (
+from spo_theory.dynamics.escape import (
     collapse_rate,
     escape_time,
     fewest_updates,
@@ -13,7 +12,8 @@ from spo_theory.escape import (
     lone_failure_update,
     pair_colouring_time,
 )
-from spo_theory.flow import flow_time
+from spo_theory.dynamics.flow import flow_time
+from spo_theory.dynamics.maps import updates_to
 
 
 def test_escape_time_is_asymptotic():

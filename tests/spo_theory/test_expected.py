@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spo_theory import InputError, ReasoningChain, expected_advantages, expected_update, rule
-from spo_theory.advantages import GroupAdvantage
-from spo_theory.expected import (
+from spo_theory.exact.expected import (
     AccuracyWarning,
     advantage_function,
     choose_method,
@@ -26,10 +25,11 @@ from spo_theory.expected import (
     quadrature_error,
     rule_advantage_function,
 )
-from spo_theory.moments import square_function
-from spo_theory.quadrature import inverse_std_weight, inverse_variance_weight, node_count, nodes
-from spo_theory.rewards import Colouring
-from spo_theory.rules import Rule
+from spo_theory.exact.moments import square_function
+from spo_theory.exact.quadrature import inverse_std_weight, inverse_variance_weight, node_count, nodes
+from spo_theory.methods.registry import Rule
+from spo_theory.parts.baselines import GroupAdvantage
+from spo_theory.parts.rewards import Colouring
 
 METHODS = ("enumerate", "quadrature")
 EPS = (0.0, 1e-8, 1e-4, 1e-2)
@@ -167,7 +167,7 @@ def test_large_groups_and_horizons_have_small_error_estimates(group_size, horizo
 
 
 def test_error_estimate_sees_a_coarse_rule(monkeypatch):
-    monkeypatch.setattr("spo_theory.quadrature.LOG_STEP", 1.0)
+    monkeypatch.setattr("spo_theory.exact.quadrature.LOG_STEP", 1.0)
     p, r = np.full(4, 0.25), coloured(4)
     a = by_hand(p, r, 8, 0.0, 0)[0]
     got = np.asarray(advantage_function(r, 8, method="quadrature")(p))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule
-from spo_theory.judges import colouring_gain_function, confusion, expected_update_judged, useful_judges
+from spo_theory.outcomes.judged import colouring_gain_function, confusion, expected_update_judged, useful_judges
 
 SPO = rule("spo", group_size=4, beta=5.0)
 

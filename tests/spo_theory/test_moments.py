@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule, sampled_update
-from spo_theory.advantages import GroupAdvantage
-from spo_theory.expected import advantage_function
-from spo_theory.moments import (
+from spo_theory.exact.expected import advantage_function
+from spo_theory.exact.moments import (
     batch_covariance,
     group_covariance,
     product_function,
@@ -17,6 +16,7 @@ from spo_theory.moments import (
     signal_to_noise,
     square_function,
 )
+from spo_theory.parts.baselines import GroupAdvantage
 
 METHODS = ("enumerate", "quadrature")
 CHAIN = ReasoningChain(step_success=[0.4, 0.7, 0.55])

@@ -14,11 +14,13 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from spo_theory import InputError, ReasoningChain, expected_advantages, expected_update, rule, sampled_update, solve
-from spo_theory.advantages import GroupAdvantage
-from spo_theory.crossing import first_reach
-from spo_theory.expected import rule_update_function
-from spo_theory.judges import confusion, expected_update_judged
-from spo_theory.published import (
+from spo_theory.dynamics.first_passage import first_reach
+from spo_theory.exact.expected import rule_update_function
+from spo_theory.methods.registry import Rule
+from spo_theory.outcomes.judged import confusion, expected_update_judged
+from spo_theory.parts.baselines import GroupAdvantage
+from spo_theory.parts.rewards import Colouring
+from spo_theory.published.closed_forms import (
     gradient_gap,
     kl_fixed_point,
     kl_round,
@@ -32,8 +34,6 @@ from spo_theory.published import (
     u_statistic,
     u_statistic_mse,
 )
-from spo_theory.rewards import Colouring
-from spo_theory.rules import Rule
 
 Q = ReasoningChain(step_success=[0.35, 0.20])
 GRPO = rule("grpo")

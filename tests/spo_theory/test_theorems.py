@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spo_theory import ReasoningChain, expected_update, rule
-from spo_theory.group_checks import all_groups, pair_update
-from spo_theory.theorems import THEOREMS
+from spo_theory.theorems.catalogue import THEOREMS
+from spo_theory.theorems.groups import all_groups, pair_update
 
 
 @pytest.mark.parametrize("theorem", THEOREMS, ids=lambda t: t.name)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from spo_theory import InputError
-from toy_llm import adapter
-from toy_llm.suites import PROMPT_LENGTH, RESPONSE_LENGTH, decode
+from toy_llm.problems import reasoning_gym as adapter
+from toy_llm.problems.suites import PROMPT_LENGTH, RESPONSE_LENGTH, decode
 
 needs_gym = pytest.mark.skipif(not adapter.available(), reason="needs the extra 'gym'")
 ENTRY = {"metadata": {"expression": "12 - 40 + 7"}, "answer": "-21"}
@@ -81,5 +81,5 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
 
 
 def test_the_package_is_not_imported_before_it_is_needed():
-    code = "import sys, toy_llm.adapter; print('reasoning_gym' in sys.modules)"
+    code = "import sys, toy_llm.problems.reasoning_gym; print('reasoning_gym' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

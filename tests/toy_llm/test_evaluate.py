@@ -12,11 +12,11 @@ import torch
 from scipy.stats import bootstrap
 
 from spo_theory import InputError, rule
-from toy_llm.evaluate import COLUMNS, Evaluation, evaluate, evaluate_suites, interval, pass_at_k
-from toy_llm.judge import Verdict
-from toy_llm.model import Rollout, Transformer, TransformerPolicy
-from toy_llm.tabular import TabularPolicy
-from toy_llm.task import ChainTask
+from toy_llm.evaluation import COLUMNS, Evaluation, evaluate, evaluate_suites, interval, pass_at_k
+from toy_llm.judging.exact import Verdict
+from toy_llm.network.tabular import TabularPolicy
+from toy_llm.network.transformer import Rollout, Transformer, TransformerPolicy
+from toy_llm.problems.chain import ChainTask
 
 TASK, STEPS = ChainTask(3), [0.6, 0.8, 0.5]
 P = 0.6 * 0.8 * 0.5

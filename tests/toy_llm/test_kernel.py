@@ -5,9 +5,15 @@ import pytest
 import torch
 
 from spo_theory import rule
-from toy_llm.kernel import gradient_variance, log_odds_gradients, mean_kernel, measure_start, true_prefix_log_odds
-from toy_llm.model import Transformer, TransformerPolicy
-from toy_llm.task import ChainTask
+from toy_llm.linearization import (
+    gradient_variance,
+    log_odds_gradients,
+    mean_kernel,
+    measure_start,
+    true_prefix_log_odds,
+)
+from toy_llm.network.transformer import Transformer, TransformerPolicy
+from toy_llm.problems.chain import ChainTask
 
 TASK = ChainTask(horizon=3, modulus=5)
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from spo_theory import InputError
-from toy_llm.evaluate import Evaluation
-from toy_llm.judge import Verdict
-from toy_llm.learned_judge import (
+from toy_llm.evaluation import Evaluation
+from toy_llm.judging.exact import Verdict
+from toy_llm.judging.learned import (
     HALF,
     JudgeSpec,
     LearnedJudge,
@@ -19,10 +19,10 @@ from toy_llm.learned_judge import (
     train_judge,
     train_twin,
 )
-from toy_llm.rollout import JudgeSource
-from toy_llm.task import ChainTask
-from toy_llm.traces import imperfect
-from toy_llm.train import TrainConfig, make_policy, updates
+from toy_llm.problems.chain import ChainTask
+from toy_llm.problems.traces import imperfect
+from toy_llm.training.loop import TrainConfig, make_policy, updates
+from toy_llm.training.rollout import JudgeSource
 
 SPEC = JudgeSpec(layers=2, width=32, heads=2, updates=250, batch=128, learning_rate=5e-3)
 TINY = JudgeSpec(layers=1, width=8, heads=1, updates=3, batch=4)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from toy_llm.linear import OneDnnLinear
+from toy_llm.network.linear import OneDnnLinear
 
 SHAPES = [((7,), 5, 3), ((4, 6), 16, 48), ((2, 3), 48, 16), ((1, 1), 8, 8), ((0,), 8, 4)]
 

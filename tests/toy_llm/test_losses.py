@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spo_theory import InputError
-from toy_llm.losses import KL_ESTIMATORS, aggregate, clipped_share, policy_loss
+from toy_llm.training.losses import KL_ESTIMATORS, aggregate, clipped_share, policy_loss
 
 
 def test_clipped_surrogate_by_hand():

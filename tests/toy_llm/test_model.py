@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from toy_llm.judge import token_mask
-from toy_llm.model import Transformer, TransformerPolicy
-from toy_llm.suites import END, decode, mixture
-from toy_llm.tabular import TabularPolicy
-from toy_llm.task import ChainTask
+from toy_llm.judging.exact import token_mask
+from toy_llm.network.tabular import TabularPolicy
+from toy_llm.network.transformer import Transformer, TransformerPolicy
+from toy_llm.problems.chain import ChainTask
+from toy_llm.problems.suites import END, decode, mixture
 
 TASK = ChainTask(horizon=4, modulus=5)
 

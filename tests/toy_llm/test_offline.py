@@ -9,11 +9,11 @@ import torch
 
 from spo_theory import InputError
 from toy_llm import TrainConfig, train
-from toy_llm.judge import Verdict
-from toy_llm.model import TransformerPolicy
-from toy_llm.offline import stored_path, stored_rollouts
-from toy_llm.rollout import JudgeSource, score
-from toy_llm.train import make_policy, policy_loss
+from toy_llm.judging.exact import Verdict
+from toy_llm.network.transformer import TransformerPolicy
+from toy_llm.training.loop import make_policy, policy_loss
+from toy_llm.training.offline import stored_path, stored_rollouts
+from toy_llm.training.rollout import JudgeSource, score
 
 TINY = {
     "horizon": 3, "modulus": 5, "layers": 1, "width": 16, "heads": 2, "questions": 4, "group_size": 4, "updates": 4,

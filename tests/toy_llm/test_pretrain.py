@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from spo_theory import InputError
-from toy_llm.kernel import true_prefix_log_odds
-from toy_llm.pretrain import WarmStart, imperfect_traces, warm_start
-from toy_llm.task import ChainTask
+from toy_llm.linearization import true_prefix_log_odds
+from toy_llm.problems.chain import ChainTask
+from toy_llm.starts.chain import WarmStart, imperfect_traces, warm_start
 
 TINY = WarmStart(horizon=2, modulus=5, layers=1, width=16, heads=2, updates=5, batch=8)
 

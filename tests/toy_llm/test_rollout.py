@@ -7,13 +7,13 @@ import torch
 
 from spo_theory import rule
 from toy_llm import TrainConfig
-from toy_llm.judge import Verdict
-from toy_llm.losses import policy_loss
-from toy_llm.model import Rollout
-from toy_llm.rollout import Judged, JudgeSource, collect, measure, score
-from toy_llm.suites import END as END_TOKEN
-from toy_llm.suites import SUITES, Question, encode
-from toy_llm.train import updates
+from toy_llm.judging.exact import Verdict
+from toy_llm.network.transformer import Rollout
+from toy_llm.problems.suites import END as END_TOKEN
+from toy_llm.problems.suites import SUITES, Question, encode
+from toy_llm.training.loop import updates
+from toy_llm.training.losses import policy_loss
+from toy_llm.training.rollout import Judged, JudgeSource, collect, measure, score
 
 PAD, STEP, END = 0, 1, 2
 TRUE = torch.tensor([[5, STEP, 6, END, END, END], [7, END, END, END, END, END]])

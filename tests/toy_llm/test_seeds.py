@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from paper_repro.cli import main
-from toy_llm import TrainConfig, checkpoint, train
-from toy_llm.seeds import WorkerLost, for_seed, restored, train_seeds
-from toy_llm.train import TrainingDiverged, make_policy
+from toy_llm import TrainConfig, train
+from toy_llm.training import checkpoint
+from toy_llm.training.loop import TrainingDiverged, make_policy
+from toy_llm.training.seeds import WorkerLost, for_seed, restored, train_seeds
 
 TINY = {
     "horizon": 3, "modulus": 5, "layers": 1, "width": 16, "heads": 2, "questions": 4, "group_size": 4, "updates": 5,
@@ -152,7 +153,7 @@ def test_a_disk_that_is_full_ends_in_one_line(cache, tmp_path, capsys, monkeypat
     def full(*arguments):
         raise OSError(28, "No space left on device", "run.pt")
 
-    monkeypatch.setattr("toy_llm.checkpoint.save", full)
+    monkeypatch.setattr("toy_llm.training.checkpoint.save", full)
     line = [*OPTIONS, "--cache-dir", cache, "--checkpoint", str(tmp_path / "run.pt"), "--checkpoint-every", "1"]
     assert main(["train", *line]) == 1
     said = capsys.readouterr().err.splitlines()[-1]

@@ -8,12 +8,12 @@ import torch
 from scipy.stats import binomtest, chi2
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule
-from spo_theory.judges import confusion, expected_update_judged
-from toy_llm.judge import Verdict
-from toy_llm.judges import MajorityVote, NoisyJudge, exact_judge, judged_rates
-from toy_llm.rollout import JudgeSource, collect
-from toy_llm.tabular import TabularPolicy
-from toy_llm.task import ChainTask
+from spo_theory.outcomes.judged import confusion, expected_update_judged
+from toy_llm.judging.exact import Verdict
+from toy_llm.judging.noisy import MajorityVote, NoisyJudge, exact_judge, judged_rates
+from toy_llm.network.tabular import TabularPolicy
+from toy_llm.problems.chain import ChainTask
+from toy_llm.training.rollout import JudgeSource, collect
 
 
 def written(task, classes, per_question=1, stream="test"):

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from spo_theory import InputError
-from toy_llm.evaluate import Evaluation, evaluate
-from toy_llm.model import TransformerPolicy
-from toy_llm.suite_start import SIZES, SuiteStart, learnt, new_network, suite_start
-from toy_llm.suites import suite
+from toy_llm.evaluation import Evaluation, evaluate
+from toy_llm.network.transformer import TransformerPolicy
+from toy_llm.problems.suites import suite
+from toy_llm.starts.suites import SIZES, SuiteStart, learnt, new_network, suite_start
 
 TINY = SuiteStart("small", suites=("add", "carry"), learn=2, adapt=2, batch=4)
 

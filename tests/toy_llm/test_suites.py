@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spo_theory import InputError
-from toy_llm.suites import END, SEP, SUITES, TOKENS, TRAINED, decode, encode, mixture, spell, suite
+from toy_llm.problems.suites import END, SEP, SUITES, TOKENS, TRAINED, decode, encode, mixture, spell, suite
 
 ALL = [*SUITES.values(), mixture()]
 NAMES = [*SUITES, "mixture"]

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from spo_theory import InputError
-from toy_llm.judge import judge, judge_text
-from toy_llm.task import ChainTask
+from toy_llm.judging.exact import judge, judge_text
+from toy_llm.problems.chain import ChainTask
 
 
 def test_running_values_and_encoding():

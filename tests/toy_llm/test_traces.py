@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from spo_theory import InputError
-from toy_llm.suites import END, ID, SEP, SUITES, decode, mixture, suite
-from toy_llm.traces import attempt, imperfect
+from toy_llm.problems.suites import END, ID, SEP, SUITES, decode, mixture, suite
+from toy_llm.problems.traces import attempt, imperfect
 
 
 def test_steps_are_right_as_often_as_asked():

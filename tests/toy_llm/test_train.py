@@ -9,12 +9,13 @@ import torch
 from scipy.stats import ttest_ind
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule, simulate, solve
-from toy_llm import TrainConfig, checkpoint, learned_judge, train
+from toy_llm import TrainConfig, train
 from toy_llm.config import settings
-from toy_llm.losses import clipped_share
-from toy_llm.tabular import TabularPolicy
-from toy_llm.task import ChainTask
-from toy_llm.train import (
+from toy_llm.judging import learned as learned_judge
+from toy_llm.network.tabular import TabularPolicy
+from toy_llm.problems.chain import ChainTask
+from toy_llm.training import checkpoint
+from toy_llm.training.loop import (
     TrainingDiverged,
     batch_loss,
     collect,
@@ -25,6 +26,7 @@ from toy_llm.train import (
     signal_and_noise,
     updates,
 )
+from toy_llm.training.losses import clipped_share
 
 TINY = {
     "horizon": 3, "modulus": 5, "layers": 1, "width": 16, "heads": 2, "questions": 4, "group_size": 4, "updates": 3,

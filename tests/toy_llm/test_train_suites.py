@@ -10,12 +10,12 @@ import torch
 from paper_repro.cli import main
 from spo_theory import InputError
 from toy_llm import TrainConfig, train
-from toy_llm.evaluate import Evaluation, evaluate_suites
-from toy_llm.model import TransformerPolicy
-from toy_llm.rollout import collect
-from toy_llm.suites import SUITES, TRAINED
-from toy_llm.task import ChainTask
-from toy_llm.train import load_policy, make_policy, updates
+from toy_llm.evaluation import Evaluation, evaluate_suites
+from toy_llm.network.transformer import TransformerPolicy
+from toy_llm.problems.chain import ChainTask
+from toy_llm.problems.suites import SUITES, TRAINED
+from toy_llm.training.loop import load_policy, make_policy, updates
+from toy_llm.training.rollout import collect
 
 TINY = {
     "suites": ("add", "carry"), "size": "small", "start_updates": 20, "questions": 16, "group_size": 4, "updates": 3,

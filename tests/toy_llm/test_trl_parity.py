@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spo_theory import rule
-from toy_llm.losses import policy_loss
+from toy_llm.training.losses import policy_loss
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of third parties, which change with versions
 

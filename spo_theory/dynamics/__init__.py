@@ -1,0 +1,1 @@
+"""Learning dynamics of the stylized worlds."""

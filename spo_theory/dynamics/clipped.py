@@ -1,0 +1,106 @@
+"""Several updates on one batch: importance ratios and clipping, exactly (docs/theory/clipping.md)."""
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from spo_theory.dynamics.maps import apply_kernel, check_run, records
+from spo_theory.dynamics.sampled import simulate
+from spo_theory.exact.expected import NoExactForm, need_exact, negative_part_function, rule_advantage_function
+from spo_theory.methods.registry import Rule
+from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
+from spo_theory.validation import check, problem, refuse
+
+Ratio = Literal["token", "sequence"]
+
+
+def surrogate_gradient_function(
+    rule: Rule, rts: Any, clip_low: float = 0.2, clip_high: float = 0.2, ratio: Ratio = "token"
+) -> Callable[[Any, Any], jax.Array]:
+    """Expected gradient of the clipped surrogate: a jit-able function of logits ``(old, now)``, both ``(..., H)``.
+
+    Responses come from ``old``; advantages and ratios refer to it. ``token``: every step has its own ratio
+    (GRPO, PPO); ``sequence``: all steps of a response share the product of theirs (GSPO, arXiv 2507.18071, without
+    its root). A step counts unless its advantage is positive and its ratio above ``1 + clip_high``, or its advantage
+    negative and its ratio below ``1 - clip_low``. That needs ``E[max(A, 0) | k]`` and ``E[min(A, 0) | k]`` apart: known
+    for two rewards, by enumeration otherwise (`NoExactForm`, naming the Monte Carlo, where that is too large).
+    At ``now = old`` it is the expected update. Derived in docs/theory/clipping.md.
+    """
+    refuse(
+        problem(0 < clip_low <= 1, "clip_low", clip_low, "above 0 and at most 1")
+        + problem(clip_high > 0, "clip_high", clip_high, "above 0")
+        + problem(ratio in get_args(Ratio), "ratio", ratio, " or ".join(get_args(Ratio)))
+    )
+    need_exact(rule.credit == "response", "credit", rule.credit, "'response'")
+    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none'")
+    whole, blame = rule_advantage_function(rule, rts), negative_part_function(rule, rts)
+
+    def log_steps(logits: jax.Array) -> jax.Array:
+        """Log-probability ``(..., H + 1, H)`` of each step of each class, 0 for steps beyond the first error."""
+        h = logits.shape[-1]
+        k, step = jnp.arange(h + 1)[:, None], jnp.arange(h)[None, :]
+        right, wrong = jax.nn.log_sigmoid(logits)[..., None, :], jax.nn.log_sigmoid(-logits)[..., None, :]
+        return jnp.where(step < k, right, jnp.where(step == k, wrong, 0.0))
+
+    def gradient(old: Any, now: Any) -> jax.Array:
+        before, after = jnp.asarray(old, float), jnp.asarray(now, float)
+        p = class_probabilities(before)
+        negative = blame(p)
+        positive = whole(p) - negative
+        change = log_steps(after) - log_steps(before)
+        if ratio == "sequence":
+            change = jnp.broadcast_to(change.sum(-1, keepdims=True), change.shape)
+        r = jnp.exp(change)
+        active = jnp.where(r <= 1 + clip_high, positive[..., None], 0.0)
+        active = active + jnp.where(r >= 1 - clip_low, negative[..., None], 0.0)
+        return jnp.sum(p[..., None] * active * r * class_scores(after), axis=-2)
+
+    return gradient
+
+
+def solve_clipped(
+    chain: ReasoningChain,
+    rule: Rule,
+    steps: int,
+    inner_updates: int = 4,
+    learning_rate: float = 1.0,
+    clip_low: float = 0.2,
+    clip_high: float = 0.2,
+    ratio: Ratio = "token",
+    kernel: Any = None,
+    questions: int = 64,
+    seeds: int = 5,
+) -> pd.DataFrame:
+    """Dynamics with ``inner_updates`` gradient steps on every batch, which stays that of its first step.
+
+    Exact (an infinite batch) wherever `surrogate_gradient_function` is; otherwise the jitted simulation with
+    ``questions`` groups per batch and ``seeds`` seeds. The column ``source`` says which: "exact" or "simulated".
+    Returns a tidy DataFrame, one row per batch (and seed): step, success, all_negative, q_1..q_H, source (and seed).
+    Raises `InputError` for bad settings. Derived in docs/theory/clipping.md.
+    """
+    k = check_run(chain, steps, learning_rate, "sgd", kernel)
+    whole = isinstance(inner_updates, int) and not isinstance(inner_updates, bool) and inner_updates >= 1
+    check(whole, "inner_updates", inner_updates, "a whole number, at least 1")
+    try:
+        gradient = surrogate_gradient_function(rule, chain.rts, clip_low, clip_high, ratio)
+    except NoExactForm:
+        if ratio != "token":
+            raise
+        options: dict[str, Any] = {"inner_updates": inner_updates, "clip_low": clip_low, "clip_high": clip_high}
+        sampled = simulate(chain, rule, steps, learning_rate, questions, seeds, kernel, **options)
+        return sampled.assign(source="simulated")
+
+    matrix = None if k is None else jnp.asarray(k)
+
+    def step(old: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
+        now = old
+        for _inner in range(inner_updates):
+            now = now + learning_rate * apply_kernel(matrix, gradient(old, now))
+        return now, old
+
+    _, path = jax.jit(lambda s: jax.lax.scan(step, s, length=steps + 1))(jnp.asarray(chain.logits))
+    return records(np.asarray(path), rule.group_size).assign(source="exact")

@@ -1,0 +1,59 @@
+"""Sampling noise without sampling groups: Gaussian steps with the exact mean and covariance (docs/theory/noise.md)."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from spo_theory.dynamics.maps import apply_kernel, check_run, runs
+from spo_theory.exact.expected import rule_update_function
+from spo_theory.exact.moments import second_moment_function
+from spo_theory.methods.registry import Rule
+from spo_theory.outcomes.chain import ReasoningChain
+from spo_theory.validation import check
+
+
+def diffuse(
+    chain: ReasoningChain,
+    rule: Rule,
+    steps: int,
+    learning_rate: float = 1.0,
+    questions: int = 64,
+    paths: int = 100,
+    seed: int = 0,
+    kernel: Any = None,
+) -> pd.DataFrame:
+    """Follow ``L <- L + eta K (g + C^(1/2) xi)`` with the exact expected update g and covariance C of a batch.
+
+    The stochastic differential equation of SGD, taken at its own steps of ``learning_rate``; xi are standard normal
+    numbers, new for every step and path. ``questions``: groups in a batch of a one-question chain; a chain of N
+    questions has one group for each. ``kernel``: as in `spo_theory.solve`. ``paths``: independent runs, at least 1.
+    Its mean and spread are those of `spo_theory.simulate` as long as single groups do not move the logits far.
+
+    Returns a tidy DataFrame, one row per path and update: path, step, success, all_negative, q_1..q_H. Raises
+    `InputError` for bad settings and for rules without exact second moments. Derived in docs/theory/noise.md.
+    """
+    k = check_run(chain, steps, learning_rate, "sgd", kernel)
+    for name, value in (("questions", questions), ("paths", paths)):
+        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        check(whole, name, value, "a whole number, at least 1")
+    update, second = rule_update_function(rule, chain.rts), second_moment_function(rule, chain.rts)
+    groups = questions if chain.logits.ndim == 1 else 1
+    matrix = None if k is None else jnp.asarray(k)
+
+    def run(key: jax.Array) -> jax.Array:
+        def step(logits: jax.Array, i: jax.Array) -> tuple[jax.Array, jax.Array]:
+            g = update(logits)
+            values, vectors = jnp.linalg.eigh(second(logits) - g[..., :, None] * g[..., None, :])
+            draws = jax.random.normal(jax.random.fold_in(key, i), g.shape)
+            root = jnp.sqrt(jnp.maximum(values, 0.0) / groups)  # rounding can push a zero eigenvalue below 0
+            noisy = g + jnp.einsum("...hi,...i->...h", vectors, root * draws)
+            return logits + learning_rate * apply_kernel(matrix, noisy), logits
+
+        return jax.lax.scan(step, jnp.asarray(chain.logits), jnp.arange(steps + 1))[1]
+
+    keys = jax.random.split(jax.random.key(seed), paths)
+    found = np.asarray(jax.jit(jax.vmap(run))(keys))
+    return runs(found, rule.group_size).assign(path=np.repeat(np.arange(paths), steps + 1))

@@ -1,0 +1,117 @@
+"""Escape from the stall and collapse after success: times, bounds and step sizes
+(docs/theory/escape-and-collapse.md)."""
+
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+
+from spo_theory.dynamics.maps import check_kernel
+from spo_theory.methods.registry import Rule
+from spo_theory.outcomes.chain import ReasoningChain
+from spo_theory.published.closed_forms import transform_clock
+from spo_theory.validation import check, problem, refuse
+
+
+def escape_time(chain: ReasoningChain, group_size: int, kernel: Any = None) -> float:
+    """Asymptotic time of GRPO's escape, ``1 / (P sqrt(G - 1) (1 - q)^T K (1 - q))``, as P tends to 0.
+
+    In updates of learning rate 1. One question; ``kernel`` as in `spo_theory.solve` (None: the identity). Its relative
+    error falls like 1 / H for steps of equal accuracy: it holds the q_h at their start. Raises `InputError` for a
+    chain of several questions. Derived in docs/theory/escape-and-collapse.md.
+    """
+    check(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
+    k = check_kernel(chain, kernel)
+    miss = 1 - chain.step_success
+    push = miss @ miss if k is None else miss @ k @ miss
+    return float(1 / (chain.success * np.sqrt(group_size - 1) * push))
+
+
+def fewest_updates(success: float, horizon: int, group_size: int, learning_rate: float = 1.0) -> int:
+    """A number of GRPO updates that never suffices to go from ``success`` to 1/2, whatever the steps' accuracies.
+
+    Each update of untied logits raises log P by at most ``eta H sqrt(G - 1) P / (1 - P)`` (population std, any eps):
+    this iterates that bound. Proved in docs/theory/escape-and-collapse.md.
+    """
+    refuse(
+        problem(0 < success < 0.5, "success", success, "strictly between 0 and 0.5")
+        + problem(isinstance(horizon, int) and horizon >= 1, "horizon", horizon, "a whole number, at least 1")
+        + problem(isinstance(group_size, int) and group_size >= 2, "group_size", group_size, "at least 2")
+        + problem(learning_rate > 0, "learning_rate", learning_rate, "above 0")
+    )
+    rate = learning_rate * horizon * np.sqrt(group_size - 1)
+    # while P < 1/2 every update takes 1/P down by at most the factor exp(-rate P / (1 - P)); iterate it
+    count, p = 0, success
+    while (after := p * np.exp(rate * p / (1 - p))) < 0.5:
+        # many updates at once as long as P moves by less than a thousandth: the bound is increasing in P
+        jump = max(1, int(1e-3 / (rate * p * 1.002 / (1 - 1.002 * p)))) if p < 0.45 else 1
+        top = p * 1.002
+        after = p * np.exp(jump * rate * top / (1 - top)) if jump > 1 else after
+        if after >= 0.5:
+            break
+        count, p = count + jump, after
+    return count
+
+
+def pair_colouring_time(step_success: float, horizon: int) -> float:
+    """A time in which colouring at G = 2 is sure to reach 1/2 from steps of equal accuracy, of order H^2.
+
+    ``4 H (clock(1 - 1/(2H)) - clock(q))`` with `spo_theory.published.closed_forms.transform_clock` of the mean only,
+    in the gradient flow, for any increasing colouring. Proved in docs/theory/escape-and-collapse.md.
+    """
+    check(isinstance(horizon, int) and horizon >= 1, "horizon", horizon, "a whole number, at least 1")
+    target = 1 - 1 / (2 * horizon)
+    return 4 * horizon * max(float(transform_clock(target, "none") - transform_clock(step_success, "none")), 0.0)
+
+
+def lone_failure_advantage(rule: Rule, horizon: int) -> np.ndarray:
+    """Advantage ``(H,)`` of the only incorrect response of a group, by the step it fails at; steps of equal length."""
+    k = np.full((horizon, rule.group_size), horizon)
+    k[:, 0] = np.arange(horizon)
+    return rule.advantages(k == horizon, k, np.full(k.shape, horizon), dtype=np.dtype(float))[:, 0]
+
+
+def lone_failure_update(chain: ReasoningChain, rule: Rule) -> np.ndarray:
+    """Update ``(H, H)`` of a group with one incorrect response; row h: it fails at step h.
+
+    Advantages sum to 0, so the steps before the error get nothing, step h gets ``|A| / G`` and a later step j
+    ``|A| / G (1 - q_j)``: never negative. One question. Derived in docs/theory/escape-and-collapse.md.
+    """
+    check(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
+    h = chain.horizon
+    later = np.triu(np.tile(1 - chain.step_success, (h, 1)), 1) + np.eye(h)
+    return np.abs(lone_failure_advantage(rule, h))[:, None] / rule.group_size * later
+
+
+def collapse_rate(
+    chain: ReasoningChain, rule: Rule, kernel: Any, questions: int = 1, level: float = 0.5
+) -> tuple[float, int]:
+    """Learning rate from which one lone failure takes success below ``level``, and the step it fails at (from 0).
+
+    Late in training nearly all groups are all-correct and silent; what acts is a lone failure, and its advantage,
+    ``-sqrt(G - 1)``, does not shrink with its rarity. The batch has ``questions`` groups and no other mixed one. With a
+    kernel that has no negative entry no log-odds falls: the answer is ``(inf, -1)``, there is no collapse at any
+    learning rate. ``level``: in (0, success of the chain). Raises `InputError` for a bad kernel, level or number.
+    Derived in docs/theory/escape-and-collapse.md.
+    """
+    k = check_kernel(chain, kernel)
+    refuse(
+        problem(k is not None, "kernel", kernel, "(H, H) numbers: untied steps never collapse")
+        + problem(isinstance(questions, int) and questions >= 1, "questions", questions, "a whole number, at least 1")
+        + problem(0 < level < float(chain.success), "level", level, f"between 0 and the success {chain.success:.3g}")
+    )
+    found = (float("inf"), -1)
+    for h, g in enumerate(lone_failure_update(chain, rule)):
+        kick = k @ g / questions
+
+        def above(rate: float, kick: np.ndarray = kick) -> float:
+            # log P is concave along a line: it crosses the level at most once
+            return float(-np.logaddexp(0.0, -(chain.logits + rate * kick)).sum() - np.log(level))
+
+        if (kick >= 0).all():
+            continue
+        high = 1 / np.abs(kick).max()
+        while above(high) >= 0:
+            high *= 2
+        found = min(found, (float(brentq(above, 0.0, high)), h))
+    return found

@@ -1,0 +1,1 @@
+"""Exact expectations over sampled groups: enumeration and quadrature."""

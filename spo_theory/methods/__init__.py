@@ -1,0 +1,1 @@
+"""The registered update rules, one published method a file."""

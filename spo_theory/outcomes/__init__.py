@@ -1,0 +1,1 @@
+"""Stylized worlds: what a response can come to, with which probability and which score."""

@@ -1,0 +1,111 @@
+"""Step judges that err, as confusion matrices over outcome classes (docs/theory/judges.md)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+
+from spo_theory.exact.expected import expected_update, need_exact, rule_advantage_function
+from spo_theory.methods.registry import Rule
+from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
+from spo_theory.validation import check, problem, refuse
+
+
+def confusion(horizon: int, miss: float = 0.0, false_alarm: float = 0.0) -> np.ndarray:
+    """Probability ``(H, H + 1)`` that an incorrect response of class k is judged to fail first after j steps.
+
+    The judge reads the steps in order and stops at the first one it calls wrong. ``miss``: probability that it
+    passes a wrong step; ``false_alarm``: probability that it calls a right step wrong; both in [0, 1],
+    independent between steps. Every step after the first error is wrong too. Column H: nothing was called
+    wrong, so the response earns the colour of RTS 1 (it is still known to be incorrect by its outcome).
+    Derived in docs/theory/judges.md.
+    """
+    refuse(
+        problem(isinstance(horizon, int) and horizon >= 1, "horizon", horizon, "a whole number, at least 1")
+        + problem(0 <= miss <= 1, "miss", miss, "between 0 and 1")
+        + problem(0 <= false_alarm <= 1, "false_alarm", false_alarm, "between 0 and 1")
+    )
+    steps = np.arange(horizon)
+    flagged = np.where(steps[None, :] < steps[:, None], false_alarm, 1 - miss)  # [class k, step j]
+    passed = np.concatenate([np.ones((horizon, 1)), np.cumprod(1 - flagged, axis=1)], axis=1)
+    return passed * np.concatenate([flagged, np.ones((horizon, 1))], axis=1)
+
+
+def judged_update_function(rule: Rule, rts: Any) -> Callable[[Any, Any], jax.Array]:
+    """Expected update under an erring judge: a jit-able function of logits ``(..., H)`` and confusion ``(H, H + 1)``.
+
+    ``rts`` ``(H + 1,)``: of the outcome classes. Errors and source as in `expected_update_judged`.
+    """
+    need_exact(rule.credit == "response", "credit", rule.credit, "'response'")
+    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none'")
+    advantages = rule_advantage_function(rule, np.append(rts, 1.0))
+
+    def update(logits: Any, judged: Any) -> jax.Array:
+        p = class_probabilities(logits)
+        c = jnp.asarray(judged, float)
+        seen = jnp.concatenate([p[..., :-1] @ c, p[..., -1:]], axis=-1)  # judged classes 0..H of wrong ones; correct
+        a = advantages(seen)
+        given = jnp.concatenate([a[..., :-1] @ c.T, a[..., -1:]], axis=-1)
+        return jnp.einsum("...k,...kh->...h", p * given, class_scores(logits))
+
+    return update
+
+
+def expected_update_judged(
+    chain: ReasoningChain, rule: Rule, miss: float = 0.0, false_alarm: float = 0.0
+) -> np.ndarray:
+    """Expected update ``(..., H)`` when the colours come from a judge that errs; outcomes are known exactly.
+
+    ``miss``, ``false_alarm``: as in `confusion`. An incorrect response is rewarded for the step it is judged to
+    fail at, and its advantage acts on the steps it really took; in all-negative or in all groups, as the rule says.
+    A perfect judge gives `spo_theory.expected_update`. Raises `InputError` for rates outside [0, 1] and for a rule
+    with credit to the prefix. Derived in docs/theory/expected-advantages.md and judges.md.
+    """
+    judged = confusion(chain.horizon, miss, false_alarm)
+    return np.asarray(judged_update_function(rule, chain.rts)(chain.logits, judged))
+
+
+def colouring_gain_function(chain: ReasoningChain, rule: Rule) -> Callable[[float, float], float]:
+    """What colouring with an erring judge adds to the rate of log success, as a function of (miss, false_alarm).
+
+    ``sum_h (1 - q_h) (g_h - g_h of the same rule without colouring)``, per unit of learning rate: above 0 the judged
+    colouring raises success faster than GRPO, to first order. One question. Raises `InputError` for a rule without
+    colouring. Derived in docs/theory/judges.md.
+    """
+    check(rule.colouring is not None, "colouring", rule.colouring, "given: the rule must colour")
+    check(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
+    update = judged_update_function(rule, chain.rts)
+    plain = expected_update(chain, replace(rule, colouring=None))
+    miss_step = 1 - chain.step_success
+    gain = jax.jit(lambda c: (update(chain.logits, c) - plain) @ miss_step)
+    return lambda miss, false_alarm: float(gain(confusion(chain.horizon, miss, false_alarm)))
+
+
+def useful_judges(chain: ReasoningChain, rule: Rule, misses: Any, points: int = 81) -> pd.DataFrame:
+    """The boundary of the judges with which colouring helps: for every miss rate, the false-alarm rates of no gain.
+
+    Zeros of `colouring_gain_function` in (0, 1), bracketed on ``points`` equally spaced rates and computed to 1e-12;
+    zeros that do not change the sign are not boundaries. Returns a DataFrame: miss, false_alarm, helps ("below" or
+    "above" that rate). The line miss + false_alarm = 1 is always among them unless colouring adds nothing at all.
+    Raises `InputError` for rates outside [0, 1] or fewer than 3 points. Derived in docs/theory/judges.md.
+    """
+    rates = np.atleast_1d(np.asarray(misses, dtype=float))
+    refuse(
+        problem(bool(((rates >= 0) & (rates <= 1)).all()), "misses", rates.tolist(), "between 0 and 1")
+        + problem(isinstance(points, int) and points >= 3, "points", points, "a whole number, at least 3")
+    )
+    gain = colouring_gain_function(chain, rule)
+    # an odd offset keeps the line miss + false_alarm = 1 off the grid, where rounding would decide the sign
+    grid = (np.arange(points) + 0.4142) / points
+    rows = []
+    for miss in rates:
+        values = np.array([gain(miss, f) for f in grid])
+        for i in np.flatnonzero(values[:-1] * values[1:] < 0):
+            root = brentq(lambda f, miss=miss: gain(miss, f), grid[i], grid[i + 1], xtol=1e-12)
+            rows.append({"miss": miss, "false_alarm": float(root), "helps": "below" if values[i] > 0 else "above"})
+    return pd.DataFrame(rows, columns=["miss", "false_alarm", "helps"])

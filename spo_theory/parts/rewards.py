@@ -1,0 +1,113 @@
+"""Outcome reward, reasoning trajectory score (RTS) and colouring, on any array library.
+
+Shapes are ``(..., G)``: the last axis is the group. Paper: arXiv 2505.11595, Section 3.1, Eq. 2. The
+paper's prose and its theory reward later first errors more, so the logistic here *increases* in RTS.
+"""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Literal, get_args
+
+from array_api_compat import array_namespace
+
+from spo_theory.validation import problem, refuse
+
+Array = Any
+Scope = Literal["all_negative", "all_incorrect"]
+Shape = Literal["logistic", "raw"]
+
+
+def float_dtype(xp: Any, *arrays: Array) -> Any:
+    """Return the floating dtype of the first floating array, else the library's default real dtype."""
+    for a in arrays:
+        if xp.isdtype(a.dtype, "real floating"):
+            return a.dtype
+    return xp.asarray(0.0).dtype
+
+
+def outcome_reward(correct: Array, dtype: Any = None) -> Array:
+    """Reward 1 for a correct response and 0 for any other.
+
+    ``correct``: boolean, any shape. Returns the same shape in ``dtype`` (default: the library's real dtype).
+    """
+    xp = array_namespace(correct)
+    return xp.astype(correct, dtype or float_dtype(xp))
+
+
+def reasoning_trajectory_score(first_error: Array, lengths: Array, dtype: Any = None) -> Array:
+    """RTS: the length of the correct prefix over the length of the whole response, in [0, 1].
+
+    ``first_error``: integer ``(..., G)``, the number of correct steps before the first wrong one (equal to
+    the number of steps if there is none). ``lengths``: either ``(..., G)``, the number of (equally long)
+    steps, or ``(..., G, S)``, the length of every step, padded with zeros. An empty response scores 0.
+    Source: paper, Section 3.1 (a first error at step 4 of 5 scores 3/5).
+    """
+    xp = array_namespace(first_error, lengths)
+    dtype = dtype or float_dtype(xp, lengths)
+    if lengths.ndim == first_error.ndim + 1:
+        sizes = xp.astype(lengths, dtype)
+        step = xp.arange(lengths.shape[-1], dtype=first_error.dtype)
+        before = xp.where(step < first_error[..., None], sizes, xp.zeros_like(sizes))
+        prefix, whole = xp.sum(before, axis=-1), xp.sum(sizes, axis=-1)
+    else:
+        prefix, whole = xp.astype(first_error, dtype), xp.astype(lengths, dtype)
+    empty = whole <= 0
+    return xp.where(empty, xp.zeros_like(prefix), prefix / xp.where(empty, xp.ones_like(whole), whole))
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """How an incorrect response is rewarded: ``1 / (1 + exp(-beta (RTS - gamma)))`` (paper, Eq. 2).
+
+    beta: slope, > 0. gamma: the RTS that earns 1/2, any finite number. scope: ``all_negative`` colours only
+    groups without a correct response (the paper's experiments); ``all_incorrect`` colours every incorrect
+    response (Eq. 2 as printed). shape: ``logistic``, or ``raw`` for the RTS itself (the theorem's 0, 1/2, 1).
+
+    The value is strictly below 1 in every dtype, and strictly increasing in RTS wherever the dtype can tell
+    the two logistic values apart; beyond that (``beta (RTS - gamma)`` above about 16 in float32, 36 in
+    float64) it is constant.
+    """
+
+    beta: float = 10.0
+    gamma: float = 0.5
+    scope: Scope = "all_negative"
+    shape: Shape = "logistic"
+
+    def __post_init__(self) -> None:
+        refuse(
+            problem(isfinite(self.beta) and self.beta > 0, "beta", self.beta, "a finite number above 0")
+            + problem(isfinite(self.gamma), "gamma", self.gamma, "a finite number")
+            + problem(self.scope in get_args(Scope), "scope", self.scope, " or ".join(get_args(Scope)))
+            + problem(self.shape in get_args(Shape), "shape", self.shape, " or ".join(get_args(Shape)))
+        )
+
+    def values(self, rts: Array) -> Array:
+        """Reward of an incorrect response; ``rts`` floating, any shape, in [0, 1]; returns the same shape."""
+        xp = array_namespace(rts)
+        if self.shape == "raw":
+            value = rts
+        else:
+            # below 32 bits beta itself may overflow, and infinity times the 0 at RTS = gamma is no number
+            wide = rts if xp.finfo(rts.dtype).bits >= 32 else xp.astype(rts, xp.float32)
+            z = self.beta * (wide - self.gamma)
+            e = xp.exp(-xp.abs(z))  # in (0, 1]: neither branch overflows, and small values keep full precision
+            value = xp.astype(xp.where(z < 0, e, xp.ones_like(e)) / (1 + e), rts.dtype)
+        below_one = 1 - xp.finfo(rts.dtype).eps / 2  # the largest number below 1
+        return xp.where(value < below_one, value, xp.full_like(value, below_one))
+
+
+def shaped_rewards(correct: Array, rts: Array, colouring: Colouring | None, valid: Array | None = None) -> Array:
+    """Reward of each response of each group: 1 if correct, else 0 or its colour.
+
+    ``correct``: boolean ``(..., G)``; ``rts``: floating ``(..., G)``; ``valid``: boolean ``(..., G)``, False for
+    responses to ignore. Returns ``(..., G)`` in the dtype of ``rts``; ignored responses get 0.
+    """
+    xp = array_namespace(correct, rts)
+    reward = outcome_reward(correct, rts.dtype)
+    if colouring is not None:
+        coloured = ~correct
+        if colouring.scope == "all_negative":
+            counted = correct if valid is None else correct & valid
+            coloured = coloured & ~xp.any(counted, axis=-1, keepdims=True)
+        reward = xp.where(coloured, colouring.values(rts), reward)
+    return reward if valid is None else xp.where(valid, reward, xp.zeros_like(reward))

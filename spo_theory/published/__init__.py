@@ -1,0 +1,1 @@
+"""Results of other authors in closed form."""

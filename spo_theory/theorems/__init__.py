@@ -1,0 +1,1 @@
+"""Statements about the rules, each with its check."""

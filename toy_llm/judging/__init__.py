@@ -1,0 +1,1 @@
+"""Step judges: where a response goes wrong."""

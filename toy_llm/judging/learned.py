@@ -1,0 +1,279 @@
+"""A step judge that is itself a small transformer, trained on labelled traces, and how good it is.
+
+It reads a prompt and a response. Its output at a token is, for every token that could come next, the log-odds that
+it would be right there, if everything before is; a step is right if all its tokens are. Only steps up to the first
+error are learnt from: later ones are never read if that error is found.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+
+from spo_theory.validation import problem, refuse
+from toy_llm.evaluation import Evaluation, evaluate
+from toy_llm.files import cached_model
+from toy_llm.judging.exact import Verdict
+from toy_llm.judging.noisy import JudgedRates, first_called_wrong, judged_rates
+from toy_llm.network.transformer import Transformer, TransformerPolicy
+from toy_llm.problems.chain import Task
+from toy_llm.problems.traces import imperfect
+from toy_llm.starts.supervised import fit
+from toy_llm.training.rollout import Policy
+
+HALF = math.log(0.5)
+VERSION = 3  # part of the cache key: raise it when the recipe changes
+
+
+Traces = Callable[[Task, float, str, int, int, int], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+"""Attempts, right and wrong, see `toy_llm.problems.traces.imperfect`."""
+
+
+@dataclass(frozen=True)
+class JudgeSpec:
+    """A judge's network and how it is trained.
+
+    accuracy: probability of a right step in the traces it learns from. The lower, the fewer late steps are seen
+    behind a right prefix: a judge trained on bad traces can find their errors and yet solve next to nothing.
+    updates, batch: gradient steps, and traces in each. learning_rate: the highest one; it rises over the first
+    twentieth of the updates and then falls to 0.
+    """
+
+    layers: int = 2
+    width: int = 64
+    heads: int = 4
+    accuracy: float = 0.7
+    updates: int = 600
+    batch: int = 128
+    learning_rate: float = 3e-3
+    seed: int = 0
+
+    def problems(self) -> list[str]:
+        """What is wrong with these settings, one line each."""
+        lines = []
+        for name, least in (("layers", 1), ("width", 1), ("heads", 1), ("updates", 1), ("batch", 1), ("seed", 0)):
+            value = getattr(self, name)
+            lines += problem(
+                isinstance(value, int) and value >= least, name, value, f"a whole number, at least {least}"
+            )
+        if not lines:
+            lines += problem(self.width % self.heads == 0, "width", self.width, f"a multiple of heads ({self.heads})")
+        rate, accuracy = self.learning_rate, self.accuracy
+        lines += problem(0 < rate < float("inf"), "learning_rate", rate, "a finite number above 0")
+        return lines + problem(0 < accuracy < 1, "accuracy", accuracy, "strictly between 0 and 1")
+
+    def key(self, task: Task) -> str:
+        """Name of the cached file: a hash of everything that decides its content."""
+        text = json.dumps(asdict(self) | {"task": repr(task), "version": VERSION}, sort_keys=True)
+        return "judge-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class LearnedJudge:
+    """A step judge (see `toy_llm.judging.noisy`) that calls a step wrong if ``model`` finds it likelier wrong than
+    right.
+
+    It draws no numbers: its judgement is a function of prompt and response.
+    """
+
+    model: Transformer
+
+    @torch.no_grad()
+    def log_right(self, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
+        """Log-probability ``(Q, G, S)`` that each step is right if all before it are; 0 for steps not written."""
+        return _log_right(self.model, prompts, responses, verdict)
+
+    def __call__(
+        self, prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
+    ) -> torch.Tensor:
+        """Judged first errors ``(Q, G)``; only incorrect responses are read."""
+        q, g = (~verdict.correct).nonzero(as_tuple=True)
+        read = Verdict(**{f.name: getattr(verdict, f.name)[q, g][:, None] for f in fields(Verdict)})
+        called_wrong = self.log_right(prompts[q], responses[q, g][:, None], read) < HALF
+        judged = verdict.first_error.clone()
+        judged[q, g] = first_called_wrong(called_wrong, read)[:, 0]
+        return judged
+
+
+def new_network(spec: JudgeSpec, task: Task) -> Transformer:
+    """An untrained network, of a judge or of its twin; its weights depend on ``spec.seed`` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed)
+        length = task.prompt_length + task.response_length
+        return Transformer(task.vocabulary, length, spec.layers, spec.width, spec.heads, output_scale=1.0)
+
+
+def train_judge(spec: JudgeSpec, task: Task, traces: Traces = imperfect, progress: bool = False) -> LearnedJudge:
+    """Train a judge on traces of fresh questions, each step up to the first error labelled right or wrong."""
+
+    def loss(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
+        log_right = _log_right(model, prompts, responses, verdict)
+        log_wrong = (-torch.expm1(log_right.clamp(max=-1e-30))).log()
+        right, read = _right(verdict), _read(verdict)
+        return -torch.where(right, log_right, log_wrong)[read].mean()
+
+    return LearnedJudge(_fit(spec, task, traces, loss, progress).requires_grad_(False))
+
+
+def train_twin(spec: JudgeSpec, task: Task, traces: Traces = imperfect, progress: bool = False) -> TransformerPolicy:
+    """Train the judge's twin as a solver: same untrained network, same traces, labels, updates and step sizes.
+
+    It learns to write the tokens of the steps that are labelled right, which is what a solver can learn from
+    labelled traces.
+    """
+
+    def loss(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
+        tokens = responses.flatten(0, 1)
+        learnt = (verdict.mask & (verdict.token_step < verdict.first_error[..., None])).flatten(0, 1)
+        wanted = torch.where(learnt, tokens, -100)  # what cross_entropy ignores
+        logits = _outputs(model, prompts, responses)
+        return F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="sum") / learnt.sum().clamp(min=1)
+
+    return TransformerPolicy(_fit(spec, task, traces, loss, progress), task)
+
+
+def learned_judge(
+    spec: JudgeSpec, task: Task, cache_dir: str | Path = ".cache/judges", progress: bool = False
+) -> LearnedJudge:
+    """The trained judge: from the cache if it is there, else trained and cached.
+
+    Raises `InputError` for bad settings, an unwritable cache folder or a corrupt cached file.
+    """
+    refuse(spec.problems())
+    model = cached_model(
+        spec.key(task),
+        cache_dir,
+        lambda: new_network(spec, task),
+        lambda: train_judge(spec, task, progress=progress).model,
+    )
+    return LearnedJudge(model.requires_grad_(False))
+
+
+def judge_report(
+    judge: LearnedJudge, prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
+) -> pd.DataFrame:
+    """How often a judge is right about the steps of given responses, correct ones included.
+
+    A tidy DataFrame with the columns step (1..S, and 0 for all together), steps (those behind the numbers),
+    accuracy, miss (share of wrong steps it passes), false_alarm (share of right steps it calls wrong). The steps up
+    to the first error of each response count, whether or not the judge would have stopped before; for the rates
+    with which it really errs, also behind an error it missed, see `toy_llm.judging.noisy.judged_rates`. NaN where no
+    step is.
+    """
+    right, read = _right(verdict), _read(verdict)
+    passed = judge.log_right(prompts, responses, verdict) >= HALF
+    step = torch.arange(1, right.shape[-1] + 1, device=right.device)
+    rows = []
+    for s in range(len(step) + 1):
+        there = read & ((step == s) | (s == 0))
+        rows.append(
+            {
+                "step": s,
+                "steps": int(there.sum()),
+                "accuracy": float((passed == right)[there].double().mean()),
+                "miss": float(passed[there & ~right].double().mean()),
+                "false_alarm": float((~passed)[there & right].double().mean()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A judge beside the student it taught.
+
+    solving: tidy, one row each for ``judge`` (its own network writes whatever it finds rightest), ``judge's twin``
+    (see `train_twin`), ``student at start`` and ``student trained``; columns who, success, low, high (bootstrap, see
+    `toy_llm.evaluation.interval`), seeds, questions. judging: `judge_report` on responses of the student at its start.
+    rates: `judged_rates` on the same.
+    """
+
+    solving: pd.DataFrame
+    judging: pd.DataFrame
+    rates: JudgedRates
+
+
+def judge_beside_student(
+    judge: LearnedJudge,
+    twin: Policy,
+    starts: Sequence[Policy],
+    students: Sequence[Policy],
+    settings: Evaluation | None = None,
+) -> Comparison:
+    """The judge's own solving rate and the rates of the students it taught, on the same held-out questions.
+
+    ``starts`` and ``students``: policies before and after training with the judge (`toy_llm.training.loop.updates`),
+    one per training seed, all for the judge's task. Judge and twin write their likeliest token each time
+    (temperature 0.001); students are sampled as ``settings`` say. Raises `InputError` as `toy_llm.evaluation.evaluate`.
+    """
+    settings = replace(Evaluation() if settings is None else settings, ks=())
+    sharp = replace(settings, temperature=1e-3, samples=settings.update_rule.group_size)
+    own = TransformerPolicy(judge.model, twin.task)
+    measured: dict[str, tuple[Sequence[Policy], Evaluation]] = {
+        "judge": ([own], sharp),
+        "judge's twin": ([twin], sharp),
+        "student at start": (starts, settings),
+        "student trained": (students, settings),
+    }
+    frames = [evaluate(policies, who, how) for who, (policies, how) in measured.items()]
+    rows = pd.concat([f[f.metric == "success"] for f in frames], ignore_index=True)
+    solving = rows.rename(columns={"suite": "who", "value": "success"})[
+        ["who", "success", "low", "high", "seeds", "questions"]
+    ]
+    task = twin.task
+    prompts, answers = task.questions(settings.stream, settings.seed, 0, settings.questions)
+    generator = torch.Generator().manual_seed(settings.seed)
+    responses = starts[0].sample(prompts, answers, settings.update_rule.group_size, generator).responses
+    verdict = task.judge(responses, answers)
+    asked = (prompts, responses, answers, verdict)
+    return Comparison(solving, judge_report(judge, *asked), judged_rates(judge(*asked), verdict))
+
+
+def _outputs(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor) -> torch.Tensor:
+    """The network's output ``(N, T, V)`` ahead of every token of ``responses`` ``(Q, G, T)``, N = Q G."""
+    q, g, t = responses.shape
+    tokens = torch.cat([prompts.repeat_interleave(g, 0), responses.reshape(q * g, t)[:, :-1]], 1)
+    return model(tokens, last=t)[0]
+
+
+def _log_right(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
+    """`LearnedJudge.log_right` with gradient."""
+    outputs = _outputs(model, prompts, responses).unflatten(0, responses.shape[:2])
+    tokens = F.logsigmoid(outputs.gather(-1, responses[..., None]).squeeze(-1)) * verdict.mask
+    steps = tokens.new_zeros(verdict.step_lengths.shape)
+    return steps.scatter_add(-1, verdict.token_step, tokens)
+
+
+def _right(verdict: Verdict) -> torch.Tensor:
+    """Whether a step and all before it are right, boolean ``(Q, G, S)``."""
+    lengths = verdict.step_lengths
+    return torch.arange(lengths.shape[-1], device=lengths.device) < verdict.first_error[..., None]
+
+
+def _read(verdict: Verdict) -> torch.Tensor:
+    """Whether a written step comes before the first error or is it, boolean ``(Q, G, S)``."""
+    lengths = verdict.step_lengths
+    step = torch.arange(lengths.shape[-1], device=lengths.device)
+    return (step <= verdict.first_error[..., None]) & (step < verdict.steps[..., None])
+
+
+Loss = Callable[[Transformer, torch.Tensor, torch.Tensor, Verdict], torch.Tensor]
+
+
+def _fit(spec: JudgeSpec, task: Task, traces: Traces, loss: Loss, progress: bool) -> Transformer:
+    """Minimize a loss of ``(model, prompts (N, P), responses (N, 1, T), verdict)`` over fresh labelled traces."""
+    model = new_network(spec, task)
+
+    def value(i: int) -> torch.Tensor:
+        prompts, answers, attempts = traces(task, spec.accuracy, "judge", spec.seed, i * spec.batch, spec.batch)
+        responses = attempts[:, None]
+        return loss(model, prompts, responses, task.judge(responses, answers))
+
+    fit(model, value, spec.updates, spec.learning_rate, "judge", progress)
+    return model

@@ -1,0 +1,151 @@
+"""Step judges: who tells the update rule where a response goes wrong, and how often they are mistaken.
+
+A step judge is a callable ``(prompts (Q, P), responses (Q, G, T), answers (Q, T), verdict) -> first_error (Q, G)``.
+It is asked about incorrect responses alone: outcomes are always known exactly, so a correct response keeps the
+``first_error`` of its verdict. An incorrect response in which the judge finds nothing wrong gets ``first_error``
+equal to its number of steps and so earns the colour of RTS 1. See `toy_llm.judging.learned` for a judge that learns.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from spo_theory.validation import problem, refuse
+from toy_llm.judging.exact import Verdict
+from toy_llm.training.rollout import StepJudge
+
+
+def exact_judge(
+    prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
+) -> torch.Tensor:
+    """The true first errors ``(Q, G)``."""
+    return verdict.first_error
+
+
+def first_called_wrong(called_wrong: torch.Tensor, verdict: Verdict) -> torch.Tensor:
+    """First error ``(Q, G)`` as seen by a judge that reads in order and stops at the first step it calls wrong.
+
+    ``called_wrong``: boolean ``(Q, G, S)``, what the judge would say of every step; what it says of steps that
+    were not written does not count.
+    """
+    step = torch.arange(called_wrong.shape[-1], device=called_wrong.device)
+    stop = torch.where(called_wrong, step, step.numel()).amin(-1)
+    return torch.where(verdict.correct, verdict.first_error, torch.minimum(stop, verdict.steps))
+
+
+@dataclass(frozen=True)
+class NoisyJudge:
+    """An exact judge whose eyes are poor: it passes wrong steps and calls right ones wrong, at given rates.
+
+    ``miss``: probability that it passes a wrong step; ``false_alarm``: probability that it calls a right step
+    wrong; both in [0, 1], independent between steps and between responses. Steps after the first error are
+    wrong too. The judged first errors are distributed as `spo_theory.outcomes.judged.confusion` says
+    (docs/theory/judges.md).
+
+    The luck is a function of the seed and of what is judged: a hash of a question's prompt and of all responses
+    of its group starts a generator that draws one number per step and response. So judging has no state: a
+    resumed run, another batch or another order of questions get the same judgement, while equal responses in one
+    group, or the same response in another group, are judged independently. Only a group that occurs again whole
+    is judged as before. Raises `InputError` for rates outside [0, 1] or a seed that is no whole number from 0.
+    """
+
+    miss: float = 0.0
+    false_alarm: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        refuse(
+            problem(0 <= self.miss <= 1, "miss", self.miss, "between 0 and 1")
+            + problem(0 <= self.false_alarm <= 1, "false_alarm", self.false_alarm, "between 0 and 1")
+            + problem(
+                isinstance(self.seed, int) and 0 <= self.seed < 2**64, "seed", self.seed, "a whole number, 0 to 2^64-1"
+            )
+        )
+
+    def __call__(
+        self, prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
+    ) -> torch.Tensor:
+        """Judged first errors ``(Q, G)``."""
+        luck = self._luck(prompts, torch.where(verdict.mask, responses, -1), verdict.step_lengths.shape[-1])
+        step = torch.arange(luck.shape[-1], device=luck.device)
+        chance = torch.where(step < verdict.first_error[..., None], self.false_alarm, 1 - self.miss)
+        return first_called_wrong(luck < chance, verdict)
+
+    def _luck(self, prompts: torch.Tensor, responses: torch.Tensor, steps: int) -> torch.Tensor:
+        """Uniform numbers ``(Q, G, steps)`` in [0, 1), float64; those of a step do not depend on ``steps``."""
+        group_size = responses.shape[1]
+        key = self.seed.to_bytes(8, "little")
+        rows = []
+        for prompt, group in zip(prompts.cpu().numpy(), responses.cpu().numpy(), strict=True):
+            text = np.ascontiguousarray(prompt).tobytes() + np.ascontiguousarray(group).tobytes()
+            digest = hashlib.blake2b(text, key=key, digest_size=16).digest()
+            generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+            rows.append(generator.random((steps, group_size)))
+        luck = np.stack(rows).swapaxes(1, 2) if rows else np.empty((0, group_size, steps))
+        return torch.from_numpy(luck).to(responses.device)
+
+
+@dataclass(frozen=True)
+class MajorityVote:
+    """A judge made of several: the first error that most of them name, the earliest of those named equally often.
+
+    The paper's Table 4 takes votes of one language model's judgments; here the judges are given.
+    """
+
+    judges: tuple[StepJudge, ...]
+
+    def __call__(
+        self, prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
+    ) -> torch.Tensor:
+        """Judged first errors ``(Q, G)``."""
+        named = torch.stack([judge(prompts, responses, answers, verdict) for judge in self.judges])
+        agree = (named[:, None] == named[None]).sum(1)  # (votes, Q, G), how many name the same
+        most = agree == agree.amax(0)
+        return torch.where(most, named, named.amax(0) + 1).amin(0)
+
+
+@dataclass(frozen=True)
+class JudgedRates:
+    """How a judge erred on incorrect responses.
+
+    miss: passed share of the wrong steps it read. false_alarm: share of the right steps it read that it called
+    wrong. first_error: share of responses whose first error it found exactly. wrong_read, right_read: steps
+    behind the first two; responses: behind the third. A rate is NaN if nothing is behind it.
+    """
+
+    miss: float
+    false_alarm: float
+    first_error: float
+    wrong_read: int
+    right_read: int
+    responses: int
+
+
+def judged_rates(judged: torch.Tensor, verdict: Verdict) -> JudgedRates:
+    """Error rates of any step judge from its judged first errors ``(Q, G)`` alone.
+
+    A judge reads up to and including the step it stops at. For a judge whose errors are independent between
+    steps these shares are the maximum-likelihood estimates of its two rates.
+    """
+    wrong = ~verdict.correct
+    stopped = (judged < verdict.steps) & wrong
+    true, steps = verdict.first_error, verdict.steps
+    alarms = int((stopped & (judged < true)).sum())
+    right_read = int(torch.minimum(judged, true)[wrong].sum()) + alarms
+    caught = int((stopped & (judged >= true)).sum())
+    passed = int((torch.minimum(judged, steps) - true).clamp(min=0)[wrong].sum())
+    responses = int(wrong.sum())
+    return JudgedRates(
+        miss=_share(passed, passed + caught),
+        false_alarm=_share(alarms, right_read),
+        first_error=_share(int((judged == true)[wrong].sum()), responses),
+        wrong_read=passed + caught,
+        right_read=right_read,
+        responses=responses,
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")

@@ -1,0 +1,97 @@
+"""What the theory needs to know of the network at the start: log-odds, their gradients, gradient noise.
+
+Everything is measured by autograd before training on questions that training never sees; nothing is fitted.
+Derived in docs/theory/network.md (the network's empirical neural tangent kernel in log-odds).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from spo_theory.methods.registry import Rule
+from toy_llm.network.transformer import TransformerPolicy
+from toy_llm.training.losses import policy_loss
+from toy_llm.training.rollout import collect
+
+
+def true_prefix_log_odds(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Log-odds ``(..., H)`` of the true value of every step.
+
+    ``logits`` ``(..., H, V)``: the network's output where it predicts each step after the true prefix;
+    ``targets`` ``(..., H)``: the true values. ``log p - log(1 - p)``, computed without cancellation.
+    """
+    right = logits.gather(-1, targets[..., None]).squeeze(-1)
+    others = logits.scatter(-1, targets[..., None], -torch.inf)
+    return right - torch.logsumexp(others, dim=-1)
+
+
+def log_odds_gradients(model: torch.nn.Module, tokens: torch.Tensor, horizon: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-odds ``(N, H)`` on true traces and their gradients ``(N, H, P)`` with respect to all P parameters.
+
+    ``tokens`` ``(N, T)``: prompts followed by their H true values. One backward pass for each of the N H numbers.
+    """
+    parameters, odds, gradients = list(model.parameters()), [], []
+    for row in tokens:
+        logits, _ = model(row[None, :-1], last=horizon)
+        own = true_prefix_log_odds(logits[0], row[-horizon:])
+        odds.append(own.detach())
+        for step in own:
+            found = torch.autograd.grad(step, parameters, retain_graph=True)
+            gradients.append(torch.cat([g.flatten() for g in found]))
+    return torch.stack(odds), torch.stack(gradients).unflatten(0, (len(tokens), horizon))
+
+
+def mean_kernel(gradients: torch.Tensor) -> np.ndarray:
+    """Kernel ``(H, H)`` for `spo_theory.solve` from log-odds gradients ``(N, H, P)`` of N >= 2 questions.
+
+    Entry ``[h, k]``: how much the mean log-odds of step h rises per unit of learning rate and of the update of
+    step k, averaged over pairs of *different* questions: training meets fresh questions, so none trains on itself.
+    """
+    n = len(gradients)
+    total = gradients.sum(0)
+    own = torch.einsum("nhp,nkp->hk", gradients, gradients)
+    return ((total @ total.T - own) / (n * (n - 1))).double().numpy()
+
+
+@dataclass(frozen=True)
+class Start:
+    """A warm-started network as the theory sees it, measured before training.
+
+    log_odds ``(M, H)``: of the true value of each step after the true prefix, for M questions. kernel ``(H, H)``,
+    see `mean_kernel`. features ``(H, P)``: gradient of the mean log-odds of each step for every parameter.
+    """
+
+    log_odds: np.ndarray
+    kernel: np.ndarray
+    features: np.ndarray
+
+
+def measure_start(policy: TransformerPolicy, questions: int = 2048, kernel_questions: int = 64, seed: int = 0) -> Start:
+    """Measure log-odds on ``questions`` questions and gradients on ``kernel_questions`` others (stream "measure")."""
+    task = policy.task
+    prompts, answers = task.questions("measure", seed, kernel_questions, questions)
+    with torch.no_grad():
+        logits, _ = policy.model(torch.cat([prompts, answers[:, :-1]], dim=1), last=task.horizon)
+    prompts, true = task.questions("measure", seed, 0, kernel_questions)
+    _, gradients = log_odds_gradients(policy.model, torch.cat([prompts, true], dim=1), task.horizon)
+    return Start(
+        true_prefix_log_odds(logits, answers).double().numpy(),
+        mean_kernel(gradients),
+        gradients.mean(0).double().numpy(),
+    )
+
+
+def gradient_variance(
+    policy: TransformerPolicy, update_rule: Rule, questions: int, batches: int = 32, seed: int = 0
+) -> np.ndarray:
+    """Variance ``(P,)`` of the gradient of one batch of ``questions`` groups, from ``batches`` batches, no update."""
+    parameters = list(policy.model.parameters())
+    rows = []
+    for index in range(batches):
+        batch = collect(policy, policy.task, update_rule, questions, "variance", seed, index)
+        old = batch.rollout.log_probs
+        now = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
+        loss = policy_loss(now, old, batch.token_advantages, 0.2, 0.2, mask=batch.mask)
+        rows.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)]))
+    return torch.stack(rows).var(0).double().numpy()

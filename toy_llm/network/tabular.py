@@ -1,0 +1,65 @@
+"""A tabular policy with the stylized model's own parameters, for the same trainer as the transformer."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from toy_llm.network.transformer import Rollout
+from toy_llm.problems.chain import ChainTask
+
+
+class TabularPolicy(nn.Module):
+    """One log-odds per step: the true next value has probability ``sigmoid(logits[h])`` after a right prefix.
+
+    The wrong values share the rest equally. After the first error other states are reached, with log-odds
+    ``lost`` of their own, which never matter for success. ``step_success`` ``(H,)`` sets both at the start.
+    """
+
+    def __init__(self, task: ChainTask, step_success: list[float]) -> None:
+        super().__init__()
+        start = torch.logit(torch.tensor(step_success, dtype=torch.float64))
+        self.task = task
+        self.logits, self.lost = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+
+    def _step_log_probs(self, hit: torch.Tensor, on_track: torch.Tensor) -> torch.Tensor:
+        """Log-probabilities of steps that hit the true value or not, before or after the first error."""
+        log_odds = torch.where(on_track, self.logits, self.lost)
+        miss = F.logsigmoid(-log_odds) - torch.log(torch.tensor(self.task.modulus - 1.0, dtype=torch.float64))
+        return torch.where(hit, F.logsigmoid(log_odds), miss)
+
+    @staticmethod
+    def _on_track(hit: torch.Tensor) -> torch.Tensor:
+        """Whether all earlier steps were right, boolean, same shape as ``hit`` ``(..., H)``."""
+        before = torch.cat([torch.ones_like(hit[..., :1]), hit[..., :-1]], dim=-1)
+        return before.long().cumprod(-1).bool()
+
+    @torch.no_grad()
+    def sample(
+        self,
+        prompts: torch.Tensor,
+        answers: torch.Tensor,
+        group_size: int,
+        generator: torch.Generator,
+        temperature: float = 1.0,
+    ) -> Rollout:
+        """Sample as `TransformerPolicy.sample` does; the temperature must be 1."""
+        shape = (len(prompts), group_size, self.task.horizon)
+        u = torch.rand(shape, generator=generator, dtype=torch.float64)
+        hit = torch.empty(shape, dtype=torch.bool)
+        on_track = torch.ones(shape[:2], dtype=torch.bool)
+        for h in range(shape[-1]):
+            hit[..., h] = u[..., h] < torch.where(on_track, self.logits[h], self.lost[h]).sigmoid()
+            on_track &= hit[..., h]
+        miss = 1 + torch.randint(self.task.modulus - 1, shape, generator=generator)
+        true = answers[:, None, :].expand(shape)
+        responses = torch.where(hit, true, (true + miss) % self.task.modulus)
+        log_p = self._step_log_probs(hit, self._on_track(hit))
+        q = self.logits.sigmoid().expand(answers.shape)
+        return Rollout(responses, log_p, -log_p.mean(), q)
+
+    def log_probs(
+        self, prompts: torch.Tensor, answers: torch.Tensor, responses: torch.Tensor, temperature: float = 1.0
+    ) -> torch.Tensor:
+        """Log-probability ``(Q, G, H)`` of every token, with gradient."""
+        hit = responses == answers[:, None, :]
+        return self._step_log_probs(hit, self._on_track(hit))

@@ -1,0 +1,1 @@
+"""Synthetic problems with one right answer and checkable steps."""

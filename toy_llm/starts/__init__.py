@@ -1,0 +1,1 @@
+"""Warm starts: supervised learning before the policy gradient."""

@@ -1,0 +1,1 @@
+"""Training: rollouts, losses, the loop, checkpoints, several seeds."""

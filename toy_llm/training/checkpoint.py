@@ -1,0 +1,93 @@
+"""The state of a training run on disk: enough to continue it to the bit, refused if it belongs to another run.
+
+Questions, sampling noise and the order of minibatches depend on (seed, update) alone, so the state is no more
+than the parameters, the optimizer's, those of the reference and the rows so far. A file is written whole or not
+at all and carries a checksum (`toy_llm.files`).
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from spo_theory.validation import InputError
+from toy_llm.config import TrainConfig
+from toy_llm.files import load, save
+
+FORMAT = 1
+"""Raise it when what is stored changes."""
+
+FREE = ("device", "cache_dir", "checkpoint", "checkpoint_every", "resume", "progress")
+"""Settings that may differ on resuming: they do not decide the curve."""
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class State:
+    """A run before update ``step``.
+
+    rows: metrics of updates 0..step-1. seconds: time spent so far. module, reference, optimizer: state dicts of
+    the trained parameters, of the start policy's and of the optimizer.
+    """
+
+    config: dict[str, Any]
+    step: int
+    seconds: float
+    rows: list[Row]
+    module: dict[str, Any]
+    reference: dict[str, Any]
+    optimizer: dict[str, Any]
+
+
+def decisive(config: TrainConfig) -> dict[str, Any]:
+    """The settings that decide the curve, by name."""
+    return {name: value for name, value in asdict(config).items() if name not in FREE}
+
+
+def write(path: str | Path, state: State) -> None:
+    """Replace the checkpoint; raises `OSError` that says so and leaves the previous one if it cannot be written."""
+    try:
+        save(path, {"format": FORMAT, **{name: getattr(state, name) for name in State.__dataclass_fields__}})
+    except OSError as error:
+        kept = "; the one before it is whole" if Path(path).exists() else ""
+        raise OSError(error.errno, f"cannot write the checkpoint ({error.strerror}){kept}", str(path)) from error
+
+
+def read(path: str | Path) -> State:
+    """Read a checkpoint; raises `InputError` if it is corrupt, unreadable or of another format."""
+    try:
+        content = load(path)
+    except OSError as error:
+        raise InputError(f"checkpoint {str(path)!r} cannot be read ({error.strerror or error})") from error
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise InputError(f"checkpoint {str(path)!r} is not one of this version: delete it and run again")
+    return State(**content)
+
+
+def read_for(config: TrainConfig) -> State | None:
+    """The state to continue from: None if the run is not to be resumed or there is no checkpoint yet.
+
+    Raises `InputError` naming every setting in which the checkpoint's run differs. With a constant schedule
+    ``updates`` may differ: a finished run can be made longer.
+    """
+    if not config.resume or config.checkpoint is None or not Path(config.checkpoint).exists():
+        return None
+    state = read(config.checkpoint)
+    now, then = decisive(config), state.config
+    if config.schedule == "constant" and config.updates >= state.step:
+        then = then | {"updates": config.updates}
+    different = [
+        f"{name} = {now.get(name)!r} (checkpoint: {then.get(name)!r})"
+        for name in dict.fromkeys([*now, *then])
+        if now.get(name) != then.get(name)
+    ]
+    if different:
+        raise InputError(
+            f"checkpoint {config.checkpoint!r} belongs to another run: it differs in {', '.join(different)}"
+        )
+    return state
+
+
+def parameters(path: str | Path) -> dict[str, Any]:
+    """The trained parameters in a checkpoint, for ``load_state_dict``; raises as `read`."""
+    return read(path).module
