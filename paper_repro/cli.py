@@ -298,7 +298,7 @@ class TableLog:
         """Replace the file by the whole table."""
         if self.out is None:
             return
-        from toy_llm.files import write_atomic
+        from toy_llm.atomic import write_atomic
 
         csv = self.out.suffix == ".csv"
         write_atomic(self.out, table.to_csv(index=False).encode() if csv else table.to_parquet(index=False))
@@ -362,10 +362,10 @@ def compare(options: Compare) -> None:
     import pandas as pd
     from tqdm import tqdm
 
-    from paper_repro import bridge, comparison
+    from paper_repro.forecast import comparison, forecast
 
     rate = {"sgd": 0.0027, "adam": 3e-4}[options.optimizer] if options.learning_rate is None else options.learning_rate
-    spec = bridge.Spec(
+    spec = forecast.Configuration(
         name=f"H{options.horizon}-{options.optimizer}",
         horizon=options.horizon,
         optimizer=options.optimizer,
@@ -382,11 +382,11 @@ def compare(options: Compare) -> None:
     with tqdm(total=len(spec.seeds) * (1 + len(spec.rules)), unit="step") as bar:
         for seed in spec.seeds:
             bar.set_postfix_str(f"seed {seed}: warm start and forecast")
-            frames.append(bridge.start(spec, seed))
+            frames.append(forecast.forecast(spec, seed))
             bar.update()
             for name in spec.rules:
                 bar.set_postfix_str(f"seed {seed}: training with {name}")
-                frames.append(bridge.run_seed(spec, name, seed))
+                frames.append(forecast.train_network(spec, name, seed))
                 bar.update()
     table = comparison.compare(pd.concat(frames, ignore_index=True))
     print(table.T.to_string(header=False, float_format="{:.3f}".format))
@@ -395,9 +395,9 @@ def compare(options: Compare) -> None:
 
 def reproduce(options: Reproduce) -> None:
     """Run the experiments and write the report."""
-    from paper_repro.pool import JobError
-    from paper_repro.run import reproduce as run
-    from paper_repro.run import say
+    from paper_repro.jobs.pool import JobError
+    from paper_repro.reproduce import reproduce as run
+    from paper_repro.reproduce import say
 
     again = f"spo reproduce{' --quick' if options.quick else ''} --resume --out {options.out}"
     try:

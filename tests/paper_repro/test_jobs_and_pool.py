@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from paper_repro.pool import JobError, execute, is_finished, run_jobs, write_atomically
 
 from paper_repro import pool
 from paper_repro.jobs import Job, config_hash, source_hash
-from paper_repro.pool import JobError, execute, is_finished, run_jobs, write_atomically
 
 TINY = textwrap.dedent(
     '''

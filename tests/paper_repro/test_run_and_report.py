@@ -6,14 +6,14 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from paper_repro.experiments import Experiment
+from paper_repro.schema import CLAIMS as CLAIMS_SCHEMA
+from paper_repro.schema import COMPARISON, CURVES, VERDICTS, check_table
 
 from paper_repro import experiments, run
 from paper_repro.claims import CLAIMS, judge_claims
-from paper_repro.experiments import Experiment
 from paper_repro.jobs import Job
 from paper_repro.report import headlines, misses
-from paper_repro.schema import CLAIMS as CLAIMS_SCHEMA
-from paper_repro.schema import COMPARISON, CURVES, VERDICTS, check_table
 from spo_theory.validation import InputError
 
 

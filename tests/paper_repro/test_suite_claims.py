@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from paper_repro.suite_runs import QUICK, Run, WeakJudge, suite_run, weak_judge
 
 from paper_repro import suite_runs
 from paper_repro.claims import judge_claims
 from paper_repro.report import headlines
-from paper_repro.suite_runs import QUICK, Run, WeakJudge, suite_run, weak_judge
 from toy_llm.problems.suites import SUITES, TRAINED
 
 LABELS = {

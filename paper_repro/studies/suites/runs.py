@@ -5,14 +5,14 @@ the tables are either of the curve (column ``step``) or of the measurement at th
 ``k``, ``value``); what a run is stands in the other columns.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
 
 import pandas as pd
 import torch
 
-from paper_repro.jobs import Job
+from paper_repro.jobs.job import Job
 from toy_llm.config import TrainConfig
 from toy_llm.evaluation import Evaluation, evaluate_suites
 from toy_llm.network.transformer import TransformerPolicy
@@ -71,7 +71,23 @@ class Run:
         )
 
 
-LABELS = tuple(f.name for f in fields(Run) if f.name not in ("updates", "start_updates", "questions", "samples"))
+LABELS = (
+    "size",
+    "start",
+    "rule",
+    "seed",
+    "beta",
+    "gamma",
+    "miss",
+    "false_alarm",
+    "votes",
+    "mode",
+    "train_on",
+    "rts_length",
+    "optimizer",
+    "accuracy",
+)
+"""The fields of `Run` that say what a run is; columns of its table, in the order by which runs are sorted."""
 
 
 def suite_run(run: Run) -> pd.DataFrame:
@@ -157,7 +173,7 @@ def _job(name: str, table: str, run: Run, after: tuple[str, ...] | None = None) 
     if after is None:
         after = (f"suites/start-{run.size}-{run.start}",)
     call = {"run": run}
-    return Job(name, table, "paper_repro.suite_runs:suite_run", call, after=after, code=("spo_theory", "toy_llm"))
+    return Job(name, table, suite_run, call, after=after)
 
 
 def jobs(quick: bool) -> list[Job]:
@@ -199,8 +215,4 @@ def jobs(quick: bool) -> list[Job]:
         for seed in seeds:
             run = Run(r, seed, mode="offline", train_on=groups)
             found.append(_job(f"offline/{r}-{groups}-{seed}", "suite_offline", run))
-    weak = Job(
-        "judges/weak", "weak_judge", "paper_repro.suite_runs:weak_judge", {"spec": WeakJudge()},
-        code=("spo_theory", "toy_llm"),
-    )  # fmt: skip
-    return [*found, weak]
+    return [*found, Job("judges/weak", "weak_judge", weak_judge, {"spec": WeakJudge()})]

@@ -2,33 +2,17 @@
 
 import pandas as pd
 
-from paper_repro.findings import Finding, Tables, by_intervals, pooled, verdict
-from paper_repro.measures import mean_interval
+from paper_repro.claims.verdicts import Finding, Tables, by_intervals, pooled, verdict
+from paper_repro.forecast.statistics import mean_interval
+from paper_repro.studies.suites.runs import LABELS
 from toy_llm.problems.suites import TRAINED
-
-RUN_LABELS = (
-    "size",
-    "start",
-    "rule",
-    "seed",
-    "beta",
-    "gamma",
-    "miss",
-    "false_alarm",
-    "votes",
-    "mode",
-    "train_on",
-    "rts_length",
-    "optimizer",
-    "accuracy",
-)
 
 
 def ends_of(table: pd.DataFrame, metric: str = "success", k: int | None = None) -> pd.DataFrame:
     """Mean over the trained suites of a metric at the end of every run, column ``value``; one row per run."""
     rows = table[(table["metric"] == metric) & table["suite"].isin(TRAINED)]
     rows = rows if k is None else rows[rows["k"] == k]
-    labels = [c for c in RUN_LABELS if c in rows]
+    labels = [c for c in LABELS if c in rows]
     return rows.groupby(labels, dropna=False)["value"].mean().reset_index()
 
 
