@@ -34,7 +34,7 @@ METHODS = "spo_theory.methods"
 class Code:
     """Some code of one module, and all that matters about it here.
 
-    digest: hash of the code without layout, comments and docstrings. needs: the modules that it needs at once, namely its
+    digest: hash of the code without layout, comments and docstrings. needs: the modules that it needs at once: its
     imports and the packages around them and around itself. strings: the text of every string in it.
     """
 

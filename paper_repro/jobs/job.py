@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class Job:
         """Hash of everything the result depends on: the call, the package version and the code it reaches."""
         arguments = sorted((name, repr(value)) for name, value in self.arguments.items())
         code = code_hash(self.function, self.arguments.values())
-        text = repr((self.name, self.table, self.call, arguments, version("spectral-policy-lab"), code))
+        text = repr((self.name, self.table, self.call, arguments, _version(), code))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def path(self, parts: Path) -> Path:
@@ -48,6 +48,11 @@ class Job:
     def run(self) -> pd.DataFrame:
         """Call the function."""
         return self.function(**self.arguments)
+
+
+@cache
+def _version() -> str:
+    return version("spectral-policy-lab")
 
 
 def config_hash(jobs: Iterable[Job]) -> str:
