@@ -116,8 +116,7 @@ class Reproduce:
     quick: bool = False
     """Short runs with few seeds: under three minutes, to see that everything works."""
     only: tuple[str, ...] = ()
-    """Run these experiments only: network, suites, colouring, all_negative, expected_advantage, escape, two_step,
-    statements, literature."""
+    """Run these studies only."""
     out: Path = Path("out")
     """Where everything is written."""
     resume: bool = False
@@ -421,6 +420,19 @@ def reproduce(options: Reproduce) -> None:
     print(f"report: {report}")
 
 
+def _reproduce_options() -> type:
+    """The options of `spo reproduce`; the help of ``only`` names the studies that the folder holds."""
+    from typing import Annotated
+
+    from tyro.conf import arg
+
+    from paper_repro.studies.study import study_names
+
+    listed = arg(help=f"Run these studies only: {', '.join(study_names())}.")
+    only = ("only", Annotated[tuple[str, ...], listed], ())
+    return make_dataclass("ReproduceOptions", [only], bases=(Reproduce,), frozen=True)
+
+
 def _train_options() -> type:
     from toy_llm.config import TrainConfig, settings
 
@@ -461,7 +473,7 @@ COMMANDS = {
         "Run every experiment and write tables, figures, the table of the paper's claims and report.html. "
         "Kill it whenever you like: --resume continues without repeating finished jobs. "
         "Example: spo reproduce --quick --out out-quick",
-        lambda: Reproduce,
+        _reproduce_options,
         reproduce,
     ),
 }
