@@ -3,6 +3,7 @@
 import pandas as pd
 
 from paper_repro.claims.verdicts import Tables
+from paper_repro.report.names import rule_name
 
 
 def misses(tables: Tables) -> list[str]:
@@ -12,7 +13,7 @@ def misses(tables: Tables) -> list[str]:
         return []
     lines = []
     for row in table.to_dict("records"):
-        name = f"{row['experiment']}, {row['rule'].upper()}"
+        name = f"{row['experiment']}, {rule_name(row['rule'])}"
         faults = []
         if pd.isna(row["ratio"]):
             never = [k for k in ("predicted", "measured") if pd.isna(row[f"{k}_half"])]
@@ -50,7 +51,7 @@ def comparison_rows(tables: Tables) -> list[dict[str, str]]:
         rows.append(
             {
                 "experiment": r["experiment"],
-                "rule": r["rule"].upper(),
+                "rule": rule_name(r["rule"]),
                 "predicted": number(r["predicted_half"], 1),
                 "measured": number(r["measured_half"], 1),
                 "interval": "" if pd.isna(low) or pd.isna(high) else f"{low:.1f} to {high:.1f}",

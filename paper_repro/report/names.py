@@ -1,9 +1,11 @@
 """How rules and optimizers are written in sentences."""
 
+from figures.style import label
+
 
 def rule_name(name: str) -> str:
-    """A rule in a sentence, like ``SPO with prefix credit``."""
-    return name.upper().replace("_PREFIX", " with prefix credit")
+    """A rule in a sentence, like ``SPO with prefix credit``: its label without what a legend adds in brackets."""
+    return label(name).split(" (")[0]
 
 
 def optimizer_name(name: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from figures.suites.runs import usual_size
 from paper_repro.claims.verdicts import Finding, Tables, by_intervals, pooled, verdict
 from paper_repro.forecast.statistics import mean_interval
 from paper_repro.studies.suites.runs import LABELS
@@ -102,11 +103,6 @@ def _lengths(runs: pd.DataFrame, true_length: pd.DataFrame | None) -> str:
     length["run"] = (length["rule"] + " " + length["optimizer"]).replace("none adamw", "before")
     length.loc[length["rts_length"] == "true", "run"] += " with RTS over the true length"
     return pooled([f"{name} {value:.1f}" for name, value in length.groupby("run")["value"].mean().items()])
-
-
-def usual_size(suites: pd.DataFrame) -> str:
-    """The size with which everything was run: medium, or the only one."""
-    return "medium" if "medium" in set(suites["size"]) else str(suites["size"].iloc[0])
 
 
 def across_sizes(tables: Tables) -> Finding | None:

@@ -1,6 +1,7 @@
 """Study: does it carry over to suites of problems, sizes, starts, judges that err and stored rollouts?"""
 
-from figures import suites as drawing
+from figures.suites import imperfect_judges, pass_at_k, response_lengths, suites
+from figures.suites.runs import usual_size
 from paper_repro.claims.verdicts import Tables
 from paper_repro.report.names import optimizer_name, rule_name
 from paper_repro.studies.study import Claim, Plate, Study
@@ -12,11 +13,11 @@ from toy_llm.problems.suites import TRAINED
 
 def headlines(tables: Tables) -> list[str]:
     """Mean success of the trained suites before and after training, by optimizer and rule."""
-    suites = tables.get("suites")
-    if suites is None:
+    table = tables.get("suites")
+    if table is None:
         return []
-    size = claims.usual_size(suites)
-    ends = claims.ends_of(suites)
+    size = usual_size(table)
+    ends = claims.ends_of(table)
     base = ends[(ends["size"] == size) & (ends["start"] == "base")]
     before = base[base["rule"] == "none"]["value"].mean()
     after = []
@@ -51,7 +52,7 @@ STUDY = Study(
             name="suites",
             title="Ten suites of problems, three sizes, two starts",
             needs=("suites",),
-            draw=drawing.draw,
+            draw=suites.draw,
             options={"trained": TRAINED},
             optional={"offline": "suite_offline"},
             order=BEFORE_PREMISES,
@@ -68,7 +69,7 @@ STUDY = Study(
             name="response_lengths",
             title="What makes responses shorter",
             needs=("suites", "suite_lengths"),
-            draw=drawing.draw_lengths,
+            draw=response_lengths.draw,
             order=BEFORE_PREMISES,
             caption=(
                 "Measured, from the base start of the figure before. RTS is the share of a response before its first "
@@ -82,7 +83,7 @@ STUDY = Study(
             name="pass_at_k",
             title="pass@k before and after training",
             needs=("suites",),
-            draw=drawing.draw_pass,
+            draw=pass_at_k.draw,
             options={"trained": TRAINED},
             order=BEFORE_PREMISES,
             caption=(
@@ -95,7 +96,7 @@ STUDY = Study(
             name="imperfect_judges",
             title="Imperfect judges",
             needs=("suite_judges", "suite_colours", "weak_judge"),
-            draw=drawing.draw_judges,
+            draw=imperfect_judges.draw,
             options={"trained": TRAINED},
             order=BEFORE_PREMISES,
             caption=(
