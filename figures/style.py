@@ -201,7 +201,8 @@ def blocks(n: int, heights: tuple[float, float], per_row: int = 4) -> tuple[Figu
 
     Returns the figure and the (top, bottom) axes of every pair; y axes are common to a row of panels.
     """
-    columns, rows = min(n, per_row), -(-n // per_row)
+    columns = min(n, per_row)
+    rows = -(-n // per_row)
     figure = Figure(figsize=(max(2.6 * columns, 4.6) + 0.5, 3.9 * rows + 1.0), layout="constrained")
     grid = figure.add_gridspec(2 * rows, columns, height_ratios=list(heights) * rows)
     pairs: list[tuple[Axes, Axes]] = []

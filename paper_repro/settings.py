@@ -2,7 +2,8 @@
 
 from spo_theory.methods.registry import Rule, rule
 
-BETA, GAMMA = 5.0, 0.5
+BETA = 5.0
+GAMMA = 0.5
 """Colouring of all experiments on the chain that do not say otherwise."""
 
 COLOURED = ("spo", "spo_prefix")
