@@ -8,7 +8,11 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 
 import torch
 
-from spo_theory.methods.registry import CONVENTIONS, Rule, rule
+from spo_theory.method import Method
+from spo_theory.methods.conventions import CONVENTIONS
+from spo_theory.methods.registry import rule
+from spo_theory.parts.filters import TrainOn
+from spo_theory.parts.rewards import RtsLength
 from spo_theory.validation import InputError, problem, refuse
 from toy_llm.files import check_writable
 from toy_llm.problems.chain import ChainTask, Task
@@ -16,7 +20,6 @@ from toy_llm.problems.suites import GYM, TRAINED, mixture
 from toy_llm.starts.chain import WarmStart
 from toy_llm.starts.suites import Size, Start, SuiteStart
 from toy_llm.training.losses import Aggregation, KlEstimator
-from toy_llm.training.rollout import RtsLength, TrainOn
 
 
 class Allowed(NamedTuple):
@@ -303,10 +306,12 @@ class TrainConfig:
         )
         return chain if self.start_updates is None else replace(chain, updates=self.start_updates)
 
-    def make_rule(self) -> Rule:
+    def make_rule(self) -> Method:
         """The update rule of this run; raises `InputError` if its options make no sense."""
-        options = {name: getattr(self, name) for name in ("beta", "gamma", "scope", "convention")}
-        return rule(self.rule, group_size=self.group_size, **{k: v for k, v in options.items() if v is not None})
+        names = ("beta", "gamma", "scope", "convention", "rts_length", "train_on", "clip_low", "clip_high")
+        given = {name: getattr(self, name) for name in names}
+        changed = {name: value for name, value in given.items() if value != getattr(type(self), name)}
+        return rule(self.rule, group_size=self.group_size, **changed)
 
     def learning_rate_at(self, update: int) -> float:
         """Step size of an update, counted from 0: a linear rise over ``warmup`` updates, then the schedule."""
@@ -348,9 +353,6 @@ class TrainConfig:
                 attempt()
             except InputError as error:
                 lines += str(error).splitlines()
-        if self.rts_length != "written" and self.rule in rule.names():
-            coloured = rule(self.rule).colouring is not None
-            lines += problem(coloured, "rts_length", self.rts_length, f"written for rule {self.rule!r}: it has no RTS")
         try:
             torch.empty(0, device=self.device)
         except (RuntimeError, AssertionError) as error:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from spo_theory.methods.registry import Rule, rule
+from spo_theory.method import Method
+from spo_theory.methods.registry import rule
 from spo_theory.validation import check, problem, refuse
 from toy_llm.training.rollout import Policy
 
@@ -32,7 +33,7 @@ class Evaluation:
     questions: int = 256
     samples: int = 64
     ks: tuple[int, ...] = POWERS
-    update_rule: Rule = GRPO
+    update_rule: Method = GRPO
     temperature: float = 1.0
     confidence: float = 0.95
     resamples: int = 1000

@@ -12,12 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from spo_theory.exact.quadrature import group_nodes, node_count
-from spo_theory.methods.registry import Rule, confidence_odds
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
-from spo_theory.parts.baselines import GroupAdvantage
+from spo_theory.parts.baselines import GroupAdvantage, confidence_odds
+from spo_theory.parts.credit import WholeResponse
 from spo_theory.validation import InputError, check, problem, refuse
 
-Method = Literal["auto", "enumerate", "quadrature"]
+Engine = Literal["auto", "enumerate", "quadrature"]
 Expectation = Callable[[Any], jax.Array]
 MAX_COMPOSITIONS = 2_000_000  # what an enumeration may hold: some hundred MB
 LARGEST_LOG = 700.0  # beyond exp(700) = 1e304 multinomial coefficients overflow, and logarithms take over
@@ -197,7 +198,7 @@ def advantage_function(
     std_eps: float = 0.0,
     ddof: int = 0,
     scale: Literal["std", "none"] = "std",
-    method: Method = "auto",
+    method: Engine = "auto",
 ) -> Expectation:
     """Prepare `expected_advantages` for fixed rewards: a function from ``p`` ``(..., K)`` to ``(..., K)``.
 
@@ -235,7 +236,7 @@ def check_prepared(rewards: np.ndarray, group_size: int, method: str) -> None:
         problem(rewards.ndim == 1 and rewards.size > 0, "rewards.shape", rewards.shape, "(K,) with K at least 1")
         + problem(bool(np.isfinite(rewards).all()), "rewards", rewards.tolist(), "finite numbers")
         + problem(whole and group_size >= 2, "group_size", group_size, "a whole number, at least 2")
-        + problem(method in get_args(Method), "method", method, " or ".join(get_args(Method)))
+        + problem(method in get_args(Engine), "method", method, " or ".join(get_args(Engine)))
     )
 
 
@@ -313,7 +314,7 @@ def expected_advantages(
     std_eps: float = 0.0,
     ddof: int = 0,
     scale: Literal["std", "none"] = "std",
-    method: Method = "auto",
+    method: Engine = "auto",
 ) -> jax.Array:
     """Expected advantage of a response given its outcome class, exactly: ``E[A_1 | class of 1 is k]``.
 
@@ -344,7 +345,7 @@ def quadrature_error(class_probs: Any, rewards: Any, group_size: int, *, std_eps
     return relative_change(coarse, fine, class_probs)
 
 
-def class_rewards(rule: Rule, rts: Any) -> tuple[np.ndarray, np.ndarray | None]:
+def class_rewards(rule: Method, rts: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Rewards ``(K,)`` of the outcome classes of ``rts`` ``(K,)``, the last class correct: plain and coloured.
 
     The second is None for a rule without colouring. Both come from the rule's own reward function.
@@ -357,7 +358,7 @@ def class_rewards(rule: Rule, rts: Any) -> tuple[np.ndarray, np.ndarray | None]:
     return plain, np.where(correct, 1.0, rule.colouring.values(np.asarray(rts, dtype=float)))
 
 
-def combine_scopes(rule: Rule, rts: Any, prepare: Callable[[np.ndarray], Expectation], given: int = 1) -> Expectation:
+def combine_scopes(rule: Method, rts: Any, prepare: Callable[[np.ndarray], Expectation], given: int = 1) -> Expectation:
     """Expectation of a group statistic under a rule's scope, given the classes of ``given`` of its responses.
 
     ``prepare(rewards)`` returns, for fixed rewards, a function from ``p`` ``(..., K)`` to that expectation, shape
@@ -368,9 +369,21 @@ def combine_scopes(rule: Rule, rts: Any, prepare: Callable[[np.ndarray], Expecta
     Derived in docs/theory/expected-advantages.md#scopes.
     """
     plain, coloured = class_rewards(rule, rts)
-    if rule.colouring is None or coloured is None:
+    scope = None if rule.colouring is None else rule.colouring.scope
+    return combine_rewards(plain, coloured, scope, prepare, given)
+
+
+def combine_rewards(
+    plain: np.ndarray,
+    coloured: np.ndarray | None,
+    scope: str | None,
+    prepare: Callable[[np.ndarray], Expectation],
+    given: int = 1,
+) -> Expectation:
+    """`combine_scopes` for rewards ``(K,)`` of the classes, the last one correct; ``coloured`` None: no colouring."""
+    if coloured is None:
         return prepare(plain)
-    if rule.colouring.scope == "all_incorrect":
+    if scope == "all_incorrect":
         return prepare(coloured)
     mixed, negative = prepare(plain), prepare(coloured[:-1])
 
@@ -382,14 +395,14 @@ def combine_scopes(rule: Rule, rts: Any, prepare: Callable[[np.ndarray], Expecta
     return expected
 
 
-def rule_advantage_function(rule: Rule, rts: Any, method: Method = "auto") -> Expectation:
+def rule_advantage_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
     """Prepare the exact expected advantages of ``rule`` for classes with the given ``rts`` ``(K,)``.
 
     The last class is the correct one. Returns a jit-, vmap- and grad-able function from ``p`` ``(..., K)`` to
     ``(..., K)``. Derived in docs/theory/expected-advantages.md#scopes.
     """
     relative = combine_scopes(rule, rts, lambda r: _prepare(r, rule.group_size, rule.advantage, method))
-    if rule.penalty == "none":
+    if not rule.baseline.uses_log_prob:
         return relative
 
     def penalized(p: Any) -> jax.Array:
@@ -402,7 +415,7 @@ def rule_advantage_function(rule: Rule, rts: Any, method: Method = "auto") -> Ex
     return penalized
 
 
-def negative_part_function(rule: Rule, rts: Any, method: Method = "auto") -> Expectation:
+def negative_part_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
     """Prepare ``E[min(A_1, 0) | k]`` of ``rule`` for classes with the given ``rts`` ``(K,)``, as a function of ``p``.
 
     With two different rewards every wrong response has an advantage of at most 0 and every correct one of at least
@@ -428,7 +441,7 @@ def negative_part_function(rule: Rule, rts: Any, method: Method = "auto") -> Exp
     return combine_scopes(rule, rts, prepare_all)
 
 
-def rule_update_function(rule: Rule, rts: Any, method: Method = "auto") -> Callable[[Any], jax.Array]:
+def rule_update_function(rule: Method, rts: Any, method: Engine = "auto") -> Callable[[Any], jax.Array]:
     """Prepare the expected update of ``rule``: a function from step logits ``(..., H)`` to ``(..., H)``.
 
     ``rts`` ``(H + 1,)``: of the outcome classes. Jit-, vmap- and grad-able. A rule with credit to the prefix alone
@@ -436,7 +449,7 @@ def rule_update_function(rule: Rule, rts: Any, method: Method = "auto") -> Calla
     Monte Carlo, where that is too large. Derived in docs/theory/expected-advantages.md and statements.md.
     """
     advantages = rule_advantage_function(rule, rts, method)
-    if rule.credit == "response":
+    if isinstance(rule.credit, WholeResponse):
 
         def whole(logits: Any) -> jax.Array:
             p, s = class_probabilities(logits), class_scores(logits)
@@ -455,7 +468,7 @@ def rule_update_function(rule: Rule, rts: Any, method: Method = "auto") -> Calla
     return masked
 
 
-def expected_update(chain: ReasoningChain, rule: Rule, method: Method = "auto") -> np.ndarray:
+def expected_update(chain: ReasoningChain, rule: Method, method: Engine = "auto") -> np.ndarray:
     """Expected update ``g_h = sum_k p_k E[A | k] s_kh`` of every step logit, shape ``(..., H)``.
 
     Per unit of learning rate, for the loss minus mean of advantage times summed log-probabilities.

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from spo_theory.exact.expected import (
+    Engine,
     Expectation,
-    Method,
     certified,
     check_prepared,
     check_rows,
@@ -24,9 +24,10 @@ from spo_theory.exact.expected import (
     warn_uncertified,
 )
 from spo_theory.exact.quadrature import group_nodes
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
 from spo_theory.parts.baselines import GroupAdvantage
+from spo_theory.parts.credit import WholeResponse
 from spo_theory.validation import check
 
 SMALLEST = 1e-100  # a factor phi below this is not divided by: what it multiplies is 0 to every digit
@@ -93,7 +94,7 @@ def _products(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, m
     return in_blocks(expected, rule.kernel.size)
 
 
-def square_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Method = "auto") -> Expectation:
+def square_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Engine = "auto") -> Expectation:
     """Function from ``p`` ``(..., K)`` to ``E[A_1^2 | class of 1 is k]`` ``(..., K)`` for fixed rewards ``(K,)``.
 
     ``method``, errors: as in `spo_theory.exact.expected.expected_advantages`. Derived in
@@ -102,7 +103,7 @@ def square_function(rewards: Any, group_size: int, advantage: GroupAdvantage, me
     return _moment(_squares, rewards, group_size, advantage, method, given=1)
 
 
-def product_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Method = "auto") -> Expectation:
+def product_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Engine = "auto") -> Expectation:
     """Function from ``p`` ``(..., K)`` to ``E[A_1 A_2 | classes of 1 and 2 are k and j]`` ``(..., K, K)``.
 
     ``rewards`` ``(K,)``, ``method``, errors: as in `square_function`. Derived in
@@ -132,7 +133,7 @@ def _moment(
     return function
 
 
-def rule_square_function(rule: Rule, rts: Any, method: Method = "auto") -> Expectation:
+def rule_square_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
     """``E[A^2 | k]`` of ``rule`` for classes with the given ``rts`` ``(K,)``, as a function of ``p`` ``(..., K)``.
 
     Derived in docs/theory/second-moments.md#squares-and-products.
@@ -140,7 +141,7 @@ def rule_square_function(rule: Rule, rts: Any, method: Method = "auto") -> Expec
     return combine_scopes(rule, rts, lambda r: square_function(r, rule.group_size, rule.advantage, method))
 
 
-def rule_product_function(rule: Rule, rts: Any, method: Method = "auto") -> Expectation:
+def rule_product_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
     """``E[A_1 A_2 | k, j]`` ``(..., K, K)`` of ``rule`` for classes with the given ``rts`` ``(K,)``.
 
     Derived in docs/theory/second-moments.md#squares-and-products.
@@ -148,13 +149,25 @@ def rule_product_function(rule: Rule, rts: Any, method: Method = "auto") -> Expe
     return combine_scopes(rule, rts, lambda r: product_function(r, rule.group_size, rule.advantage, method), given=2)
 
 
-def second_moment_function(rule: Rule, rts: Any, method: Method = "auto") -> Any:
+def second_moment_function(rule: Method, rts: Any, method: Engine = "auto") -> Any:
     """Jit-able function from logits ``(..., H)`` to ``E[g g^T]`` ``(..., H, H)``, g the gradient of one group.
 
     ``g = (1/G) sum_i A_i s_i``. Derived in docs/theory/second-moments.md#covariance.
     """
-    need_exact(rule.credit == "response", "credit", rule.credit, "'response' for second moments", "sampled_update")
-    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none' for second moments", "sampled_update")
+    need_exact(
+        isinstance(rule.credit, WholeResponse),
+        "credit",
+        rule.credit,
+        "WholeResponse() for second moments",
+        "sampled_update",
+    )
+    need_exact(
+        not rule.baseline.uses_log_prob,
+        "baseline",
+        rule.baseline,
+        "without a penalty for second moments",
+        "sampled_update",
+    )
     square, product, n = (
         rule_square_function(rule, rts, method),
         rule_product_function(rule, rts, method),
@@ -170,7 +183,7 @@ def second_moment_function(rule: Rule, rts: Any, method: Method = "auto") -> Any
     return second_moment
 
 
-def group_covariance(chain: ReasoningChain, rule: Rule, method: Method = "auto") -> np.ndarray:
+def group_covariance(chain: ReasoningChain, rule: Method, method: Engine = "auto") -> np.ndarray:
     """Covariance ``(..., H, H)`` of the gradient of one group with respect to the step logits, per question.
 
     Derived in docs/theory/second-moments.md#covariance.
@@ -178,7 +191,7 @@ def group_covariance(chain: ReasoningChain, rule: Rule, method: Method = "auto")
     return _moments(chain, rule, method)[1]
 
 
-def _moments(chain: ReasoningChain, rule: Rule, method: Method) -> tuple[np.ndarray, np.ndarray]:
+def _moments(chain: ReasoningChain, rule: Method, method: Engine) -> tuple[np.ndarray, np.ndarray]:
     """Mean ``(..., H)`` and covariance ``(..., H, H)`` of the gradient of one group."""
     mean = expected_update(chain, rule, method)
     second = second_moment_function(rule, chain.rts, method)(chain.logits)
@@ -186,7 +199,7 @@ def _moments(chain: ReasoningChain, rule: Rule, method: Method) -> tuple[np.ndar
 
 
 def batch_covariance(
-    chain: ReasoningChain, rule: Rule, questions: int | None = None, method: Method = "auto"
+    chain: ReasoningChain, rule: Method, questions: int | None = None, method: Engine = "auto"
 ) -> np.ndarray:
     """Covariance ``(H, H)`` of the mean gradient of a batch of questions, one group each, all sharing the logits.
 
@@ -206,7 +219,7 @@ def batch_covariance(
     return (within + centred.T @ centred / len(mean)) / questions
 
 
-def signal_to_noise(chain: ReasoningChain, rule: Rule, questions: int = 1, method: Method = "auto") -> np.ndarray:
+def signal_to_noise(chain: ReasoningChain, rule: Method, questions: int = 1, method: Engine = "auto") -> np.ndarray:
     """Expected update over its standard deviation, ``(..., H)``, for a batch of ``questions`` groups of one question.
 
     0 where the update is 0. Raises `InputError` for ``questions`` below 1. Derived in

@@ -192,7 +192,7 @@ def updates(
     stored: list[Batch] = []
     if config.mode == "offline":
         kept = stored_rollouts(config, policy, module, task, judge)
-        stored = [score(task, update_rule, judged, config.train_on, config.rts_length) for judged in kept]
+        stored = [score(task, update_rule, judged) for judged in kept]
     began, first, rows = time.perf_counter(), 0, list[Row]()
     saved_at: int | None = None
     if state is not None:
@@ -220,8 +220,6 @@ def updates(
             config.temperature,
             config.device,
             judge,
-            config.train_on,
-            config.rts_length,
         )
         row: Row = {"step": step, **measure(batch)}
         if not isfinite(row["success_exact"]):  # also after the last update, which no later gradient would check

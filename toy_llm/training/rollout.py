@@ -2,21 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 
-from spo_theory.methods.registry import Rule
+from spo_theory.group import Group
+from spo_theory.method import Method
 from toy_llm.judging.exact import Verdict
 from toy_llm.network.transformer import Rollout
 from toy_llm.problems.chain import Task
-
-TrainOn = Literal["all", "all_negative", "some_correct"]
-"""Which groups to learn from: all, those without a correct response, or those with one."""
-
-RtsLength = Literal["written", "true"]
-"""What RTS divides a right prefix by: the length of the response itself (the paper), or of the true one."""
 
 StepJudge = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Verdict], torch.Tensor]
 """``(prompts, responses, answers, verdict) -> first_error (Q, G)``: where a judge sees the first wrong step."""
@@ -103,21 +98,24 @@ class Batch:
 
 
 def score(
-    task: Task, update_rule: Rule, judged: Judged, train_on: TrainOn = "all", rts_length: RtsLength = "written"
+    task: Task,
+    update_rule: Method,
+    judged: Judged,
 ) -> Batch:
-    """What a rule makes of judged responses; the advantages of groups that are not to be learnt from are 0."""
-    verdict, rollout = judged.verdict, judged.rollout
-    told = (verdict.correct, judged.first_error)
-    lengths, dtype = verdict.step_lengths, rollout.log_probs.dtype
-    if rts_length == "true":  # right steps have one spelling, so a right prefix is as long as that of the true response
-        true = task.judge(judged.answers[:, None], judged.answers).step_lengths
-        lengths = true.expand(*verdict.correct.shape, -1)
-    rewards = update_rule.rewards(*told, lengths, dtype=dtype)
-    advantages = update_rule.advantages(*told, lengths, dtype=dtype)
-    if train_on != "all":
-        chosen = verdict.correct.any(-1) == (train_on == "some_correct")
-        advantages = torch.where(chosen[:, None], advantages, torch.zeros_like(advantages))
-    per_step = update_rule.step_advantages(*told, advantages, verdict.step_lengths.shape[-1])
+    """What an update rule makes of judged responses."""
+    verdict = judged.verdict
+    rollout = judged.rollout
+    group = Group(
+        verdict.correct,
+        judged.first_error,
+        verdict.step_lengths,
+        true_lengths=task.judge(judged.answers[:, None], judged.answers).step_lengths,
+        log_prob=_step_log_prob(rollout, verdict),
+        dtype=rollout.log_probs.dtype,
+    )
+    rewards = update_rule.reward(group)
+    advantages = update_rule.group_advantages(group)
+    per_step = update_rule.credit(group, advantages)
     return Batch(
         prompts=judged.prompts,
         answers=judged.answers,
@@ -131,6 +129,13 @@ def score(
         step_advantages=per_step,
         token_advantages=per_step.gather(-1, verdict.token_step),
     )
+
+
+def _step_log_prob(rollout: Rollout, verdict: Verdict) -> torch.Tensor:
+    """Log-probability ``(Q, G, S)`` of every written step under the sampling policy, nats."""
+    of_tokens = rollout.log_probs.masked_fill(~verdict.mask, 0.0)
+    of_steps = torch.zeros(verdict.step_lengths.shape, dtype=of_tokens.dtype, device=of_tokens.device)
+    return of_steps.scatter_add_(-1, verdict.token_step, of_tokens)
 
 
 def sample_and_judge(
@@ -164,7 +169,7 @@ def sample_and_judge(
 def collect(
     policy: Policy,
     task: Task,
-    update_rule: Rule,
+    update_rule: Method,
     questions: int,
     stream: str,
     seed: int,
@@ -172,14 +177,12 @@ def collect(
     temperature: float = 1.0,
     device: str = "cpu",
     judge: JudgeSource | None = None,
-    train_on: TrainOn = "all",
-    rts_length: RtsLength = "written",
 ) -> Batch:
     """Sample, judge and score batch ``index`` of a stream of questions; see `sample_and_judge`."""
     judged = sample_and_judge(
         policy, task, update_rule.group_size, questions, stream, seed, index, temperature, device, judge
     )
-    return score(task, update_rule, judged, train_on, rts_length)
+    return score(task, update_rule, judged)
 
 
 def measure(batch: Batch) -> dict[str, float]:
