@@ -2,26 +2,27 @@
 
 import re
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "CHANGELOG.md",
-    ROOT / "tests" / "README.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-]
+GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "tests" / "README.md"]
+PAGES_OF_DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [*GUIDES, ROOT / "CHANGELOG.md", *PAGES_OF_DOCS]
+PACKAGES = "spo_theory|toy_llm|figures|paper_repro"
 SOURCE_FOLDERS = ("spo_theory", "toy_llm", "figures", "paper_repro", "benchmarks")
-SOURCES = sorted(
-    path for folder in SOURCE_FOLDERS for kind in ("*.py", "*.j2") for path in (ROOT / folder).rglob(kind)
-)
+SOURCES = sorted(path for folder in SOURCE_FOLDERS for kind in ("*.py", "*.j2") for path in (ROOT / folder).rglob(kind))
 ELSEWHERE = ("http://", "https://", "mailto:")
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 NAMED_PAGE = re.compile(r"(?<![\w/-])((?:docs/(?:theory/)?)?[\w-]+\.md)(#[\w-]+)?")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+
+
+def path_in_project(page: Path) -> str:
+    """Path of a page from the root of the project, the name of its test."""
+    return page.relative_to(ROOT).as_posix()
 
 
 def anchors(page: Path) -> set[str]:
@@ -50,6 +51,15 @@ def broken_links(page: Path) -> list[str]:
     return [line for line in found if line is not None]
 
 
+def exists(name: str) -> bool:
+    """Whether a dotted name is a module, or something in a module."""
+    try:
+        resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
 def broken_names(source: Path) -> list[str]:
     """What is wrong with the pages that a source file names; a bare name means a page of ``docs/theory``."""
     lines = []
@@ -63,7 +73,7 @@ def broken_names(source: Path) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("page", PAGES, ids=path_in_project)
 def test_links_of_a_page_lead_somewhere(page):
     assert broken_links(page) == []
 
@@ -77,16 +87,27 @@ def test_pages_named_in_sources_exist():
 def test_the_index_lists_every_page():
     index = ROOT / "docs" / "index.md"
     listed = {(index.parent / target).resolve() for target in LINK.findall(index.read_text(encoding="utf-8"))}
-    assert {page for page in (ROOT / "docs").rglob("*.md") if page != index} <= listed
+    assert {page for page in PAGES_OF_DOCS if page != index} <= listed
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("page", [*GUIDES, *PAGES_OF_DOCS], ids=path_in_project)
+def test_names_in_the_code_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(rf"`((?:{PACKAGES})(?:\.\w+)+)`", text):
+        assert exists(name), name
+
+
+@pytest.mark.parametrize("page", [*GUIDES, *PAGES_OF_DOCS], ids=path_in_project)
 def test_lines_are_short(page):
-    lines = page.read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if len(line) > 120 and not line.startswith("|")] == []
+    prose = [line for line in page.read_text(encoding="utf-8").splitlines() if not line.startswith("|")]
+    assert [line for line in prose if len(line) > 120] == []
 
 
 def test_broken_ones_are_found(tmp_path):
+    assert exists("spo_theory.validation")
+    assert exists("spo_theory.validation.check")
+    assert not exists("spo_theory.validation.gone")
+
     page = tmp_path / "page.md"
     page.write_text(
         '# One *heading*\n<a id="here"></a>\n[a](#here) [b](#one-heading) [c](page.md#here) [d](https://example.org)\n'
@@ -101,4 +122,7 @@ def test_broken_ones_are_found(tmp_path):
 
     source = tmp_path / "source.py"
     source.write_text('"""docs/theory/judges.md, lengths.md#nowhere and docs/gone.md#here."""', encoding="utf-8")
-    assert broken_names(source) == ["source.py: lengths.md has no anchor #nowhere", "source.py: there is no docs/gone.md"]
+    assert broken_names(source) == [
+        "source.py: lengths.md has no anchor #nowhere",
+        "source.py: there is no docs/gone.md",
+    ]
