@@ -60,13 +60,18 @@ def exists(name: str) -> bool:
     return True
 
 
+def named_page(name: str) -> Path | None:
+    """The page that a source file names: by its path, or bare, in the root or in ``docs/theory``; None if none is."""
+    places = [ROOT / name] if "/" in name else [ROOT / name, ROOT / "docs" / "theory" / name]
+    return next((page for page in places if page.exists()), None)
+
+
 def broken_names(source: Path) -> list[str]:
-    """What is wrong with the pages that a source file names; a bare name means a page of ``docs/theory``."""
+    """What is wrong with the pages that a source file names."""
     lines = []
     for name, anchor in NAMED_PAGE.findall(source.read_text(encoding="utf-8")):
-        folder = ROOT if "/" in name else ROOT / "docs" / "theory"
-        page = folder / name
-        if not page.exists():
+        page = named_page(name)
+        if page is None:
             lines.append(f"{source.name}: there is no {name}")
         elif anchor and anchor[1:] not in anchors(page):
             lines.append(f"{source.name}: {name} has no anchor {anchor}")
