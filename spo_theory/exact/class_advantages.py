@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spo_theory.exact.expected import Engine, _prepare, combine_rewards
-from spo_theory.exact.moments import product_function, square_function
+from spo_theory.exact.certified import prepare_certified
+from spo_theory.exact.prepare import Engine, Statistic
+from spo_theory.exact.scopes import RuleForm, combine_rewards, evaluate_rule
 from spo_theory.method import Method
 from spo_theory.outcomes.world import World
 from spo_theory.parts.baselines import ConfidencePenalty, GroupAdvantage, confidence_odds
@@ -83,13 +84,13 @@ def advantage_function(world: World, method: Method, engine: Engine = "auto") ->
     rewards = ClassRewards(world, method)
     baseline = statistics(method)
     scope = None if method.colouring is None else method.colouring.scope
-    relative = combine_rewards(
-        rewards.plain, rewards.coloured, scope, lambda r: _prepare(r, method.group_size, baseline, engine)
+    form = combine_rewards(
+        rewards.plain, rewards.coloured, scope, lambda r: prepare_certified(r, method.group_size, baseline, engine)
     )
 
     def expected(p: Any) -> jax.Array:
         p = jnp.asarray(p, float)
-        found = relative(p @ rewards.member)[..., rewards.of]
+        found = evaluate_rule(form, p @ rewards.member)[..., rewards.of]
         if not method.baseline.uses_log_prob:
             return found
 
@@ -107,19 +108,18 @@ def moment_functions(world: World, method: Method, engine: Engine = "auto") -> t
     baseline = statistics(method)
     scope = None if method.colouring is None else method.colouring.scope
 
-    def combined(moment: Callable[..., Expectation], given: int) -> Expectation:
+    def combined(statistic: Statistic) -> RuleForm:
         return combine_rewards(
             rewards.plain,
             rewards.coloured,
             scope,
-            lambda r: moment(r, method.group_size, baseline, engine),
-            given,
+            lambda r: prepare_certified(r, method.group_size, baseline, engine, statistic),
         )
 
-    square = combined(square_function, 1)
-    product = combined(product_function, 2)
+    square = combined("square")
+    product = combined("product")
     of = rewards.of
     return (
-        lambda p: square(p @ rewards.member)[..., of],
-        lambda p: product(p @ rewards.member)[..., of[:, None], of[None, :]],
+        lambda p: evaluate_rule(square, p @ rewards.member)[..., of],
+        lambda p: evaluate_rule(product, p @ rewards.member)[..., of[:, None], of[None, :]],
     )
