@@ -547,7 +547,7 @@ def noisy_judge(step_success: tuple[float, float] = (0.35, 0.2), tpr: float = 0.
     seen = s * tpr + (1 - s) * fpr
     published = _c(group_size, seen) * (tpr - fpr) * s * (1 - s) / (seen * (1 - seen))
     two_valued = Method("spo", group_size, Colouring(beta=1000.0, gamma=0.25))  # colours 0 and 1: only step 1 is judged
-    update = judged_update_function(two_valued, chain.rts)
+    update = judged_update_function(chain, two_valued)
     plain = expected_update(chain, rule("grpo", group_size=group_size))
     project = np.array([update(chain.logits, confusion(2, miss=f, false_alarm=1 - tpr)) for f in fpr]) - plain
     rows = [

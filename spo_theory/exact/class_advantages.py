@@ -80,7 +80,11 @@ class ClassRewards:
 
 
 def advantage_function(world: World, method: Method, engine: Engine = "auto") -> Expectation:
-    """``E[A_1 | class of 1 is k]`` ``(..., K)`` as a function of the class probabilities ``(..., K)``."""
+    """``E[A_1 | class of 1 is k]`` ``(..., K)`` as a function of the class probabilities ``(..., K)``.
+
+    Its second argument, the probability ``(..., K)`` that the policy gives to a response of each class, matters only
+    to a penalty by confidence.
+    """
     rewards = ClassRewards(world, method)
     baseline = statistics(method)
     scope = None if method.colouring is None else method.colouring.scope
@@ -88,16 +92,15 @@ def advantage_function(world: World, method: Method, engine: Engine = "auto") ->
         rewards.plain, rewards.coloured, scope, lambda r: prepare_certified(r, method.group_size, baseline, engine)
     )
 
-    def expected(p: Any) -> jax.Array:
+    def expected(p: Any, confidence: Any = None) -> jax.Array:
         p = jnp.asarray(p, float)
         found = evaluate_rule(form, p @ rewards.member)[..., rewards.of]
         if not method.baseline.uses_log_prob:
             return found
 
         # In an all-negative group a wrong response is penalized by the odds of its own probability
-        wrong = jnp.where(world.correct, 0.0, p)
-        others_wrong = wrong.sum(-1, keepdims=True) ** (method.group_size - 1)
-        return found - confidence_odds(wrong) * others_wrong
+        others_wrong = jnp.where(world.correct, 0.0, p).sum(-1, keepdims=True) ** (method.group_size - 1)
+        return found - confidence_odds(jnp.where(world.correct, 0.0, confidence)) * others_wrong
 
     return expected
 

@@ -73,7 +73,7 @@ def expectation(
         return sampled_expectation(world, method, groups, seed, covariance=covariance)
 
     weights = step_weight_function(world, method, used)(world.logits)
-    update = update_from_weights(world, world.logits, weights)
+    update = along_scores(world, world.logits, world.class_probs[..., None] * weights)
     spread = None
     if covariance:
         spread = np.asarray(covariance_function(world, method, used)(world.logits))
@@ -95,22 +95,30 @@ def step_weight_function(world: Any, method: Method, engine: str = "auto") -> Ca
     """Prepare the exact expected step weights: a function from logits ``(..., *D)`` to ``(..., K, S)``.
 
     A second argument of the function is the policy ``now`` after some gradient steps on the batch (None: the one that
-    sampled). Jit-, vmap- and grad-able. Raises `NoExactForm` where ``engine`` does not serve, naming one that does.
+    sampled); for ``parameters`` and ``probs`` see `spo_theory.exact.enumeration.StepWeights.given`. Jit-, vmap- and
+    grad-able. Raises `NoExactForm` where ``engine`` does not serve, naming one that does.
     """
     world = as_world(world)
     used = _exact(world, method, engine)
     if used == "enumerate":
         return StepWeights(world, method).given
+
     fast = class_advantages.advantage_function(world, method)
     slow: list[StepWeights] = []
 
-    def given(logits: Any, now: Any = None) -> jax.Array:
-        if now is not None:
+    def given(logits: Any, now: Any = None, *, parameters: Any = None, probs: Any = None) -> jax.Array:
+        # Off the sampling policy, and where a penalty makes advantages no form in p, all groups are enumerated
+        if now is not None or (probs is not None and method.baseline.uses_log_prob):
             if not slow:
                 slow.append(StepWeights(world, method))
-            return slow[0].given(logits, now)
-        p = world.model.probs(logits, world.parameters)
-        return jnp.broadcast_to(fast(p)[..., None], (*p.shape, world.lengths.shape[1]))
+            return slow[0].given(logits, now, parameters=parameters, probs=probs)
+
+        chosen = world.parameters if parameters is None else parameters
+        p = world.model.probs(logits, chosen) if probs is None else probs
+        confidence = None
+        if method.baseline.uses_log_prob:
+            confidence = jnp.exp(world.model.step_log_probs(logits, chosen).sum(-1))
+        return jnp.broadcast_to(fast(p, confidence)[..., None], (*p.shape, world.lengths.shape[1]))
 
     return given
 
@@ -118,25 +126,27 @@ def step_weight_function(world: Any, method: Method, engine: str = "auto") -> Ca
 def update_function(world: Any, method: Method, engine: str = "auto") -> Callable[..., jax.Array]:
     """Prepare the exact expected update: a function from logits ``(..., *D)`` (and ``now``) to ``(..., *D)``.
 
-    Per unit of learning rate, for the maximization of the objective. Arguments and errors as in
-    `step_weight_function`.
+    Per unit of learning rate, for the maximization of the objective. The function takes ``parameters`` of the world
+    by keyword, if not its own. Arguments and errors as in `step_weight_function`.
     """
     world = as_world(world)
     weights = step_weight_function(world, method, engine)
 
-    def update(logits: Any, now: Any = None) -> jax.Array:
-        return update_from_weights(world, logits, weights(logits, now), now)
+    def update(logits: Any, now: Any = None, *, parameters: Any = None) -> jax.Array:
+        found = weights(logits, now, parameters=parameters)
+        chosen = world.parameters if parameters is None else parameters
+        p = world.model.probs(logits, chosen)
+        return along_scores(world, logits if now is None else now, p[..., None] * found, chosen)
 
     return update
 
 
-def update_from_weights(world: World, logits: Any, weights: jax.Array, now: Any = None) -> jax.Array:
-    """Update ``(..., *D)`` of the logits from expected step weights ``(..., K, S)`` given the class."""
+def along_scores(world: World, logits: Any, weights: jax.Array, parameters: Any = None) -> jax.Array:
+    """Sum ``(..., *D)`` over classes and steps of ``weights`` ``(..., K, S)`` times the scores at ``logits``."""
     logits = jnp.asarray(logits, float)
-    p = world.model.probs(logits, world.parameters)
-    scores = world.model.step_scores(logits if now is None else jnp.asarray(now, float), world.parameters)
+    scores = world.model.step_scores(logits, world.parameters if parameters is None else parameters)
     letters = "abc"[: world.axes]
-    return jnp.einsum(f"...ks,...ks{letters}->...{letters}", p[..., None] * weights, scores)
+    return jnp.einsum(f"...ks,...ks{letters}->...{letters}", weights, scores)
 
 
 def second_moment_function(world: Any, method: Method, engine: str = "auto") -> Callable[[Any], jax.Array]:

@@ -142,10 +142,16 @@ class StepWeights:
         """Whether credit depends on outcome classes alone, and weights on the sign of credit and the log-ratio."""
         return self.method.objective.by_sign and not self.method.baseline.uses_log_prob
 
-    def given(self, logits: Any, now: Any = None) -> jax.Array:
-        """``E[w_1s | class of 1 is k]`` ``(..., K, S)``."""
+    def given(self, logits: Any, now: Any = None, *, parameters: Any = None, probs: Any = None) -> jax.Array:
+        """``E[w_1s | class of 1 is k]`` ``(..., K, S)``.
+
+        ``parameters``: of the world, if not its own. ``probs`` ``(..., K)``: instead of the probabilities of the
+        classes; the result is a form of degree G - 1 in them, so they need not sum to 1.
+        """
         logits = jnp.asarray(logits, float)
-        chance = self.chance_of_others(self.world.model.probs(logits, self.world.parameters) @ self.member)
+        parameters = self.world.parameters if parameters is None else parameters
+        p = self.world.model.probs(logits, parameters) if probs is None else probs
+        chance = self.chance_of_others(p @ self.member)
         if not self.is_static:
             table = self.groups.given(self.member_weights(logits, now))
             return jnp.einsum("...c,...cvs->...vs", chance, table)[..., self.classes.of, :]

@@ -89,7 +89,7 @@ class World:
 
         On numpy arrays, or on jax arrays if ``log_prob`` or ``classes`` are.
         """
-        xp = np if log_prob is None and isinstance(classes, np.ndarray) else jnp
+        xp = jnp if isinstance(log_prob, jax.Array) or isinstance(classes, jax.Array) else np
         lengths = xp.asarray(self.lengths)[classes]
         return Group(
             xp.asarray(self.correct)[classes],
