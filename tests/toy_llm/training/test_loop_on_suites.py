@@ -11,7 +11,7 @@ from paper_repro.cli import main
 from spo_theory import InputError
 from toy_llm import TrainConfig, train
 from toy_llm.evaluation import Evaluation, evaluate_suites
-from toy_llm.network.transformer import TransformerPolicy
+from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.chain import ChainTask
 from toy_llm.problems.suites import SUITES, TRAINED
 from toy_llm.training.loop import load_policy, make_policy, updates
