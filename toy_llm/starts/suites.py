@@ -100,7 +100,7 @@ class SuiteStart:
         length = task.prompt_length + task.response_length
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return Transformer(task.vocabulary, length, **SIZES[self.size], output_scale=1.0)
+            return Transformer(task.vocabulary, length, output_scale=1.0, linear=torch.nn.Linear, **SIZES[self.size])
 
     def make(self, cache_dir: str | Path = ".cache/warmstart", progress: bool = False) -> Transformer:
         """The trained network: from the folder ``cache_dir`` if it is there, else trained and kept, its teacher first.
