@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from paper_repro.jobs import Job
-from spo_theory.methods.registry import READINGS, Rule, rule
+from spo_theory.method import Method
+from spo_theory.methods.conventions import READINGS
+from spo_theory.methods.registry import rule
 from spo_theory.parts.rewards import Colouring
 from spo_theory.validation import check
 
@@ -24,7 +26,7 @@ HERE = "paper_repro.experiments"
 THEORY = ("spo_theory",)  # the code their results depend on
 
 
-def build(name: str, group_size: int) -> Rule:
+def build(name: str, group_size: int) -> Method:
     """A rule by name with the experiments' colouring."""
     options = {"beta": BETA, "gamma": GAMMA} if name == "spo" else {}
     return rule(name, group_size=group_size, **options)
@@ -146,7 +148,7 @@ def escape(
     return pd.DataFrame(rows).assign(rule=name, group_size=group_size, horizon=horizon, all_negative=silent)
 
 
-def _exact_updates(chain: "ReasoningChain", r: Rule, most: int) -> float:
+def _exact_updates(chain: "ReasoningChain", r: Method, most: int) -> float:
     from spo_theory.dynamics.maps import solve, updates_to
     from spo_theory.outcomes.chain import ReasoningChain
 
@@ -179,7 +181,7 @@ def tabular_curves(
     )
 
 
-def two_step_rule(name: str) -> Rule:
+def two_step_rule(name: str) -> Method:
     """The paper's rules of its Section 3.2: groups of 2, rewards 0, 1/2 and 1."""
     return rule("spo", group_size=2, shape="raw") if name == "spo" else rule("grpo", group_size=2)
 

@@ -7,7 +7,11 @@ from typing import Annotated, Literal
 
 import torch
 
-from spo_theory.methods.registry import CONVENTIONS, Rule, rule
+from spo_theory.method import Method
+from spo_theory.methods.conventions import CONVENTIONS
+from spo_theory.methods.registry import rule
+from spo_theory.parts.filters import TrainOn
+from spo_theory.parts.rewards import RtsLength
 from spo_theory.validation import InputError, problem, refuse
 from toy_llm.files import check_writable
 from toy_llm.problems.chain import ChainTask
@@ -33,7 +37,7 @@ from toy_llm.starts.chain import ChainStart
 from toy_llm.starts.start import WarmStart
 from toy_llm.starts.suites import Size, StartKind, SuiteStart
 from toy_llm.training.losses import Aggregation, KlEstimator
-from toy_llm.training.rollout import RtsLength, Sampling, TrainOn
+from toy_llm.training.rollout import Sampling
 
 Judge = Literal["exact", "noisy", "learned"]
 Mode = Literal["online", "offline"]
@@ -51,6 +55,7 @@ WITH_A_CHECKPOINT = Condition("without a checkpoint", lambda config: config.chec
 
 RULES = described(", ".join(rule.names()))  # a rule checks its own options
 CONVENTION = described(", ".join(CONVENTIONS))
+RULE_OPTIONS = ("beta", "gamma", "scope", "convention", "rts_length", "train_on", "clip_low", "clip_high")
 
 
 @dataclass(frozen=True)
@@ -306,11 +311,11 @@ class TrainConfig:
         )
         return chain if self.start_updates is None else replace(chain, updates=self.start_updates)
 
-    def make_rule(self) -> Rule:
+    def make_rule(self) -> Method:
         """The update rule of this run; raises `InputError` if its options make no sense."""
-        options = {name: getattr(self, name) for name in ("beta", "gamma", "scope", "convention")}
-        given = {name: value for name, value in options.items() if value is not None}
-        return rule(self.rule, group_size=self.group_size, **given)
+        options = {name: getattr(self, name) for name in RULE_OPTIONS}
+        changed = {name: value for name, value in options.items() if value != getattr(type(self), name)}
+        return rule(self.rule, group_size=self.group_size, **changed)
 
     def sampling(self) -> Sampling:
         """How the batches of this run are sampled."""
@@ -344,9 +349,6 @@ class TrainConfig:
                 make()
             except InputError as error:
                 lines += str(error).splitlines()
-        if self.rts_length != "written" and self.rule in rule.names():
-            coloured = rule(self.rule).colouring is not None
-            lines += problem(coloured, "rts_length", self.rts_length, f"written for rule {self.rule!r}: it has no RTS")
 
         # What only this machine knows.
         try:

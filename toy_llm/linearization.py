@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.training.losses import policy_loss
 from toy_llm.training.rollout import collect
@@ -96,7 +96,7 @@ def measure_start(policy: TransformerPolicy, questions: int = 2048, kernel_quest
 
 
 def gradient_variance(
-    policy: TransformerPolicy, update_rule: Rule, questions: int, batches: int = 32, seed: int = 0
+    policy: TransformerPolicy, update_rule: Method, questions: int, batches: int = 32, seed: int = 0
 ) -> np.ndarray:
     """Variance ``(P,)`` of the gradient of one batch of ``questions`` groups, from ``batches`` batches, no update."""
     parameters = list(policy.model.parameters())

@@ -11,8 +11,10 @@ import pandas as pd
 from scipy.optimize import brentq
 
 from spo_theory.exact.expected import expected_update, need_exact, rule_advantage_function
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
+from spo_theory.parts.credit import WholeResponse
+from spo_theory.parts.rewards import Outcome
 from spo_theory.validation import check, problem, refuse
 
 
@@ -36,13 +38,13 @@ def confusion(horizon: int, miss: float = 0.0, false_alarm: float = 0.0) -> np.n
     return passed * np.concatenate([flagged, np.ones((horizon, 1))], axis=1)
 
 
-def judged_update_function(rule: Rule, rts: Any) -> Callable[[Any, Any], jax.Array]:
+def judged_update_function(rule: Method, rts: Any) -> Callable[[Any, Any], jax.Array]:
     """Expected update under an erring judge: a jit-able function of logits ``(..., H)`` and confusion ``(H, H + 1)``.
 
     ``rts`` ``(H + 1,)``: of the outcome classes. Errors and source as in `expected_update_judged`.
     """
-    need_exact(rule.credit == "response", "credit", rule.credit, "'response'")
-    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none'")
+    need_exact(isinstance(rule.credit, WholeResponse), "credit", rule.credit, "WholeResponse()")
+    need_exact(not rule.baseline.uses_log_prob, "baseline", rule.baseline, "without a penalty")
     advantages = rule_advantage_function(rule, np.append(rts, 1.0))
 
     def update(logits: Any, judged: Any) -> jax.Array:
@@ -57,7 +59,7 @@ def judged_update_function(rule: Rule, rts: Any) -> Callable[[Any, Any], jax.Arr
 
 
 def expected_update_judged(
-    chain: ReasoningChain, rule: Rule, miss: float = 0.0, false_alarm: float = 0.0
+    chain: ReasoningChain, rule: Method, miss: float = 0.0, false_alarm: float = 0.0
 ) -> np.ndarray:
     """Expected update ``(..., H)`` when the colours come from a judge that errs; outcomes are known exactly.
 
@@ -70,7 +72,7 @@ def expected_update_judged(
     return np.asarray(judged_update_function(rule, chain.rts)(chain.logits, judged))
 
 
-def colouring_gain_function(chain: ReasoningChain, rule: Rule) -> Callable[[float, float], float]:
+def colouring_gain_function(chain: ReasoningChain, rule: Method) -> Callable[[float, float], float]:
     """What colouring with an erring judge adds to the rate of log success, as a function of (miss, false_alarm).
 
     ``sum_h (1 - q_h) (g_h - g_h of the same rule without colouring)``, per unit of learning rate: above 0 the judged
@@ -80,13 +82,13 @@ def colouring_gain_function(chain: ReasoningChain, rule: Rule) -> Callable[[floa
     check(rule.colouring is not None, "colouring", rule.colouring, "given: the rule must colour")
     check(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
     update = judged_update_function(rule, chain.rts)
-    plain = expected_update(chain, replace(rule, colouring=None))
+    plain = expected_update(chain, replace(rule, reward=Outcome()))
     miss_step = 1 - chain.step_success
     gain = jax.jit(lambda c: (update(chain.logits, c) - plain) @ miss_step)
     return lambda miss, false_alarm: float(gain(confusion(chain.horizon, miss, false_alarm)))
 
 
-def useful_judges(chain: ReasoningChain, rule: Rule, misses: Any, points: int = 81) -> pd.DataFrame:
+def useful_judges(chain: ReasoningChain, rule: Method, misses: Any, points: int = 81) -> pd.DataFrame:
     """The boundary of the judges with which colouring helps: for every miss rate, the false-alarm rates of no gain.
 
     Zeros of `colouring_gain_function` in (0, 1), bracketed on ``points`` equally spaced rates and computed to 1e-12;

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spo_theory.exact.expected import Method, need_exact, rule_advantage_function
-from spo_theory.methods.registry import Rule
+from spo_theory.exact.expected import Engine, need_exact, rule_advantage_function
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
+from spo_theory.parts.credit import WholeResponse
 from spo_theory.validation import check, problem, refuse
 
 Normalization = Literal["response", "token", "constant"]
@@ -25,13 +26,13 @@ def _laplace_nodes(shortest: float, longest: float) -> tuple[np.ndarray, np.ndar
 
 
 def normalized_update_function(
-    rule: Rule,
+    rule: Method,
     rts: Any,
     lengths: Any,
     normalization: Normalization = "response",
     constant: float = 1.0,
     groups: int = 1,
-    method: Method = "auto",
+    method: Engine = "auto",
 ) -> Callable[[Any], jax.Array]:
     """Expected update under a loss normalization: a jit-able function from logits ``(..., H)`` to ``(..., H)``.
 
@@ -53,8 +54,8 @@ def normalized_update_function(
         + problem(bool(np.isfinite(constant)) and constant > 0, "constant", constant, "a finite number above 0")
         + problem(whole, "groups", groups, "a whole number, at least 1")
     )
-    need_exact(rule.credit == "response", "credit", rule.credit, "'response'")
-    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none'")
+    need_exact(isinstance(rule.credit, WholeResponse), "credit", rule.credit, "WholeResponse()")
+    need_exact(not rule.baseline.uses_log_prob, "baseline", rule.baseline, "without a penalty")
     advantages = rule_advantage_function(rule, spread, method)
 
     def update(share: jax.Array, logits: jax.Array) -> jax.Array:
@@ -86,7 +87,7 @@ def normalized_update_function(
 
 def expected_update_normalized(
     chain: ReasoningChain,
-    rule: Rule,
+    rule: Method,
     after_error: float | Any,
     normalization: Normalization = "response",
     constant: float = 1.0,

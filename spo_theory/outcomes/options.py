@@ -8,21 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from spo_theory.exact.expected import Method, need_exact, rule_advantage_function
-from spo_theory.methods.registry import Rule
+from spo_theory.exact.expected import Engine, need_exact, rule_advantage_function
+from spo_theory.method import Method
+from spo_theory.parts.credit import WholeResponse
 from spo_theory.parts.rewards import reasoning_trajectory_score
 from spo_theory.validation import check, problem, refuse
 
 
-def option_update_function(rule: Rule, rts: Any, method: Method = "auto") -> Callable[[Any], jax.Array]:
+def option_update_function(rule: Method, rts: Any, method: Engine = "auto") -> Callable[[Any], jax.Array]:
     """Expected update of the options' logits: a jit-able function from ``(..., H, M)`` to ``(..., H, M)``.
 
     Step h is a softmax over M options of which option 0 is right; all wrong ones end the correct prefix, so classes
     and advantages know nothing of which it was. ``rts`` ``(H + 1,)``. Raises `InputError` for prefix credit and for a
     penalty by confidence. Derived in docs/theory/options.md.
     """
-    need_exact(rule.credit == "response", "credit", rule.credit, "'response'")
-    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none'")
+    need_exact(isinstance(rule.credit, WholeResponse), "credit", rule.credit, "WholeResponse()")
+    need_exact(not rule.baseline.uses_log_prob, "baseline", rule.baseline, "without a penalty")
     advantages = rule_advantage_function(rule, rts, method)
 
     def update(logits: Any) -> jax.Array:
@@ -43,7 +44,7 @@ def option_update_function(rule: Rule, rts: Any, method: Method = "auto") -> Cal
 
 
 def solve_options(
-    logits: Any, rule: Rule, steps: int, learning_rate: float = 1.0, step_lengths: Any = None
+    logits: Any, rule: Method, steps: int, learning_rate: float = 1.0, step_lengths: Any = None
 ) -> pd.DataFrame:
     """Follow the exact expected updates of a chain of softmax steps from ``logits`` ``(H, M)``, option 0 right.
 

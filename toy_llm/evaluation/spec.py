@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from spo_theory.methods.registry import Rule, rule
+from spo_theory.method import Method
+from spo_theory.methods.registry import rule
 from spo_theory.validation import problem
 from toy_llm.settings import ABOVE_0, INNER_SHARE, problems_of, whole
 
@@ -26,7 +27,7 @@ class Evaluation:
     questions: int = 256
     samples: int = 64
     ks: tuple[int, ...] = POWERS
-    update_rule: Rule = GRPO
+    update_rule: Method = GRPO
     temperature: float = 1.0
     confidence: float = 0.95
     resamples: int = 1000

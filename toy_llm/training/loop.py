@@ -62,7 +62,7 @@ def updates(
     update_rule = config.make_rule()
 
     def prepared(judged: Judged, needs_start: bool) -> Batch:
-        batch = score(policy.task, update_rule, judged, config.train_on, config.rts_length)
+        batch = score(policy.task, update_rule, judged)
         return with_start_log_probs(batch, start, config.temperature) if needs_start else batch
 
     stored = [prepared(judged, needs_start=config.kl_coef > 0) for judged in kept]

@@ -1,22 +1,16 @@
 """Batches of rollouts: fresh questions, sampled groups, the judge's verdict and what the rule makes of it."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
 
-from spo_theory.methods.registry import Rule
+from spo_theory.group import Group
+from spo_theory.method import Method
 from toy_llm.judging.exact import Verdict
 from toy_llm.judging.step_judge import JudgeSource
 from toy_llm.network.policy import Policy, Rollout
 from toy_llm.problems.task import Task
-
-TrainOn = Literal["all", "all_negative", "some_correct"]
-"""Which groups to learn from: all, those without a correct response, or those with one."""
-
-RtsLength = Literal["written", "true"]
-"""What RTS divides a right prefix by: the length of the response itself (the paper), or of the true one."""
 
 
 @dataclass(frozen=True)
@@ -106,28 +100,22 @@ def noise_generator(entropy: list[int], device: str = "cpu") -> torch.Generator:
     return torch.Generator(device).manual_seed(int(seed) % 2**63)
 
 
-def score(
-    task: Task, update_rule: Rule, judged: Judged, train_on: TrainOn = "all", rts_length: RtsLength = "written"
-) -> Batch:
-    """What a rule makes of judged responses; the advantages of groups that are not to be learnt from are 0."""
+def score(task: Task, update_rule: Method, judged: Judged) -> Batch:
+    """What an update rule makes of judged responses: their rewards, and the advantage of every step and token."""
+    # All that a rule may look at; where responses go wrong is what the step judge said.
     verdict = judged.verdict
-    correct = verdict.correct
-    dtype = judged.rollout.log_probs.dtype
+    group = Group(
+        correct=verdict.correct,
+        first_error=judged.first_error,
+        lengths=verdict.step_lengths,
+        true_lengths=task.judge(judged.answers[:, None], judged.answers).step_lengths,
+        log_prob=_step_log_prob(judged.rollout, verdict),
+        dtype=judged.rollout.log_probs.dtype,
+    )
+    advantages = update_rule.group_advantages(group)
+    step_advantages = update_rule.credit(group, advantages)
 
-    # What RTS divides by. Right steps have one spelling, so a right prefix is as long as that of the true response.
-    lengths = verdict.step_lengths
-    if rts_length == "true":
-        true_lengths = task.judge(judged.answers[:, None], judged.answers).step_lengths
-        lengths = true_lengths.expand(*correct.shape, -1)
-
-    # Rewards, advantages of responses, and what of them acts on each step and so on each token.
-    rewards = update_rule.rewards(correct, judged.first_error, lengths, dtype=dtype)
-    advantages = update_rule.advantages(correct, judged.first_error, lengths, dtype=dtype)
-    if train_on != "all":
-        chosen = correct.any(-1) == (train_on == "some_correct")
-        advantages = torch.where(chosen[:, None], advantages, torch.zeros_like(advantages))
-    steps = verdict.step_lengths.shape[-1]
-    step_advantages = update_rule.step_advantages(correct, judged.first_error, advantages, steps)
+    # Every token of a step has the advantage of its step.
     return Batch(
         prompts=judged.prompts,
         answers=judged.answers,
@@ -136,11 +124,18 @@ def score(
         verdict=verdict,
         first_error=judged.first_error,
         ended=ended(task, judged.rollout.responses),
-        rewards=rewards,
+        rewards=update_rule.reward(group),
         advantages=advantages,
         step_advantages=step_advantages,
         token_advantages=step_advantages.gather(-1, verdict.token_step),
     )
+
+
+def _step_log_prob(rollout: Rollout, verdict: Verdict) -> torch.Tensor:
+    """Log-probability ``(Q, G, S)`` of every written step under the sampling policy, nats."""
+    of_tokens = rollout.log_probs.masked_fill(~verdict.mask, 0.0)
+    of_steps = of_tokens.new_zeros(verdict.step_lengths.shape)
+    return of_steps.scatter_add_(-1, verdict.token_step, of_tokens)
 
 
 def ended(task: Task, responses: torch.Tensor) -> torch.Tensor:
@@ -160,13 +155,12 @@ def with_start_log_probs(batch: Batch, start: Policy, temperature: float) -> Bat
 def collect(
     policy: Policy,
     task: Task,
-    update_rule: Rule,
+    update_rule: Method,
     questions: int,
     stream: str,
     seed: int,
     index: int,
     judge: JudgeSource | None = None,
-    train_on: TrainOn = "all",
 ) -> Batch:
     """Sample, judge and score batch ``index`` of a stream of questions; see `sample_and_judge` and `score`.
 
@@ -179,4 +173,4 @@ def collect(
     ((3, 4), (3, 4, 2))
     """
     sampling = Sampling(update_rule.group_size, questions, seed=seed)
-    return score(task, update_rule, sample_and_judge(policy, sampling, stream, index, judge), train_on)
+    return score(task, update_rule, sample_and_judge(policy, sampling, stream, index, judge))

@@ -341,8 +341,8 @@ def test_a_useless_judge_is_heard_by_the_rule_alone(cache):
 def test_other_groups_are_not_learnt_from(cache, train_on):
     config = TrainConfig(**TINY | {"questions": 32}, cache_dir=cache)
     policy, _ = make_policy(config)
-    place = (policy, policy.task, config.make_rule(), 32, "train", 0, 0)
-    whole, part = collect(*place), collect(*place, train_on=train_on)
+    rules = config.make_rule(), replace(config, train_on=train_on).make_rule()
+    whole, part = (collect(policy, policy.task, update_rule, 32, "train", 0, 0) for update_rule in rules)
     chosen = whole.correct.any(-1) == (train_on == "some_correct")
     assert 0 < chosen.sum() < 32
     assert (part.advantages[~chosen] == 0).all()

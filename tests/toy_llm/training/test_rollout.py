@@ -105,17 +105,13 @@ def test_rts_over_the_true_length_gives_nothing_for_an_early_end():
     responses = torch.tensor([texts])
     verdict = task.judge(responses, answer)
     rollout = Rollout(responses, torch.zeros(1, 4, most), torch.tensor(0.0), torch.ones(1, 4))
-    update_rule = rule("spo", group_size=4, shape="raw")
-    rts = {
-        length: score(
-            task, update_rule, Judged(question, answer, rollout, verdict, verdict.first_error), rts_length=length
-        ).rewards[0]
-        for length in ("written", "true")
-    }
+    rules = {n: rule("spo", group_size=4, shape="raw", rts_length=n) for n in ("written", "true")}
+    judged = Judged(question, answer, rollout, verdict, verdict.first_error)
+    rts = {length: score(task, update_rule, judged).rewards[0] for length, update_rule in rules.items()}
     assert rts["written"].tolist() == pytest.approx([2 / 3, 2 / 4, 2 / 6, 0])
     assert rts["true"].tolist() == pytest.approx([2 / 4, 2 / 4, 2 / 4, 0])
     alarm = Judged(question, answer, rollout, verdict, torch.tensor([[2, 2, 3, 2]]))  # a judge that passes every step
-    most_of_it = score(task, update_rule, alarm, rts_length="true").rewards[0]
+    most_of_it = score(task, rules["true"], alarm).rewards[0]
     assert most_of_it.tolist() == pytest.approx([1] * 4)
 
 
