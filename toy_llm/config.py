@@ -292,7 +292,11 @@ class TrainConfig:
         return mixture(self.suites) if self.suites else ChainTask(self.horizon, self.modulus)
 
     def warm_start(self) -> WarmStart:
-        """The warm start of this run; the one for suites learns the eight to train on, and those of this run."""
+        """The warm start of this run; the one for suites learns the eight to train on, and those of this run.
+
+        >>> TrainConfig(horizon=4, start_accuracy=0.3).warm_start().accuracy
+        0.3
+        """
         if self.suites:
             suites = (*TRAINED, *(name for name in self.suites if name not in TRAINED))
             spec = SuiteStart(self.size, self.start, suites, self.start_accuracy, seed=self.start_seed)
@@ -312,7 +316,11 @@ class TrainConfig:
         return chain if self.start_updates is None else replace(chain, updates=self.start_updates)
 
     def make_rule(self) -> Method:
-        """The update rule of this run; raises `InputError` if its options make no sense."""
+        """The update rule of this run; raises `InputError` if its options make no sense.
+
+        >>> TrainConfig(rule="spo", beta=5.0).make_rule().reward.beta
+        5.0
+        """
         options = {name: getattr(self, name) for name in RULE_OPTIONS}
         changed = {name: value for name, value in options.items() if value != getattr(type(self), name)}
         return rule(self.rule, group_size=self.group_size, **changed)
@@ -334,7 +342,11 @@ class TrainConfig:
         return self.learning_rate * (rise * fall[self.schedule])
 
     def problems(self) -> list[str]:
-        """What is wrong with these settings, one line each."""
+        """What is wrong with these settings, one line each.
+
+        >>> TrainConfig(questions=6, minibatches=4).problems()
+        ['minibatches = 4 is not allowed: minibatches must be a divisor of questions (6)']
+        """
         # Each setting by itself, then those that would have no effect in this run.
         lines = value_problems(self)
         if not lines:

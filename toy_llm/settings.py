@@ -32,17 +32,30 @@ def _is_number(value: Any) -> bool:
 
 
 def whole(least: int) -> Allowed:
-    """Whole numbers from ``least``."""
+    """Whole numbers from ``least``.
+
+    >>> [value for value in (0, 1, 2.0, True) if whole(1).holds(value)]
+    [1]
+    """
     return Allowed(f"a whole number, at least {least}", lambda value: _is_whole(value) and value >= least)
 
 
 def one_of(kind: Any) -> Allowed:
-    """The values of a ``Literal``."""
+    """The values of a ``Literal``.
+
+    >>> from typing import Literal
+    >>> one_of(Literal["sgd", "adam"]).words
+    'sgd or adam'
+    """
     return Allowed(" or ".join(map(str, get_args(kind))), lambda value: value in get_args(kind))
 
 
 def optional(allowed: Allowed) -> Allowed:
-    """``allowed``, or None."""
+    """``allowed``, or None.
+
+    >>> optional(SHARE).holds(None), optional(SHARE).holds(2.0)
+    (True, False)
+    """
     return Allowed(f"{allowed.words}, or None", lambda value: value is None or allowed.holds(value))
 
 

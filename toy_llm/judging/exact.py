@@ -58,6 +58,10 @@ def judge_text(responses: torch.Tensor, answers: torch.Tensor, separator: int, e
     Any tokens are judged, never refused: what is no step is a wrong step. An ``end`` right behind a separator is a
     step of one token. Tokens behind the last separator of a response that never ends are a wrong last step.
     What follows the first ``end`` does not count. S of the verdict is the largest number of steps written.
+
+    >>> verdict = judge_text(torch.tensor([[[4, 8, 5, 9], [4, 8, 6, 9]]]), torch.tensor([[4, 8, 5, 9]]), 8, 9)
+    >>> verdict.correct, verdict.first_error  # "4;5" and "4;6", where "4;5" is right
+    (tensor([[ True, False]]), tensor([[2, 1]]))
     """
     # Which tokens count, and the step that each belongs to: one more behind every token that closes a step.
     mask = token_mask(responses, end)

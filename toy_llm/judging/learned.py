@@ -58,16 +58,8 @@ class JudgeSpec:
 
     def problems(self) -> list[str]:
         """What is wrong with these settings, one line each."""
-        at_least_1 = whole(1)
-        lines = problems_of(
-            self,
-            layers=at_least_1,
-            width=at_least_1,
-            heads=at_least_1,
-            updates=at_least_1,
-            batch=at_least_1,
-            seed=whole(0),
-        )
+        sizes = dict.fromkeys(("layers", "width", "heads", "updates", "batch"), whole(1))
+        lines = problems_of(self, **sizes, seed=whole(0))
         if not lines:
             lines += problem(self.width % self.heads == 0, "width", self.width, f"a multiple of heads ({self.heads})")
         return lines + problems_of(self, learning_rate=ABOVE_0, accuracy=INNER_SHARE)

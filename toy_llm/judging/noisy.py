@@ -48,6 +48,13 @@ class NoisyJudge:
     resumed run, another batch or another order of questions get the same judgement, while equal responses in one
     group, or the same response in another group, are judged independently. Only a group that occurs again whole
     is judged as before. Raises `InputError` for rates outside [0, 1] or a seed that is no whole number from 0.
+
+    >>> from toy_llm.problems.chain import ChainTask
+    >>> prompts, answers = ChainTask(3).questions("train", 0, 0, 1)
+    >>> responses = (answers + 1)[:, None] % 10  # every step is wrong
+    >>> verdict = ChainTask(3).judge(responses, answers)
+    >>> NoisyJudge(miss=1.0)(prompts, responses, answers, verdict)  # a judge that passes everything
+    tensor([[3]])
     """
 
     miss: float = 0.0

@@ -44,5 +44,9 @@ def decode(tokens: list[int]) -> str:
 
 
 def spell(value: int) -> list[int]:
-    """Tokens of a whole number: a minus sign if it is below zero, then its digits without leading zeros."""
+    """Tokens of a whole number: a minus sign if it is below zero, then its digits without leading zeros.
+
+    >>> [TOKENS[token] for token in spell(-12)]
+    ['-', '1', '2']
+    """
     return [ID[character] for character in str(value)]

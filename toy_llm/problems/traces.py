@@ -72,6 +72,10 @@ def imperfect(
 
     A step of an attempt is right with probability ``accuracy``, as `attempt` or `toy_llm.starts.chain.imperfect_traces`
     says. Raises `InputError` for a task that is neither a suite nor a chain.
+
+    >>> prompts, answers, attempts = imperfect(ChainTask(4), 0.99, "example", seed=0, start=0, count=100)
+    >>> bool((attempts == answers).float().mean() > 0.9)
+    True
     """
     # Luck of its own, so that a question is the same whoever tries it.
     key = [seed, len(stream), *stream.encode(), *b"attempts"]

@@ -47,10 +47,8 @@ class ChainStart:
 
     def problems(self) -> list[str]:
         """What is wrong with these settings, one line each."""
-        at_least_1 = whole(1)
-        lines = problems_of(
-            self, layers=at_least_1, width=at_least_1, heads=at_least_1, updates=at_least_1, batch=at_least_1
-        )
+        sizes = dict.fromkeys(("layers", "width", "heads", "updates", "batch"), whole(1))
+        lines = problems_of(self, **sizes)
         if not lines:
             lines += problem(self.width % self.heads == 0, "width", self.width, f"a multiple of heads ({self.heads})")
         lines += ABOVE_0.problems("output_scale", self.output_scale)
@@ -87,7 +85,14 @@ class ChainStart:
 
 
 def step_accuracy(spec: ChainStart, carry: torch.Tensor) -> torch.Tensor:
-    """Probability of a right step where the sum wraps around the modulus (``carry``) and where it does not."""
+    """Probability ``(N,)`` of a right step where the sum wraps around the modulus, and where it does not.
+
+    ``carry``: boolean ``(N,)``, whether it wraps around. The two lie ``spec.carry_penalty`` apart in log-odds, half of
+    it on each side of ``spec.accuracy``.
+
+    >>> step_accuracy(ChainStart(accuracy=0.5), torch.tensor([True, False]))
+    tensor([0.4378, 0.5622])
+    """
     centre = torch.logit(torch.tensor(spec.accuracy, dtype=torch.float64))
     return (centre + torch.where(carry, -0.5, 0.5) * spec.carry_penalty).sigmoid().float()
 

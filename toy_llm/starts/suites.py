@@ -64,16 +64,8 @@ class SuiteStart:
 
     def problems(self) -> list[str]:
         """What is wrong with these settings, one line each."""
-        lines = problems_of(
-            self,
-            size=one_of(Size),
-            start=one_of(StartKind),
-            learn=whole(1),
-            adapt=whole(1),
-            batch=whole(1),
-            seed=whole(0),
-            learning_rate=ABOVE_0,
-        )
+        lines = problems_of(self, size=one_of(Size), start=one_of(StartKind), seed=whole(0), learning_rate=ABOVE_0)
+        lines += problems_of(self, **dict.fromkeys(("learn", "adapt", "batch"), whole(1)))
         lines += INNER_SHARE.problems("start_accuracy", self.accuracy)
         return lines + names_problems(self.suites, training=True)
 

@@ -18,6 +18,9 @@ def k1(log_probs: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     """``log(policy / reference)`` per token, nats: unbiased for KL(policy || reference), of either sign.
 
     Its gradient averages to zero over the policy's own tokens: as a penalty it adds noise and no pull.
+
+    >>> k1(torch.tensor([-1.0]), torch.tensor([-1.5]))
+    tensor([0.5000])
     """
     return log_probs - reference
 
@@ -26,6 +29,9 @@ def k2(log_probs: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     """``log(policy / reference)^2 / 2`` per token, nats: biased, never negative.
 
     Its gradient averages to that of KL(policy || reference) over the policy's own tokens.
+
+    >>> k2(torch.tensor([-1.0]), torch.tensor([-1.5]))
+    tensor([0.1250])
     """
     return 0.5 * (log_probs - reference).square()
 
@@ -35,6 +41,9 @@ def k3(log_probs: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
 
     Its gradient averages to that of KL(reference || policy), the other direction, over the policy's own tokens.
     Source: GRPO, arXiv 2402.03300, Eq. 4; all three: J. Schulman, "Approximating KL divergence".
+
+    >>> k3(torch.tensor([-1.0]), torch.tensor([-1.5]))
+    tensor([0.1065])
     """
     d = reference - log_probs
     return d.expm1() - d
@@ -135,7 +144,14 @@ def clipped_share(
     clip_high: float,
     mask: torch.Tensor | None = None,
 ) -> float:
-    """Share of the tokens whose surrogate is cut off by a clip, so that they give no gradient."""
+    """Share of the tokens whose surrogate is cut off by a clip, so that they give no gradient.
+
+    Arguments as of `policy_loss`.
+
+    >>> log_probs = torch.tensor([[[0.0, 0.5, -0.5, 0.1]]])  # ratios 1, 1.65, 0.61 and 1.11
+    >>> clipped_share(log_probs, torch.zeros(1, 1, 4), torch.tensor([[1.0]]), 0.2, 0.2)
+    0.25
+    """
     ratio = (log_probs - old).exp()
     advantage = _per_token(advantages, log_probs)
     cut = ((ratio < 1 - clip_low) & (advantage < 0)) | ((ratio > 1 + clip_high) & (advantage > 0))
