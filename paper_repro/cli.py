@@ -525,7 +525,7 @@ def with_output(kind: type, about: Any) -> type:
     hints = get_type_hints(kind)
     groups: dict[str, list[Any]] = {}
     for f in fields(kind):
-        group, text, allowed = about[f.name]
+        group, text, allowed, _ = about[f.name]
         if group != "hidden":
             listed = getattr(hints[f.name], "__origin__", None) is Literal or hints[f.name] is bool
             said = text if listed else f"{text.removesuffix('.')} ({allowed.words})."

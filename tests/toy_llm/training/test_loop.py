@@ -14,19 +14,18 @@ from toy_llm.config import settings
 from toy_llm.judging import learned as learned_judge
 from toy_llm.network.tabular import TabularPolicy
 from toy_llm.problems.chain import ChainTask
-from toy_llm.training import checkpoint
+from toy_llm.training import checkpoint, divergence
+from toy_llm.training.gradient_noise import signal_and_noise
 from toy_llm.training.loop import (
     TrainingDiverged,
-    batch_loss,
     collect,
     make_judge,
     make_policy,
-    minibatches,
     policy_loss,
-    signal_and_noise,
     updates,
 )
 from toy_llm.training.losses import clipped_share
+from toy_llm.training.steps import batch_loss, minibatches
 
 TINY = {
     "horizon": 3, "modulus": 5, "layers": 1, "width": 16, "heads": 2, "questions": 4, "group_size": 4, "updates": 3,
@@ -259,8 +258,9 @@ def test_groups_without_advantages_are_left_out_and_nothing_changes(cache, aggre
             passed.append(len(prompts))
             return policy.log_probs(prompts, answers, responses, temperature)
 
-    # an anchor is also there where the divergence is only measured
-    loss, clipped = batch_loss(config, Counted(), batch, batch.rollout.log_probs, 3, slice(None))
+    # the start's log-probabilities are also there where the divergence is only measured
+    measured = replace(batch, start_log_probs=batch.rollout.log_probs)
+    loss, clipped = batch_loss(config, Counted(), measured, slice(None))
     now, old, parameters = (
         policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses),
         batch.rollout.log_probs,
@@ -316,7 +316,7 @@ def test_signal_and_noise_are_unbiased():
 
 
 def test_an_exploding_loss_stops_the_run(cache, monkeypatch):
-    monkeypatch.setitem(train.__globals__, "EXPLODED", 1e-9)
+    monkeypatch.setattr(divergence, "EXPLODED", 1e-9)
     config = TrainConfig(**TINY | {"inner_epochs": 2, "learning_rate": 0.1}, cache_dir=cache)
     with pytest.raises(TrainingDiverged, match=r"loss is .* at update 0: lower learning_rate .* no checkpoint"):
         train(config)
@@ -341,8 +341,8 @@ def test_a_useless_judge_is_heard_by_the_rule_alone(cache):
 def test_other_groups_are_not_learnt_from(cache, train_on):
     config = TrainConfig(**TINY | {"questions": 32}, cache_dir=cache)
     policy, _ = make_policy(config)
-    place = (policy, policy.task, config.make_rule(), 32, "train", 0, 0)
-    whole, part = collect(*place), collect(*place, train_on=train_on)
+    rules = config.make_rule(), replace(config, train_on=train_on).make_rule()
+    whole, part = (collect(policy, policy.task, update_rule, 32, "train", 0, 0) for update_rule in rules)
     chosen = whole.correct.any(-1) == (train_on == "some_correct")
     assert 0 < chosen.sum() < 32
     assert (part.advantages[~chosen] == 0).all()

@@ -12,17 +12,15 @@ from toy_llm.judging.learned import (
     HALF,
     JudgeSpec,
     LearnedJudge,
-    judge_beside_student,
-    judge_report,
     learned_judge,
-    new_network,
     train_judge,
     train_twin,
 )
+from toy_llm.judging.report import judge_beside_student, judge_report
+from toy_llm.judging.step_judge import JudgeSource
 from toy_llm.problems.chain import ChainTask
 from toy_llm.problems.traces import imperfect
 from toy_llm.training.loop import TrainConfig, make_policy, updates
-from toy_llm.training.rollout import JudgeSource
 
 SPEC = JudgeSpec(layers=2, width=32, heads=2, updates=250, batch=128, learning_rate=5e-3)
 TINY = JudgeSpec(layers=1, width=8, heads=1, updates=3, batch=4)
@@ -125,7 +123,7 @@ def test_a_step_is_as_right_as_all_its_tokens():
 
 
 def test_later_tokens_change_no_verdict():
-    judge = LearnedJudge(new_network(TINY, ChainTask(4)))
+    judge = LearnedJudge(TINY.build(ChainTask(4)))
     prompts, responses, _, verdict = attempts(ChainTask(4))
     changed = responses.clone()
     changed[..., 2] = (changed[..., 2] + 1) % 10
@@ -184,7 +182,7 @@ def test_it_learns_to_judge_responses_to_held_out_questions():
     batch = attempts(task, 0.5, 2000)
     report = judge_report(judge, *batch).set_index("step")
     assert (report.accuracy > 0.95).all()
-    untrained = judge_report(LearnedJudge(new_network(SPEC, task)), *batch).set_index("step")
+    untrained = judge_report(LearnedJudge(SPEC.build(task)), *batch).set_index("step")
     assert untrained.accuracy[0] < 0.7
     assert torch.equal(judge(*batch), judge(*batch))
 
@@ -255,7 +253,7 @@ def test_bad_settings_are_named_together(tmp_path):
 def test_correct_responses_are_not_read():
     prompts, answers = TASK.questions("test", 0, 0, 3)
     verdict = TASK.judge(answers[:, None], answers)
-    for judge in (scripted(torch.full((2, 6), -9.0)), LearnedJudge(new_network(TINY, TASK))):
+    for judge in (scripted(torch.full((2, 6), -9.0)), LearnedJudge(TINY.build(TASK))):
         assert judge(prompts, answers[:, None], answers, verdict).tolist() == [[2]] * 3
 
 
@@ -292,7 +290,7 @@ def test_a_judge_that_solves_next_to_nothing_teaches_a_student_that_solves_most(
 
 
 def test_comparison_counts_the_judge_on_the_students_own_responses():
-    network = new_network(TINY, TASK)
+    network = TINY.build(TASK)
     twin = train_twin(TINY, TASK)
     found = judge_beside_student(LearnedJudge(network), twin, [twin], [twin, twin], Evaluation(16, 8, resamples=20))
     assert found.rates.responses <= found.judging.steps[0]

@@ -10,10 +10,12 @@ from scipy.stats import binomtest, chi2
 from spo_theory import InputError, ReasoningChain, expected_update, rule
 from spo_theory.outcomes.judged import confusion, expected_update_judged
 from toy_llm.judging.exact import Verdict
-from toy_llm.judging.noisy import MajorityVote, NoisyJudge, exact_judge, judged_rates
+from toy_llm.judging.noisy import MajorityVote, NoisyJudge, exact_judge
+from toy_llm.judging.report import judged_rates
+from toy_llm.judging.step_judge import JudgeSource
 from toy_llm.network.tabular import TabularPolicy
 from toy_llm.problems.chain import ChainTask
-from toy_llm.training.rollout import JudgeSource, collect
+from toy_llm.training.rollout import collect
 
 
 def written(task, classes, per_question=1, stream="test"):

@@ -10,10 +10,11 @@ import torch
 from spo_theory import InputError
 from toy_llm import TrainConfig, train
 from toy_llm.judging.exact import Verdict
-from toy_llm.network.transformer import TransformerPolicy
+from toy_llm.judging.step_judge import JudgeSource
+from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.training.loop import make_policy, policy_loss
 from toy_llm.training.offline import stored_path, stored_rollouts
-from toy_llm.training.rollout import JudgeSource, score
+from toy_llm.training.rollout import score
 
 TINY = {
     "horizon": 3, "modulus": 5, "layers": 1, "width": 16, "heads": 2, "questions": 4, "group_size": 4, "updates": 4,
@@ -35,7 +36,7 @@ def config(tmp_path, warm):
 
 
 def test_the_set_is_sampled_and_judged_once_and_read_back_as_it_was(config, monkeypatch):
-    policy, module = make_policy(config)
+    policy, _ = make_policy(config)
     asked = []
 
     def step_judge(prompts, responses, answers, verdict):
@@ -43,12 +44,12 @@ def test_the_set_is_sampled_and_judged_once_and_read_back_as_it_was(config, monk
         return verdict.first_error.clamp(max=1)
 
     judge = JudgeSource("hears one step", lambda stream, index: step_judge)
-    made = stored_rollouts(config, policy, module, policy.task, judge)
+    made = stored_rollouts(config, policy, judge)
     monkeypatch.setattr(TransformerPolicy, "sample", None)  # nothing is sampled again
-    again = stored_rollouts(config, policy, module, policy.task, judge)
+    again = stored_rollouts(config, policy, judge)
     assert asked == [4, 4]
     assert all((judged.first_error <= 1).all() for judged in again)
-    assert stored_path(config, module, policy.task, judge) != stored_path(config, module, policy.task)
+    assert stored_path(config, policy, judge) != stored_path(config, policy)
     assert len(made) == len(again) == 2
     for one, two in zip(made, again, strict=True):
         for name in ("prompts", "answers", "first_error"):
@@ -62,7 +63,7 @@ def test_updates_use_the_stored_set_in_turn_with_its_log_probs(config):
     """The gradient of every update by hand, from the stored batches and the policy as it moves."""
     table = train(config)
     policy, module = make_policy(config)
-    stored = stored_rollouts(config, policy, module, policy.task)
+    stored = stored_rollouts(config, policy)
     for step in range(config.updates):
         batch = score(policy.task, config.make_rule(), stored[step % 2])
         now = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
@@ -91,12 +92,12 @@ def test_offline_rows_describe_the_current_policy(config):
 )
 def test_a_set_belongs_to_what_it_was_sampled_with(config, change):
     policy, module = make_policy(config)
-    path = stored_path(config, module, policy.task)
-    assert stored_path(replace(config, **change), module, policy.task) != path
-    assert stored_path(replace(config, rule="grpo", learning_rate=1.0), module, policy.task) == path
+    path = stored_path(config, policy)
+    assert stored_path(replace(config, **change), policy) != path
+    assert stored_path(replace(config, rule="grpo", learning_rate=1.0), policy) == path
     with torch.no_grad():
         module.head.weight[0, 0] += 1e-6
-    assert stored_path(config, module, policy.task) != path
+    assert stored_path(config, policy) != path
 
 
 def test_a_corrupt_set_is_refused(config):

@@ -16,9 +16,9 @@ import torch
 
 from spo_theory import InputError
 from toy_llm import TrainConfig, train
+from toy_llm.judging.step_judge import JudgeSource
 from toy_llm.training import checkpoint
 from toy_llm.training.loop import TrainingDiverged, make_policy, updates
-from toy_llm.training.rollout import JudgeSource
 
 TINY = {
     "horizon": 3, "modulus": 5, "layers": 1, "width": 16, "heads": 2, "questions": 4, "group_size": 4, "updates": 6,

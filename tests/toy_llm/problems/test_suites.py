@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spo_theory import InputError
-from toy_llm.problems.suites import END, SEP, SUITES, TOKENS, TRAINED, decode, encode, mixture, spell, suite
+from toy_llm.problems.suites import SUITES, TRAINED, mixture, suite
+from toy_llm.problems.tokens import END, SEP, TOKENS, decode, encode, spell
 
 ALL = [*SUITES.values(), mixture()]
 NAMES = [*SUITES, "mixture"]

@@ -8,7 +8,8 @@ import torch
 
 from spo_theory import InputError
 from toy_llm.problems import reasoning_gym as adapter
-from toy_llm.problems.suites import PROMPT_LENGTH, RESPONSE_LENGTH, decode
+from toy_llm.problems.suite import PROMPT_LENGTH, RESPONSE_LENGTH
+from toy_llm.problems.tokens import decode
 
 needs_gym = pytest.mark.skipif(not adapter.available(), reason="needs the extra 'gym'")
 ENTRY = {"metadata": {"expression": "12 - 40 + 7"}, "answer": "-21"}

@@ -11,7 +11,7 @@ from paper_repro.cli import main
 from spo_theory import InputError
 from toy_llm import TrainConfig, train
 from toy_llm.evaluation import Evaluation, evaluate_suites
-from toy_llm.network.transformer import TransformerPolicy
+from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.chain import ChainTask
 from toy_llm.problems.suites import SUITES, TRAINED
 from toy_llm.training.loop import load_policy, make_policy, updates
@@ -126,7 +126,10 @@ def test_evaluation_of_every_suite_held_out_ones_too(config):
         ({"start": "distilled"}, "start = 'distilled'"),
         ({"start_updates": 0}, "start_updates = 0"),
         ({"rts_length": "true"}, "rts_length = 'true'"),
-        ({"suites": ("add",), "rule": "grpo", "rts_length": "true"}, "rts_length = 'true'"),
+        (
+            {"suites": ("add",), "rule": "grpo", "rts_length": "true"},
+            "option 'rts_length' is not allowed for rule 'grpo'",
+        ),
         ({"suites": ("add",), "rts_length": "own"}, "rts_length = 'own'"),
     ],
 )

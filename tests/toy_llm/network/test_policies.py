@@ -7,9 +7,11 @@ import torch
 
 from toy_llm.judging.exact import token_mask
 from toy_llm.network.tabular import TabularPolicy
-from toy_llm.network.transformer import Transformer, TransformerPolicy
+from toy_llm.network.transformer import Transformer
+from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.chain import ChainTask
-from toy_llm.problems.suites import END, decode, mixture
+from toy_llm.problems.suites import mixture
+from toy_llm.problems.tokens import END, decode
 
 TASK = ChainTask(horizon=4, modulus=5)
 

@@ -1,5 +1,6 @@
 """Batches of free-form responses: verdicts turned into advantages per token, and what is logged of them."""
 
+import copy
 from dataclasses import dataclass
 
 import pytest
@@ -8,12 +9,16 @@ import torch
 from spo_theory import rule
 from toy_llm import TrainConfig
 from toy_llm.judging.exact import Verdict
-from toy_llm.network.transformer import Rollout
-from toy_llm.problems.suites import END as END_TOKEN
-from toy_llm.problems.suites import SUITES, Question, encode
+from toy_llm.judging.step_judge import JudgeSource
+from toy_llm.network.policy import Rollout
+from toy_llm.problems.suite import Question
+from toy_llm.problems.suites import SUITES
+from toy_llm.problems.tokens import END as END_TOKEN
+from toy_llm.problems.tokens import encode
 from toy_llm.training.loop import updates
 from toy_llm.training.losses import policy_loss
-from toy_llm.training.rollout import Judged, JudgeSource, collect, measure, score
+from toy_llm.training.metrics import measure
+from toy_llm.training.rollout import Judged, collect, score
 
 PAD, STEP, END = 0, 1, 2
 TRUE = torch.tensor([[5, STEP, 6, END, END, END], [7, END, END, END, END, END]])
@@ -100,17 +105,13 @@ def test_rts_over_the_true_length_gives_nothing_for_an_early_end():
     responses = torch.tensor([texts])
     verdict = task.judge(responses, answer)
     rollout = Rollout(responses, torch.zeros(1, 4, most), torch.tensor(0.0), torch.ones(1, 4))
-    update_rule = rule("spo", group_size=4, shape="raw")
-    rts = {
-        length: score(
-            task, update_rule, Judged(question, answer, rollout, verdict, verdict.first_error), rts_length=length
-        ).rewards[0]
-        for length in ("written", "true")
-    }
+    rules = {n: rule("spo", group_size=4, shape="raw", rts_length=n) for n in ("written", "true")}
+    judged = Judged(question, answer, rollout, verdict, verdict.first_error)
+    rts = {length: score(task, update_rule, judged).rewards[0] for length, update_rule in rules.items()}
     assert rts["written"].tolist() == pytest.approx([2 / 3, 2 / 4, 2 / 6, 0])
     assert rts["true"].tolist() == pytest.approx([2 / 4, 2 / 4, 2 / 4, 0])
     alarm = Judged(question, answer, rollout, verdict, torch.tensor([[2, 2, 3, 2]]))  # a judge that passes every step
-    most_of_it = score(task, update_rule, alarm, rts_length="true").rewards[0]
+    most_of_it = score(task, rules["true"], alarm).rewards[0]
     assert most_of_it.tolist() == pytest.approx([1] * 4)
 
 
@@ -185,6 +186,13 @@ class Memoryless(torch.nn.Module):
         self.logits = torch.nn.Parameter(
             torch.tensor([[0.5, 0.2, 0.0], [0.3, 0.1, -0.2], [0.0, 0.0, 0.1], [0.0] * 3]).double()
         )
+
+    @property
+    def module(self):
+        return self
+
+    def frozen_copy(self):
+        return copy.deepcopy(self).requires_grad_(False)
 
     def sample(self, prompts, answers, group_size, generator, temperature=1.0):
         p = self.logits.detach().softmax(-1)

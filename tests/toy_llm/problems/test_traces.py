@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from spo_theory import InputError
-from toy_llm.problems.suites import END, ID, SEP, SUITES, decode, mixture, suite
+from toy_llm.problems.suites import SUITES, mixture, suite
+from toy_llm.problems.tokens import END, ID, SEP, decode
 from toy_llm.problems.traces import attempt, imperfect
 
 

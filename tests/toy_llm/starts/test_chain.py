@@ -6,15 +6,15 @@ import torch
 from spo_theory import InputError
 from toy_llm.linearization import true_prefix_log_odds
 from toy_llm.problems.chain import ChainTask
-from toy_llm.starts.chain import WarmStart, imperfect_traces, warm_start
+from toy_llm.starts.chain import ChainStart, imperfect_traces
 
-TINY = WarmStart(horizon=2, modulus=5, layers=1, width=16, heads=2, updates=5, batch=8)
+TINY = ChainStart(horizon=2, modulus=5, layers=1, width=16, heads=2, updates=5, batch=8)
 
 
 @pytest.mark.slow
 def test_default_start_is_as_unsure_as_its_traces(tmp_path):
-    spec = WarmStart(horizon=4, accuracy=0.45, seed=3)
-    model, task = warm_start(spec, tmp_path), ChainTask(4)
+    spec = ChainStart(horizon=4, accuracy=0.45, seed=3)
+    model, task = spec.make(tmp_path), ChainTask(4)
     prompts, answers = task.questions("test", 0, 0, 1000)
     with torch.no_grad():
         logits, _ = model(torch.cat([prompts, answers[:, :-1]], dim=1), last=4)
@@ -30,7 +30,7 @@ def test_default_start_is_as_unsure_as_its_traces(tmp_path):
 def test_traces_go_wrong_as_often_as_they_should():
     prompts, answers = ChainTask(3).questions("test", 0, 0, 20_000)
     written, wanted, chance = imperfect_traces(
-        prompts, WarmStart(horizon=3, accuracy=0.6), torch.Generator().manual_seed(0)
+        prompts, ChainStart(horizon=3, accuracy=0.6), torch.Generator().manual_seed(0)
     )
     assert torch.equal(wanted[:, 0], answers[:, 0])
     hit = (written == wanted).float()
@@ -40,22 +40,22 @@ def test_traces_go_wrong_as_often_as_they_should():
 
 
 def test_cache_is_used_and_a_corrupt_file_is_refused(tmp_path):
-    first = warm_start(TINY, tmp_path)
+    first = TINY.make(tmp_path)
     (file,) = tmp_path.iterdir()
     stamp = file.stat().st_mtime_ns
-    again = warm_start(TINY, tmp_path)
+    again = TINY.make(tmp_path)
     assert file.stat().st_mtime_ns == stamp
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(bytes(data))
     with pytest.raises(InputError) as error:
-        warm_start(TINY, tmp_path)
+        TINY.make(tmp_path)
     assert str(file) in str(error.value)
     assert "delete it" in str(error.value)
     file.write_bytes(b"short")
     with pytest.raises(InputError, match="corrupt"):
-        warm_start(TINY, tmp_path)
+        TINY.make(tmp_path)
 
 
 def test_every_setting_is_part_of_the_key():
@@ -69,4 +69,4 @@ def test_every_setting_is_part_of_the_key():
 
 def test_unwritable_cache_is_refused_before_work():
     with pytest.raises(InputError, match="cache_dir"):
-        warm_start(TINY, "/proc/none")
+        TINY.make("/proc/none")

@@ -12,7 +12,8 @@ from toy_llm.linearization import (
     measure_start,
     true_prefix_log_odds,
 )
-from toy_llm.network.transformer import Transformer, TransformerPolicy
+from toy_llm.network.transformer import Transformer
+from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.chain import ChainTask
 
 TASK = ChainTask(horizon=3, modulus=5)

@@ -14,8 +14,10 @@ from scipy.stats import bootstrap
 from spo_theory import InputError, rule
 from toy_llm.evaluation import COLUMNS, Evaluation, evaluate, evaluate_suites, interval, pass_at_k
 from toy_llm.judging.exact import Verdict
+from toy_llm.network.policy import Rollout
 from toy_llm.network.tabular import TabularPolicy
-from toy_llm.network.transformer import Rollout, Transformer, TransformerPolicy
+from toy_llm.network.transformer import Transformer
+from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.chain import ChainTask
 
 TASK, STEPS = ChainTask(3), [0.6, 0.8, 0.5]
@@ -118,7 +120,7 @@ END = 9
 class Recorded:
     """A policy and its task in one: two questions, of two steps and of one, with three responses written by hand."""
 
-    end, response_length = END, 4
+    end, response_length, horizon = END, 4, 2
 
     def questions(self, stream, seed, start, count):
         return torch.zeros(2, 1, dtype=torch.int64), torch.tensor([[5, 6, END, END], [7, END, END, END]])
