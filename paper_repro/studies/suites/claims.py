@@ -172,8 +172,8 @@ def judge_need_not_solve(tables: Tables) -> Finding | None:
         return None
     by = weak.set_index("who")
     start = by.loc["student at start"]
-    lowest = by.loc["student trained", "low"]
-    passed = [lowest > by.loc[who, "high"] for who in ("judge", "judge's twin", "student at start")]
+    trained = by.loc["student trained"]
+    passed = [trained["low"] > by.loc[who, "high"] for who in ("judge", "judge's twin", "student at start")]
     return Finding(
         f"solves: {pooled([f'{who} {rate:.1%}' for who, rate in by['success'].items()])}; "
         f"the judge is right on {start['judge_accuracy']:.0%} of steps",
