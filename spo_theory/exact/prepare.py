@@ -1,12 +1,22 @@
 """Preparing expectations on the host: which method, and the arrays of its `spo_theory.exact.forms.Form`."""
 
-from dataclasses import replace
 from typing import Any, Literal, get_args
 
+import jax
 import numpy as np
 
-from spo_theory.exact.compositions import composition_count, compositions, member_classes, multinomial
-from spo_theory.exact.forms import Enumerated, Exponent, Form, PairProduct, PairTable, Piece, ProductNodes, SquareNodes
+from spo_theory.exact.compositions import Multinomial, composition_count, compositions, member_classes, multinomial
+from spo_theory.exact.forms import (
+    Enumerated,
+    Exponent,
+    Form,
+    PairProduct,
+    PairTable,
+    Piece,
+    ProductNodes,
+    Slabs,
+    SquareNodes,
+)
 from spo_theory.exact.quadrature import Nodes, group_nodes, node_count
 from spo_theory.exact.refusals import need_exact
 from spo_theory.parts.baselines import GroupAdvantage
@@ -20,8 +30,8 @@ PAIR_TABLE = 2**22  # entries of the largest table of pairs of classes: 32 MB
 NODES = 8192  # nodes that a padded form has room for, or 2, 4, ... times as many
 ROWS = 2048  # compositions that a padded form of three or more rewards has room for, or 4, 16, ... times as many
 SMALL = 64  # compositions of two rewards it has room for, or 4, 16, ... times as many; one piece
-NODE_STOPS = (0.25, 0.375, 0.5, 0.75, 1.0)  # shares of the room at which an evaluation can stop
-ROW_STOPS = (0.0625, 0.25, 0.4375, 0.875, 1.0)  # groups of 4 to 8 with four or six steps end shortly before one
+NODE_STOPS = (0.375, 0.5, 0.75, 1.0)  # shares of the room at which an evaluation can stop
+ROW_STOPS = (0.0625, 0.25, 0.4375, 1.0)  # groups of 4 to 8 with four or six steps end shortly before the first three
 
 
 def choose_method(
@@ -92,8 +102,9 @@ def prepare(
         counted = values == distinct[0]
     pieces = _pieces(distinct, group_size, advantage, method, statistic, padded, refine)
     if len(distinct) == len(values) and np.array_equal(index, np.arange(len(values))):
-        return Form(pieces, given, counted=counted)
-    return Form(pieces, given, member=np.eye(len(distinct))[index], place=index, counted=counted)
+        return jax.device_put(Form(pieces, given, counted=counted))
+    member = np.eye(len(distinct))[index]
+    return jax.device_put(Form(pieces, given, member=member, place=index, counted=counted))
 
 
 def _pieces(
@@ -116,58 +127,68 @@ def _pieces(
         check_rows(group_size, len(distinct))
         pieces = _enumerated(distinct, group_size, advantage, statistic, padded)
     else:
-        pieces = _quadrature(distinct, group_size, advantage, statistic, padded, refine)
+        rule = group_nodes(distinct, group_size, advantage, 1 if statistic == "mean" else 2, refine)
+        pieces = _quadrature(distinct, group_size, statistic, rule, padded)
 
     # two rewards are enumerated up to groups of about a thousand; the mean only has one node
     both = padded and method == "auto" and advantage.baseline == "mean" and advantage.scale == "std"
     if not both or not 2 < len(distinct) <= 16:
         return pieces
-    if used == "enumerate":
-        return (*pieces, *_silent(_quadrature(distinct, 8, advantage, statistic, padded, 1)))
-    return (*_silent(_enumerated(distinct, 2, advantage, statistic, padded)), *pieces)
+    if used == "quadrature":
+        return (*_enumerated(distinct, 2, advantage, statistic, padded, acts=False), *pieces)
+    none = Nodes(np.zeros((0, len(distinct))), np.zeros(0))
+    return (*pieces, *_quadrature(distinct, group_size, statistic, none, padded))
 
 
-def _silent(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
-    """The same pieces, none of which acts."""
-    return tuple(replace(piece, active=np.bool_(False)) for piece in pieces)
+def _cut(arrays: tuple[Any, ...], count: int, room: int, growth: int, stops: tuple[float, ...]) -> Slabs:
+    """Slabs of arrays of ``count`` rows whose sizes do not depend on it: parts of a room grown until it suffices.
 
-
-def _slices(count: int, room: int, growth: int, stops: tuple[float, ...]) -> list[tuple[int, int]]:
-    """Where to cut ``count`` rows so that the pieces' sizes do not depend on it: pairs of start and stop."""
+    ``stops``: shares of the room at which a slab ends and an evaluation can stop. Rows that are missing are filled up.
+    """
     while room < count:
         room *= growth
     ends = [round(room * share) for share in stops]
-    return list(zip([0, *ends[:-1]], ends, strict=True))
+    slabs = []
+    flags = []
+    for start, stop in zip([0, *ends[:-1]], ends, strict=True):
+        slabs.append(tuple(_fill(array, start, stop) for array in arrays))
+        flags.append(np.bool_(start < count))
+    return Slabs(tuple(slabs), tuple(flags))
 
 
-def _fill(array: np.ndarray, start: int, stop: int) -> np.ndarray:
+def _fill(array: Any, start: int, stop: int) -> Any:
     """Rows ``start`` to ``stop`` of ``array``, with rows of 0 where it has no more."""
+    if isinstance(array, Multinomial):
+        return array.slice(start, stop)
     taken = array[start:stop]
     return np.pad(taken, [(0, stop - start - len(taken))] + [(0, 0)] * (array.ndim - 1))
 
 
 def _enumerated(
-    distinct: np.ndarray, group_size: int, advantage: GroupAdvantage, statistic: Statistic, padded: bool
+    distinct: np.ndarray,
+    group_size: int,
+    advantage: GroupAdvantage,
+    statistic: Statistic,
+    padded: bool,
+    acts: bool = True,
 ) -> tuple[Piece, ...]:
-    """Pieces of the sum over all compositions of the other responses."""
+    """The sum over all compositions of the other responses; with ``acts`` False, only its shapes."""
     given = 2 if statistic == "product" else 1
     counts = compositions(group_size - given, len(distinct))
     blocks = np.array_split(np.arange(len(counts)), 1 + counts.size * group_size // 2**24)
     value = np.concatenate([_values(distinct, counts[block], advantage, statistic) for block in blocks])
     if not padded:
-        return (Enumerated(multinomial(counts), value, given),)
+        return (Enumerated(Slabs(((multinomial(counts), value),)), given),)
 
-    # the table of powers has room too; beyond 64 it grows with the compositions' own
-    room = SMALL if len(distinct) == 2 else ROWS
+    # the table of powers has room too, and with two rewards the compositions have no more rows than it
     largest = SMALL
     while largest < group_size:
         largest *= 4
-    chance = multinomial(counts, largest)
-    stops = (1.0,) if len(counts) <= SMALL and room == SMALL else ROW_STOPS
-    return tuple(
-        Enumerated(chance.slice(start, stop), _fill(value, start, stop), given, np.bool_(start < len(counts)))
-        for start, stop in _slices(len(counts), room, 4, stops)
-    )
+    small = len(distinct) == 2 and len(counts) <= SMALL
+    room = SMALL if len(distinct) == 2 else ROWS
+    arrays = (multinomial(counts, largest), value)
+    slabs = _cut(arrays, len(counts) if acts else 0, room, 4, (1.0,) if small else ROW_STOPS)
+    return (Enumerated(slabs, given),)
 
 
 def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage, statistic: Statistic) -> np.ndarray:
@@ -193,36 +214,31 @@ def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage,
 
 
 def _quadrature(
-    distinct: np.ndarray, group_size: int, advantage: GroupAdvantage, statistic: Statistic, padded: bool, refine: int
+    distinct: np.ndarray, group_size: int, statistic: Statistic, rule: Nodes, padded: bool
 ) -> tuple[Piece, ...]:
-    """Pieces of the sum over quadrature nodes."""
-    rule = group_nodes(distinct, group_size, advantage, 1 if statistic == "mean" else 2, refine)
+    """The sum over the nodes of ``rule``; padded and without nodes it has their shapes only."""
     count = len(rule.weight)
-    if not padded or count == 1:
-        return (_node_piece(distinct, group_size, statistic, rule, count),)
-    pieces = []
-    for start, stop in _slices(count, NODES, 2, NODE_STOPS):
-        part = Nodes(_fill(rule.kernel, start, stop), _fill(rule.weight, start, stop))
-        piece = _node_piece(distinct, group_size, statistic, part, stop - start)
-        pieces.append(replace(piece, active=np.bool_(start < count)))
-    return tuple(pieces)
-
-
-def _node_piece(distinct: np.ndarray, group_size: int, statistic: Statistic, rule: Nodes, count: int) -> Any:
-    """The piece of some of the nodes."""
-    kernel = rule.kernel
     difference = distinct[:, None] - distinct[None, :]
     others = Exponent.of(group_size - 2)
+
+    def slabs(*arrays: np.ndarray) -> Slabs:
+        fixed = padded and count != 1
+        return _cut(arrays, count, NODES, 2, NODE_STOPS) if fixed else Slabs((arrays,))
+
     if statistic == "square":
         weight = rule.weight * (group_size - 1) / group_size**2
         fewer = Exponent.of(max(group_size - 3, 0))
-        return SquareNodes(kernel, weight, difference, np.int32(group_size), others, fewer)
+        size = np.int32(group_size)
+        return (SquareNodes(slabs(rule.kernel, weight), difference, size, others, fewer),)
     if statistic == "product":
-        return ProductNodes(kernel, rule.weight / group_size**2, difference, np.int32(group_size), others)
+        table = slabs(rule.kernel, rule.weight / group_size**2)
+        return (ProductNodes(table, difference, np.int32(group_size), others),)
 
     weight = rule.weight * (group_size - 1) / group_size
     k, j = np.triu_indices(len(distinct), 1)
-    if count * len(k) > PAIR_TABLE:
-        return PairProduct(kernel, weight, difference, others)
-    pairs = weight[:, None] * kernel[:, k] * kernel[:, j] * (distinct[k] - distinct[j])
-    return PairTable(np.ascontiguousarray(kernel.T), pairs, others)
+    if max(count, NODES if padded else 0) * len(k) > PAIR_TABLE:
+        return (PairProduct(slabs(rule.kernel, weight), difference, others),)
+    pairs = weight[:, None] * rule.kernel[:, k] * rule.kernel[:, j] * (distinct[k] - distinct[j])
+    table = slabs(rule.kernel, pairs)
+    turned = tuple((np.ascontiguousarray(kernel.T), pair) for kernel, pair in table.arrays)
+    return (PairTable(Slabs(turned, table.active), others),)
