@@ -58,14 +58,18 @@ def apply_kernel(kernel: Any, g: jax.Array) -> jax.Array:
     return jnp.broadcast_to(kernel @ mean, g.shape)
 
 
+@jax.jit
+def _probabilities(logits: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return class_probabilities(logits), jax.nn.sigmoid(logits)
+
+
 def records(logits: np.ndarray, group_size: int, grad_norm: np.ndarray | None = None) -> pd.DataFrame:
     """One row per update from logits ``(steps + 1, ..., H)``: success, all_negative, q_1..q_H.
 
     A population of questions is averaged: ``success`` is the mean over questions of the probability of a
     correct response, ``all_negative`` the mean probability that none of ``group_size`` responses is correct.
     """
-    p = np.asarray(class_probabilities(logits))
-    q = np.asarray(jax.nn.sigmoid(logits))
+    p, q = (np.asarray(x) for x in _probabilities(logits))
     success, silent = p[..., -1], p[..., :-1].sum(-1) ** group_size
     if q.ndim == 3:
         success, silent, q = success.mean(1), silent.mean(1), q.mean(1)

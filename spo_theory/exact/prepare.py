@@ -27,6 +27,7 @@ Statistic = Literal["mean", "negative", "square", "product"]
 DEFAULT = GroupAdvantage()
 MAX_COMPOSITIONS = 2_000_000  # what an enumeration may hold: some hundred MB
 PAIR_TABLE = 2**22  # entries of the largest table of pairs of classes: 32 MB
+MOST_SHARED = 16  # different rewards up to which a padded form has a place for both methods
 NODES = 8192  # nodes that a padded form has room for, or 2, 4, ... times as many
 ROWS = 2048  # compositions that a padded form of three or more rewards has room for, or 4, 16, ... times as many
 SMALL = 64  # compositions of two rewards it has room for, or 4, 16, ... times as many; one piece
@@ -121,23 +122,27 @@ def _pieces(
         rows = composition_count(group_size - 1, len(distinct))
         allowed = f"at most {MAX_COMPOSITIONS} for the negative part of advantages"
         need_exact(method != "quadrature" and rows <= MAX_COMPOSITIONS, "group compositions", rows, allowed)
-        return _enumerated(distinct, group_size, advantage, statistic, padded)
+        counts, value = _compositions(distinct, group_size, advantage, statistic)
+        return (_enumerated(group_size, statistic, counts, value, padded),)
     used = choose_method(distinct, group_size, advantage, method)
+    counts = compositions(0, len(distinct))
+    value = np.zeros((0, len(distinct) ** (2 if statistic == "product" else 1)))
+    rule = Nodes(np.zeros((0, len(distinct))), np.zeros(0))
     if used == "enumerate":
         check_rows(group_size, len(distinct))
-        pieces = _enumerated(distinct, group_size, advantage, statistic, padded)
+        counts, value = _compositions(distinct, group_size, advantage, statistic)
     else:
         rule = group_nodes(distinct, group_size, advantage, 1 if statistic == "mean" else 2, refine)
-        pieces = _quadrature(distinct, group_size, statistic, rule, padded)
 
-    # two rewards are enumerated up to groups of about a thousand; the mean only has one node
-    both = padded and method == "auto" and advantage.baseline == "mean" and advantage.scale == "std"
-    if not both or not 2 < len(distinct) <= 16:
-        return pieces
-    if used == "quadrature":
-        return (*_enumerated(distinct, 2, advantage, statistic, padded, acts=False), *pieces)
-    none = Nodes(np.zeros((0, len(distinct))), np.zeros(0))
-    return (*pieces, *_quadrature(distinct, group_size, statistic, none, padded))
+    # two rewards are enumerated up to groups of about a thousand, and the mean only has one node; otherwise the other
+    # method keeps its place, for a group size that needs it
+    both = padded and method == "auto" and advantage.scale == "std" and 2 < len(distinct) <= MOST_SHARED
+    pieces: list[Piece] = []
+    if used == "enumerate" or both:
+        pieces.append(_enumerated(group_size, statistic, counts, value, padded))
+    if used == "quadrature" or (both and advantage.baseline == "mean"):
+        pieces.append(_quadrature(distinct, group_size, statistic, rule, padded))
+    return tuple(pieces)
 
 
 def _cut(arrays: tuple[Any, ...], count: int, room: int, growth: int, stops: tuple[float, ...]) -> Slabs:
@@ -164,31 +169,31 @@ def _fill(array: Any, start: int, stop: int) -> Any:
     return np.pad(taken, [(0, stop - start - len(taken))] + [(0, 0)] * (array.ndim - 1))
 
 
-def _enumerated(
-    distinct: np.ndarray,
-    group_size: int,
-    advantage: GroupAdvantage,
-    statistic: Statistic,
-    padded: bool,
-    acts: bool = True,
-) -> tuple[Piece, ...]:
-    """The sum over all compositions of the other responses; with ``acts`` False, only its shapes."""
-    given = 2 if statistic == "product" else 1
-    counts = compositions(group_size - given, len(distinct))
+def _compositions(
+    distinct: np.ndarray, group_size: int, advantage: GroupAdvantage, statistic: Statistic
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts ``(C, K)`` of the other responses, and the statistic's values among them, some millions at a time."""
+    counts = compositions(group_size - (2 if statistic == "product" else 1), len(distinct))
     blocks = np.array_split(np.arange(len(counts)), 1 + counts.size * group_size // 2**24)
-    value = np.concatenate([_values(distinct, counts[block], advantage, statistic) for block in blocks])
+    return counts, np.concatenate([_values(distinct, counts[block], advantage, statistic) for block in blocks])
+
+
+def _enumerated(
+    group_size: int, statistic: Statistic, counts: np.ndarray, value: np.ndarray, padded: bool
+) -> Enumerated:
+    """The sum over compositions; padded and without values it has their shapes only."""
+    given = 2 if statistic == "product" else 1
     if not padded:
-        return (Enumerated(Slabs(((multinomial(counts), value),)), given),)
+        return Enumerated(Slabs(((multinomial(counts), value),)), given)
 
     # the table of powers has room too, and with two rewards the compositions have no more rows than it
     largest = SMALL
     while largest < group_size:
         largest *= 4
-    small = len(distinct) == 2 and len(counts) <= SMALL
-    room = SMALL if len(distinct) == 2 else ROWS
+    two = counts.shape[1] == 2
     arrays = (multinomial(counts, largest), value)
-    slabs = _cut(arrays, len(counts) if acts else 0, room, 4, (1.0,) if small else ROW_STOPS)
-    return (Enumerated(slabs, given),)
+    stops = (1.0,) if two and len(value) <= SMALL else ROW_STOPS
+    return Enumerated(_cut(arrays, len(value), SMALL if two else ROWS, 4, stops), given)
 
 
 def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage, statistic: Statistic) -> np.ndarray:
@@ -213,9 +218,7 @@ def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage,
     return first**2 if statistic == "square" else first
 
 
-def _quadrature(
-    distinct: np.ndarray, group_size: int, statistic: Statistic, rule: Nodes, padded: bool
-) -> tuple[Piece, ...]:
+def _quadrature(distinct: np.ndarray, group_size: int, statistic: Statistic, rule: Nodes, padded: bool) -> Piece:
     """The sum over the nodes of ``rule``; padded and without nodes it has their shapes only."""
     count = len(rule.weight)
     difference = distinct[:, None] - distinct[None, :]
@@ -229,16 +232,16 @@ def _quadrature(
         weight = rule.weight * (group_size - 1) / group_size**2
         fewer = Exponent.of(max(group_size - 3, 0))
         size = np.int32(group_size)
-        return (SquareNodes(slabs(rule.kernel, weight), difference, size, others, fewer),)
+        return SquareNodes(slabs(rule.kernel, weight), difference, size, others, fewer)
     if statistic == "product":
         table = slabs(rule.kernel, rule.weight / group_size**2)
-        return (ProductNodes(table, difference, np.int32(group_size), others),)
+        return ProductNodes(table, difference, np.int32(group_size), others)
 
     weight = rule.weight * (group_size - 1) / group_size
     k, j = np.triu_indices(len(distinct), 1)
     if max(count, NODES if padded else 0) * len(k) > PAIR_TABLE:
-        return (PairProduct(slabs(rule.kernel, weight), difference, others),)
+        return PairProduct(slabs(rule.kernel, weight), difference, others)
     pairs = weight[:, None] * rule.kernel[:, k] * rule.kernel[:, j] * (distinct[k] - distinct[j])
     table = slabs(rule.kernel, pairs)
     turned = tuple((np.ascontiguousarray(kernel.T), pair) for kernel, pair in table.arrays)
-    return (PairTable(Slabs(turned, table.active), others),)
+    return PairTable(Slabs(turned, table.active), others)
