@@ -88,6 +88,36 @@ class Slabs:
         return max(math.prod(jax.tree.leaves(arrays)[0].shape) for arrays in self.arrays)
 
 
+@partial(jax.tree_util.register_dataclass, data_fields=["stacked", "count"], meta_fields=[])
+@dataclass(frozen=True)
+class Loop:
+    """As `Slabs`, for slabs of one size of which the first ``count`` act, one after the other.
+
+    Compiles once for all slabs, but copies each before use: for terms that cost more than the copy, and that nobody
+    differentiates in reverse. ``stacked``: the slabs' arrays with one more axis in front.
+    """
+
+    stacked: tuple
+    count: Any
+
+    def total(self, term: Callable[..., Any]) -> Any:
+        """Sum over the active slabs of ``term(*arrays)``, a pytree of arrays."""
+        shapes = jax.eval_shape(term, *self.arrays[0])
+        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+        def add(i: jax.Array, found: Any) -> Any:
+            return jax.tree.map(jnp.add, found, term(*jax.tree.map(lambda x: x[i], self.stacked)))
+
+        return jax.lax.fori_loop(0, self.count, add, nothing)
+
+    @property
+    def arrays(self) -> tuple[tuple, ...]:
+        """Shapes of one slab's arrays."""
+        return (jax.eval_shape(lambda stacked: jax.tree.map(lambda x: x[0], stacked), self.stacked),)
+
+    largest = Slabs.largest
+
+
 class Piece(Protocol):
     """A part of an expectation that adds to the others; ``width``: numbers it needs at a time for one ``p``."""
 
@@ -114,7 +144,7 @@ class Enumerated:
     Slabs of the compositions' `Multinomial` and values ``(C, K^given)``.
     """
 
-    slabs: Slabs
+    slabs: Slabs | Loop
     given: int
 
     @property
@@ -135,7 +165,7 @@ class PairTable:
     Slabs of kernels ``(K, L)`` and pairs ``(L, K (K - 1) / 2)``. ``others``: responses besides the pair.
     """
 
-    slabs: Slabs
+    slabs: Slabs | Loop
     others: Exponent
 
     @property
@@ -162,7 +192,7 @@ class PairProduct:
     Slabs of kernels ``(L, K)`` and weights ``(L,)``. ``difference``: ``r_k - r_j``, ``(K, K)``.
     """
 
-    slabs: Slabs
+    slabs: Slabs | Loop
     difference: Any
     others: Exponent
 
@@ -185,7 +215,7 @@ class PairProduct:
 class SquareNodes:
     """Squared advantage by quadrature; slabs as in `PairProduct`, ``fewer``: ``others`` - 1, or 0."""
 
-    slabs: Slabs
+    slabs: Slabs | Loop
     difference: Any
     group_size: Any
     others: Exponent
@@ -214,7 +244,7 @@ class SquareNodes:
 class ProductNodes:
     """Product of the advantages of two responses by quadrature; slabs as in `PairProduct`."""
 
-    slabs: Slabs
+    slabs: Slabs | Loop
     difference: Any
     group_size: Any
     others: Exponent

@@ -10,6 +10,7 @@ from spo_theory.exact.forms import (
     Enumerated,
     Exponent,
     Form,
+    Loop,
     PairProduct,
     PairTable,
     Piece,
@@ -32,7 +33,8 @@ NODES = 8192  # nodes that a padded form has room for, or 2, 4, ... times as man
 ROWS = 2048  # compositions that a padded form of three or more rewards has room for, or 4, 16, ... times as many
 SMALL = 64  # compositions of two rewards it has room for, or 4, 16, ... times as many; one piece
 NODE_STOPS = (0.375, 0.5, 0.75, 1.0)  # shares of the room at which an evaluation can stop
-ROW_STOPS = (0.0625, 0.25, 0.4375, 1.0)  # groups of 4 to 8 with four or six steps end shortly before the first three
+ROW_STOPS = (0.0625, 0.25, 0.4375, 1.0)  # groups of 4 to 8 with four or six steps end shortly before one
+SLABS = 8  # of the room, where a loop can stop after each
 
 
 def choose_method(
@@ -161,6 +163,12 @@ def _cut(arrays: tuple[Any, ...], count: int, room: int, growth: int, stops: tup
     return Slabs(tuple(slabs), tuple(flags))
 
 
+def _stack(arrays: tuple[Any, ...], count: int, room: int, growth: int, _: Any = None) -> Loop:
+    """As `_cut`, into equal slabs for a loop: second moments are dear to compile, and evaluated rarely."""
+    cut = _cut(arrays, count, room, growth, tuple((i + 1) / SLABS for i in range(SLABS)))
+    return Loop(jax.tree.map(lambda *slabs: np.stack(slabs), *cut.arrays), np.int32(sum(cut.active or ())))
+
+
 def _fill(array: Any, start: int, stop: int) -> Any:
     """Rows ``start`` to ``stop`` of ``array``, with rows of 0 where it has no more."""
     if isinstance(array, Multinomial):
@@ -192,8 +200,11 @@ def _enumerated(
         largest *= 4
     two = counts.shape[1] == 2
     arrays = (multinomial(counts, largest), value)
-    stops = (1.0,) if two and len(value) <= SMALL else ROW_STOPS
-    return Enumerated(_cut(arrays, len(value), SMALL if two else ROWS, 4, stops), given)
+    room = SMALL if two else ROWS
+    if two and len(value) <= SMALL:
+        return Enumerated(_cut(arrays, len(value), room, 4, (1.0,)), given)
+    cut = _cut if statistic in ("mean", "negative") else _stack
+    return Enumerated(cut(arrays, len(value), room, 4, ROW_STOPS), given)
 
 
 def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage, statistic: Statistic) -> np.ndarray:
@@ -224,9 +235,10 @@ def _quadrature(distinct: np.ndarray, group_size: int, statistic: Statistic, rul
     difference = distinct[:, None] - distinct[None, :]
     others = Exponent.of(group_size - 2)
 
-    def slabs(*arrays: np.ndarray) -> Slabs:
+    def slabs(*arrays: np.ndarray) -> Slabs | Loop:
         fixed = padded and count != 1
-        return _cut(arrays, count, NODES, 2, NODE_STOPS) if fixed else Slabs((arrays,))
+        cut = _cut if statistic == "mean" else _stack
+        return cut(arrays, count, NODES, 2, NODE_STOPS) if fixed else Slabs((arrays,))
 
     if statistic == "square":
         weight = rule.weight * (group_size - 1) / group_size**2
