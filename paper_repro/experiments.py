@@ -61,7 +61,7 @@ def all_negative_probability(horizons: tuple[int, ...], group_sizes: tuple[int, 
 
 def expected_advantage_table(step_success: tuple[float, ...], group_sizes: tuple[int, ...]) -> pd.DataFrame:
     """Exact expected advantage of every outcome class under GRPO and both scopes of colouring."""
-    from spo_theory.exact.expected import rule_advantage_function
+    from spo_theory.exact.update import rule_advantage_function
     from spo_theory.outcomes.chain import ReasoningChain
 
     chain = ReasoningChain(step_success=step_success)
@@ -200,7 +200,7 @@ def two_step_curves(starts: tuple[tuple[float, float], ...], steps: int) -> pd.D
 
 def two_step_map(points: int) -> pd.DataFrame:
     """Success after one coloured step minus success after one GRPO step, on a grid of starting points."""
-    from spo_theory.exact.expected import expected_update
+    from spo_theory.exact.update import expected_update
     from spo_theory.outcomes.chain import ReasoningChain
 
     axis = (np.arange(points) + 0.5) / points

@@ -19,8 +19,8 @@ from scipy.stats import binom
 
 from spo_theory.dynamics.first_passage import first_reach
 from spo_theory.dynamics.flow import flow, flow_time
-from spo_theory.exact.expected import expected_update, rule_update_function
 from spo_theory.exact.moments import group_covariance
+from spo_theory.exact.update import expected_update, rule_update_function
 from spo_theory.methods.registry import Rule, rule
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.outcomes.judged import confusion, judged_update_function

@@ -126,12 +126,12 @@ def solve(
 
     form = prepare_update(rule, chain.rts, padded=True)
     noise = _prepare_noise(chain, rule, gradient_variance, questions)
-    logits, norms = _follow(form, noise, chain.logits, float(learning_rate), k, j, optimizer=optimizer, steps=steps)
+    logits, norms = follow(form, noise, chain.logits, float(learning_rate), k, j, optimizer=optimizer, steps=steps)
     return records(np.asarray(logits), rule.group_size, np.asarray(norms))
 
 
 @partial(jax.jit, static_argnames=("optimizer", "steps"))
-def _follow(
+def follow(
     form: UpdateForm,
     noise: "BatchNoise | LinearNoise | None",
     start: jax.Array,

@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 
 from spo_theory import InputError, ReasoningChain, expected_advantages, expected_update, rule, sampled_update, solve
 from spo_theory.dynamics.first_passage import first_reach
-from spo_theory.exact.expected import rule_update_function
+from spo_theory.exact.update import rule_update_function
 from spo_theory.methods.registry import Rule
 from spo_theory.outcomes.judged import confusion, expected_update_judged
 from spo_theory.parts.baselines import GroupAdvantage
