@@ -19,9 +19,10 @@ from scipy.stats import binom
 
 from spo_theory.dynamics.first_passage import first_reach
 from spo_theory.dynamics.flow import flow, flow_time
+from spo_theory.exact.expected import expected_update, rule_update_function
 from spo_theory.exact.moments import group_covariance
-from spo_theory.exact.update import expected_update, rule_update_function
-from spo_theory.methods.registry import Rule, rule
+from spo_theory.method import Method
+from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.outcomes.judged import confusion, judged_update_function
 from spo_theory.parts.rewards import Colouring
@@ -68,7 +69,7 @@ def _groups(chain: ReasoningChain, group_size: int) -> tuple[np.ndarray, np.ndar
     return classes, ways * chain.class_probs[classes].prod(1)
 
 
-def _group_updates(chain: ReasoningChain, r: Rule, classes: np.ndarray) -> np.ndarray:
+def _group_updates(chain: ReasoningChain, r: Method, classes: np.ndarray) -> np.ndarray:
     """Update ``(C, H)`` of each group of outcome classes ``(C, G)``."""
     a = r.advantages(classes == chain.horizon, classes, np.full(classes.shape, float(chain.horizon)))
     return np.einsum("cg,cgh->ch", a, chain.scores[classes]) / classes.shape[1]
@@ -545,8 +546,8 @@ def noisy_judge(step_success: tuple[float, float] = (0.35, 0.2), tpr: float = 0.
     fpr = np.linspace(0, 1, 41)
     seen = s * tpr + (1 - s) * fpr
     published = _c(group_size, seen) * (tpr - fpr) * s * (1 - s) / (seen * (1 - seen))
-    two_valued = Rule("spo", group_size, Colouring(beta=1000.0, gamma=0.25))  # colours 0 and 1: only step 1 is judged
-    update = judged_update_function(two_valued, chain.rts)
+    two_valued = Method("spo", group_size, Colouring(beta=1000.0, gamma=0.25))  # colours 0 and 1: only step 1 is judged
+    update = judged_update_function(chain, two_valued)
     plain = expected_update(chain, rule("grpo", group_size=group_size))
     project = np.array([update(chain.logits, confusion(2, miss=f, false_alarm=1 - tpr)) for f in fpr]) - plain
     rows = [
@@ -603,7 +604,7 @@ def remedies(
     return pd.DataFrame(rows).assign(step_success=step_success, most=most)
 
 
-def _updates_to_half(chain: ReasoningChain, r: Rule, most: int) -> float:
+def _updates_to_half(chain: ReasoningChain, r: Method, most: int) -> float:
     update = jax.jit(rule_update_function(r, chain.rts))
     logits, path = chain.logits, [float(chain.success)]
     while path[-1] < 0.5 and len(path) <= most:

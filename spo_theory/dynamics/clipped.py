@@ -14,15 +14,16 @@ from spo_theory.dynamics.sampled import simulate
 from spo_theory.exact.refusals import NoExactForm, need_exact
 from spo_theory.exact.scopes import evaluate_rule
 from spo_theory.exact.update import UpdateForm, prepare_advantages, prepare_negative_part
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
+from spo_theory.parts.credit import WholeResponse
 from spo_theory.validation import check, problem, refuse
 
 Ratio = Literal["token", "sequence"]
 
 
 def surrogate_gradient_function(
-    rule: Rule, rts: Any, clip_low: float = 0.2, clip_high: float = 0.2, ratio: Ratio = "token"
+    rule: Method, rts: Any, clip_low: float = 0.2, clip_high: float = 0.2, ratio: Ratio = "token"
 ) -> Callable[[Any, Any], jax.Array]:
     """Expected gradient of the clipped surrogate: a jit-able function of logits ``(old, now)``, both ``(..., H)``.
 
@@ -38,7 +39,7 @@ def surrogate_gradient_function(
 
 
 def _prepare_surrogate(
-    rule: Rule, rts: Any, clip_low: float, clip_high: float, ratio: Ratio, *, padded: bool
+    rule: Method, rts: Any, clip_low: float, clip_high: float, ratio: Ratio, *, padded: bool
 ) -> UpdateForm:
     """Forms of the expected advantage and of its negative part; refuses what `surrogate_gradient_function` does."""
     refuse(
@@ -46,8 +47,8 @@ def _prepare_surrogate(
         + problem(clip_high > 0, "clip_high", clip_high, "above 0")
         + problem(ratio in get_args(Ratio), "ratio", ratio, " or ".join(get_args(Ratio)))
     )
-    need_exact(rule.credit == "response", "credit", rule.credit, "'response'")
-    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none'")
+    need_exact(isinstance(rule.credit, WholeResponse), "credit", rule.credit, "WholeResponse()")
+    need_exact(not rule.baseline.uses_log_prob, "baseline", rule.baseline, "without a penalty")
     blame = prepare_negative_part(rule, rts, padded=padded)
     return UpdateForm(prepare_advantages(rule, rts, padded=padded), blame)
 
@@ -85,7 +86,7 @@ def surrogate_gradient(
 
 def solve_clipped(
     chain: ReasoningChain,
-    rule: Rule,
+    rule: Method,
     steps: int,
     inner_updates: int = 4,
     learning_rate: float = 1.0,

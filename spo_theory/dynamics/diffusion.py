@@ -11,14 +11,14 @@ import pandas as pd
 from spo_theory.dynamics.maps import apply_kernel, check_run, runs
 from spo_theory.exact.moments import SecondMomentForm, evaluate_second_moment, prepare_second_moment
 from spo_theory.exact.update import UpdateForm, evaluate_update, prepare_update
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.validation import check
 
 
 def diffuse(
     chain: ReasoningChain,
-    rule: Rule,
+    rule: Method,
     steps: int,
     learning_rate: float = 1.0,
     questions: int = 64,

@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 
 from spo_theory.dynamics.maps import apply_kernel, check_kernel, records
 from spo_theory.exact.update import UpdateForm, evaluate_update, prepare_update
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities
 from spo_theory.validation import check, problem, refuse
 
@@ -22,7 +22,7 @@ def _velocity(form: UpdateForm, kernel: jax.Array | None, logits: jax.Array) -> 
     return apply_kernel(kernel, evaluate_update(form, logits))
 
 
-def _right_side(chain: ReasoningChain, rule: Rule, kernel: Any) -> Callable[[float, np.ndarray], np.ndarray]:
+def _right_side(chain: ReasoningChain, rule: Method, kernel: Any) -> Callable[[float, np.ndarray], np.ndarray]:
     """The differential equation as scipy wants it: a function of time and flat logits."""
     k = check_kernel(chain, kernel)
     form = prepare_update(rule, chain.rts, padded=True)
@@ -30,7 +30,7 @@ def _right_side(chain: ReasoningChain, rule: Rule, kernel: Any) -> Callable[[flo
     return lambda _, flat: np.asarray(_velocity(form, k, flat.reshape(shape))).ravel()
 
 
-def flow(chain: ReasoningChain, rule: Rule, duration: float, points: int = 201, kernel: Any = None) -> pd.DataFrame:
+def flow(chain: ReasoningChain, rule: Method, duration: float, points: int = 201, kernel: Any = None) -> pd.DataFrame:
     """Follow ``dL/dt = K g(L)`` from ``chain``; time is counted in updates of learning rate 1.
 
     ``duration``: above 0. ``points``: rows of the answer, equally spaced in time, at least 2. ``kernel``: as in
@@ -59,7 +59,9 @@ def flow(chain: ReasoningChain, rule: Rule, duration: float, points: int = 201, 
     return table
 
 
-def flow_time(chain: ReasoningChain, rule: Rule, level: float = 0.5, longest: float = 1e9, kernel: Any = None) -> float:
+def flow_time(
+    chain: ReasoningChain, rule: Method, level: float = 0.5, longest: float = 1e9, kernel: Any = None
+) -> float:
     """Time until success first reaches ``level``, located by the solver; NaN if not within ``longest``.
 
     ``level``: of the mean success, in (0, 1). Units and errors as in `flow`. Derived in docs/theory/dynamics.md.

@@ -19,7 +19,7 @@ from spo_theory.exact.moments import (
 )
 from spo_theory.exact.scopes import RuleForm, evaluate_rule
 from spo_theory.exact.update import UpdateForm, evaluate_update, prepare_update
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities
 from spo_theory.validation import check, problem, refuse
 
@@ -87,7 +87,7 @@ def runs(logits: np.ndarray, group_size: int) -> pd.DataFrame:
 
 def solve(
     chain: ReasoningChain,
-    rule: Rule,
+    rule: Method,
     steps: int,
     learning_rate: float = 1.0,
     optimizer: Optimizer = "sgd",
@@ -210,7 +210,7 @@ def noise_energy(square: RuleForm, logits: jax.Array) -> jax.Array:
 
 
 def _prepare_noise(
-    chain: ReasoningChain, rule: Rule, at_start: Any, questions: int | None
+    chain: ReasoningChain, rule: Method, at_start: Any, questions: int | None
 ) -> BatchNoise | LinearNoise | None:
     """The noise that Adam sees: of a batch, of a network's batch, or none."""
     if questions is not None:
@@ -221,7 +221,7 @@ def _prepare_noise(
 
 
 def escape_map(
-    chain: ReasoningChain, rule: Rule, steps: int, learning_rate: float = 1.0, level: float = 0.5
+    chain: ReasoningChain, rule: Method, steps: int, learning_rate: float = 1.0, level: float = 0.5
 ) -> np.ndarray:
     """Updates ``(N,)`` until the success of each question first reaches ``level``, linear between updates; or NaN.
 

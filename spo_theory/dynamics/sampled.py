@@ -10,7 +10,8 @@ import pandas as pd
 
 from spo_theory.dynamics.maps import apply_kernel, check_run, runs
 from spo_theory.dynamics.optimizers import Optimizer, steps_of
-from spo_theory.methods.registry import Rule
+from spo_theory.group import Group
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
 from spo_theory.validation import check, problem, refuse
 
@@ -23,16 +24,21 @@ class SampledUpdate(NamedTuple):
     groups: int
 
 
-def _sample(rule: Rule, sizes: jax.Array, logits: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _sample(rule: Method, sizes: jax.Array, logits: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Classes ``(questions, G)`` of one sampled group per row of logits, and what acts on each step ``(..., G, H)``."""
     p = class_probabilities(logits)
     horizon = logits.shape[-1]
     draws = jax.random.uniform(key, (*logits.shape[:-1], rule.group_size, 1))
     k = jnp.sum(draws > jnp.cumsum(p, axis=-1)[..., None, :-1], axis=-1)
+    correct = k == horizon
     lengths = jnp.broadcast_to(sizes, (*k.shape, horizon))
-    confidence = jnp.take_along_axis(p, k, axis=-1) if rule.penalty == "confidence" else None
-    advantages = rule.advantages(k == horizon, k, lengths, confidence=confidence)
-    return k, rule.step_advantages(k == horizon, k, advantages, horizon)
+
+    log_prob = None
+    if rule.baseline.uses_log_prob:
+        log_prob = jnp.log(jnp.take_along_axis(p, k, axis=-1))[..., None]
+
+    group = Group(correct, k, lengths, log_prob=log_prob)
+    return k, rule.step_credit(group)
 
 
 def _step_scores(k: jax.Array, logits: jax.Array) -> jax.Array:
@@ -42,7 +48,7 @@ def _step_scores(k: jax.Array, logits: jax.Array) -> jax.Array:
 
 @partial(jax.jit, static_argnames=("rule", "block"))
 def _sample_sums(
-    sizes: jax.Array, logits: jax.Array, key: jax.Array, used: jax.Array, *, rule: Rule, block: int
+    sizes: jax.Array, logits: jax.Array, key: jax.Array, used: jax.Array, *, rule: Method, block: int
 ) -> tuple[jax.Array, jax.Array]:
     """Sum and sum of squares ``(H,)`` of the updates of ``used`` sampled groups, at most ``block``."""
     rows = jnp.broadcast_to(logits, (block, *logits.shape))
@@ -63,7 +69,7 @@ def _surrogate_gradient(
     return jnp.mean(jnp.where(clipped, 0.0, acting * ratio) * _step_scores(k, now), axis=-2)
 
 
-def sampled_update(chain: ReasoningChain, rule: Rule, groups: int, seed: int = 0) -> SampledUpdate:
+def sampled_update(chain: ReasoningChain, rule: Method, groups: int, seed: int = 0) -> SampledUpdate:
     """Monte Carlo estimate of `expected_update` for a single question from ``groups`` sampled groups.
 
     ``groups``: at least 2. ``seed``: of the sampling. Raises `InputError` for a chain of several questions.
@@ -88,7 +94,7 @@ def sampled_update(chain: ReasoningChain, rule: Rule, groups: int, seed: int = 0
 
 def simulate(
     chain: ReasoningChain,
-    rule: Rule,
+    rule: Method,
     steps: int,
     learning_rate: float = 1.0,
     questions: int = 64,
@@ -146,7 +152,7 @@ def _runs(
     kernel: jax.Array | None,
     clips: tuple[jax.Array, jax.Array],
     *,
-    rule: Rule,
+    rule: Method,
     optimizer: Optimizer,
     questions: int,
     inner_updates: int,

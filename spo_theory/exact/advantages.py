@@ -8,7 +8,7 @@ import numpy as np
 
 from spo_theory.exact.certified import prepare_certified, relative_change
 from spo_theory.exact.forms import Expectation, evaluate, evaluate_compiled
-from spo_theory.exact.prepare import Method, check_prepared, prepare
+from spo_theory.exact.prepare import Engine, check_prepared, prepare
 from spo_theory.parts.baselines import GroupAdvantage
 from spo_theory.validation import check
 
@@ -20,7 +20,7 @@ def advantage_function(
     std_eps: float = 0.0,
     ddof: int = 0,
     scale: Literal["std", "none"] = "std",
-    method: Method = "auto",
+    method: Engine = "auto",
 ) -> Expectation:
     """Prepare `expected_advantages` for fixed rewards: a function from ``p`` ``(..., K)`` to ``(..., K)``.
 
@@ -53,7 +53,7 @@ def expected_advantages(
     std_eps: float = 0.0,
     ddof: int = 0,
     scale: Literal["std", "none"] = "std",
-    method: Method = "auto",
+    method: Engine = "auto",
 ) -> jax.Array:
     """Expected advantage of a response given its outcome class, exactly: ``E[A_1 | class of 1 is k]``.
 

@@ -10,13 +10,14 @@ import numpy as np
 
 from spo_theory.exact.certified import prepare_certified
 from spo_theory.exact.forms import Expectation, evaluate
-from spo_theory.exact.prepare import Method, Statistic
+from spo_theory.exact.prepare import Engine, Statistic
 from spo_theory.exact.refusals import need_exact
 from spo_theory.exact.scopes import RuleForm, combine_scopes, evaluate_rule
 from spo_theory.exact.update import expected_update
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
 from spo_theory.parts.baselines import GroupAdvantage
+from spo_theory.parts.credit import WholeResponse
 from spo_theory.validation import check
 
 
@@ -30,7 +31,7 @@ class SecondMomentForm:
     group_size: Any
 
 
-def square_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Method = "auto") -> Expectation:
+def square_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Engine = "auto") -> Expectation:
     """Function from ``p`` ``(..., K)`` to ``E[A_1^2 | class of 1 is k]`` ``(..., K)`` for fixed rewards ``(K,)``.
 
     ``method``, errors: as in `spo_theory.exact.advantages.expected_advantages`. Derived in
@@ -39,7 +40,7 @@ def square_function(rewards: Any, group_size: int, advantage: GroupAdvantage, me
     return partial(evaluate, prepare_certified(rewards, group_size, advantage, method, "square"))
 
 
-def product_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Method = "auto") -> Expectation:
+def product_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Engine = "auto") -> Expectation:
     """Function from ``p`` ``(..., K)`` to ``E[A_1 A_2 | classes of 1 and 2 are k and j]`` ``(..., K, K)``.
 
     ``rewards`` ``(K,)``, ``method``, errors: as in `square_function`. Derived in
@@ -49,7 +50,7 @@ def product_function(rewards: Any, group_size: int, advantage: GroupAdvantage, m
 
 
 def prepare_moment(
-    rule: Rule, rts: Any, statistic: Statistic, method: Method = "auto", *, padded: bool = False
+    rule: Method, rts: Any, statistic: Statistic, method: Engine = "auto", *, padded: bool = False
 ) -> RuleForm:
     """Form of the ``square`` or ``product`` of ``rule`` for classes with the given ``rts`` ``(K,)``.
 
@@ -60,7 +61,7 @@ def prepare_moment(
     )
 
 
-def rule_square_function(rule: Rule, rts: Any, method: Method = "auto") -> Expectation:
+def rule_square_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
     """``E[A^2 | k]`` of ``rule`` for classes with the given ``rts`` ``(K,)``, as a function of ``p`` ``(..., K)``.
 
     Derived in docs/theory/second-moments.md#squares-and-products.
@@ -68,7 +69,7 @@ def rule_square_function(rule: Rule, rts: Any, method: Method = "auto") -> Expec
     return partial(evaluate_rule, prepare_moment(rule, rts, "square", method))
 
 
-def rule_product_function(rule: Rule, rts: Any, method: Method = "auto") -> Expectation:
+def rule_product_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
     """``E[A_1 A_2 | k, j]`` ``(..., K, K)`` of ``rule`` for classes with the given ``rts`` ``(K,)``.
 
     Derived in docs/theory/second-moments.md#squares-and-products.
@@ -76,13 +77,13 @@ def rule_product_function(rule: Rule, rts: Any, method: Method = "auto") -> Expe
     return partial(evaluate_rule, prepare_moment(rule, rts, "product", method))
 
 
-def prepare_second_moment(rule: Rule, rts: Any, method: Method = "auto", *, padded: bool = False) -> SecondMomentForm:
+def prepare_second_moment(rule: Method, rts: Any, method: Engine = "auto", *, padded: bool = False) -> SecondMomentForm:
     """Form of ``E[g g^T]`` of ``rule`` for classes with the given ``rts`` ``(H + 1,)``, for `evaluate_second_moment`.
 
     Raises `NoExactForm` for credit to the prefix and for a penalty.
     """
-    need_exact(rule.credit == "response", "credit", rule.credit, "'response' for second moments", "sampled_update")
-    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none' for second moments", "sampled_update")
+    need_exact(isinstance(rule.credit, WholeResponse), "credit", rule.credit, "WholeResponse()", "sampled_update")
+    need_exact(not rule.baseline.uses_log_prob, "baseline", rule.baseline, "without a penalty", "sampled_update")
     square = prepare_moment(rule, rts, "square", method, padded=padded)
     product = prepare_moment(rule, rts, "product", method, padded=padded)
     return SecondMomentForm(square, product, np.float64(rule.group_size))
@@ -99,7 +100,7 @@ def evaluate_second_moment(form: SecondMomentForm, logits: Any) -> jax.Array:
 evaluate_second_moment_compiled = jax.jit(evaluate_second_moment)
 
 
-def second_moment_function(rule: Rule, rts: Any, method: Method = "auto") -> Any:
+def second_moment_function(rule: Method, rts: Any, method: Engine = "auto") -> Any:
     """Jit-able function from logits ``(..., H)`` to ``E[g g^T]`` ``(..., H, H)``, g the gradient of one group.
 
     ``g = (1/G) sum_i A_i s_i``. Derived in docs/theory/second-moments.md#covariance.
@@ -107,7 +108,7 @@ def second_moment_function(rule: Rule, rts: Any, method: Method = "auto") -> Any
     return partial(evaluate_second_moment, prepare_second_moment(rule, rts, method))
 
 
-def group_covariance(chain: ReasoningChain, rule: Rule, method: Method = "auto") -> np.ndarray:
+def group_covariance(chain: ReasoningChain, rule: Method, method: Engine = "auto") -> np.ndarray:
     """Covariance ``(..., H, H)`` of the gradient of one group with respect to the step logits, per question.
 
     Derived in docs/theory/second-moments.md#covariance.
@@ -115,7 +116,7 @@ def group_covariance(chain: ReasoningChain, rule: Rule, method: Method = "auto")
     return _moments(chain, rule, method)[1]
 
 
-def _moments(chain: ReasoningChain, rule: Rule, method: Method) -> tuple[np.ndarray, np.ndarray]:
+def _moments(chain: ReasoningChain, rule: Method, method: Engine) -> tuple[np.ndarray, np.ndarray]:
     """Mean ``(..., H)`` and covariance ``(..., H, H)`` of the gradient of one group."""
     mean = expected_update(chain, rule, method)
     form = prepare_second_moment(rule, chain.rts, method, padded=True)
@@ -124,7 +125,7 @@ def _moments(chain: ReasoningChain, rule: Rule, method: Method) -> tuple[np.ndar
 
 
 def batch_covariance(
-    chain: ReasoningChain, rule: Rule, questions: int | None = None, method: Method = "auto"
+    chain: ReasoningChain, rule: Method, questions: int | None = None, method: Engine = "auto"
 ) -> np.ndarray:
     """Covariance ``(H, H)`` of the mean gradient of a batch of questions, one group each, all sharing the logits.
 
@@ -144,7 +145,7 @@ def batch_covariance(
     return (within + centred.T @ centred / len(mean)) / questions
 
 
-def signal_to_noise(chain: ReasoningChain, rule: Rule, questions: int = 1, method: Method = "auto") -> np.ndarray:
+def signal_to_noise(chain: ReasoningChain, rule: Method, questions: int = 1, method: Engine = "auto") -> np.ndarray:
     """Expected update over its standard deviation, ``(..., H)``, for a batch of ``questions`` groups of one question.
 
     0 where the update is 0. Raises `InputError` for ``questions`` below 1. Derived in

@@ -23,7 +23,7 @@ from spo_theory.exact.refusals import need_exact
 from spo_theory.parts.baselines import GroupAdvantage
 from spo_theory.validation import check, problem, refuse
 
-Method = Literal["auto", "enumerate", "quadrature"]
+Engine = Literal["auto", "enumerate", "quadrature"]
 Statistic = Literal["mean", "negative", "square", "product"]
 DEFAULT = GroupAdvantage()
 MAX_COMPOSITIONS = 2_000_000  # what an enumeration may hold: some hundred MB
@@ -63,7 +63,7 @@ def check_prepared(rewards: np.ndarray, group_size: int, method: str) -> None:
         problem(rewards.ndim == 1 and rewards.size > 0, "rewards.shape", rewards.shape, "(K,) with K at least 1")
         + problem(bool(np.isfinite(rewards).all()), "rewards", rewards.tolist(), "finite numbers")
         + problem(whole and group_size >= 2, "group_size", group_size, "a whole number, at least 2")
-        + problem(method in get_args(Method), "method", method, " or ".join(get_args(Method)))
+        + problem(method in get_args(Engine), "method", method, " or ".join(get_args(Engine)))
     )
 
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from spo_theory.exact.forms import Exponent, Form, evaluate
-from spo_theory.methods.registry import Rule, confidence_odds
+from spo_theory.method import Method
+from spo_theory.parts.baselines import confidence_odds
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["whole", "negative", "penalty"], meta_fields=[])
@@ -27,7 +28,7 @@ class RuleForm:
     penalty: Exponent | None = None
 
 
-def class_rewards(rule: Rule, rts: Any) -> tuple[np.ndarray, np.ndarray | None]:
+def class_rewards(rule: Method, rts: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Rewards ``(K,)`` of the outcome classes of ``rts`` ``(K,)``, the last class correct: plain and coloured.
 
     The second is None for a rule without colouring. Both come from the rule's own reward function.
@@ -40,7 +41,7 @@ def class_rewards(rule: Rule, rts: Any) -> tuple[np.ndarray, np.ndarray | None]:
     return plain, np.where(correct, 1.0, rule.colouring.values(np.asarray(rts, dtype=float)))
 
 
-def combine_scopes(rule: Rule, rts: Any, prepare: Callable[[np.ndarray], Form]) -> RuleForm:
+def combine_scopes(rule: Method, rts: Any, prepare: Callable[[np.ndarray], Form]) -> RuleForm:
     """Expectation of a group statistic under a rule's scope.
 
     ``prepare(rewards)`` returns the form of the statistic for fixed rewards; it must be 0 in a group of equal rewards.
@@ -49,9 +50,17 @@ def combine_scopes(rule: Rule, rts: Any, prepare: Callable[[np.ndarray], Form]) 
     the factor ``(1 - P)^(G - given)`` with it, smooth at P = 1. Derived in docs/theory/expected-advantages.md#scopes.
     """
     plain, coloured = class_rewards(rule, rts)
-    if rule.colouring is None or coloured is None:
+    scope = None if rule.colouring is None else rule.colouring.scope
+    return combine_rewards(plain, coloured, scope, prepare)
+
+
+def combine_rewards(
+    plain: np.ndarray, coloured: np.ndarray | None, scope: str | None, prepare: Callable[[np.ndarray], Form]
+) -> RuleForm:
+    """`combine_scopes` for rewards ``(K,)`` of the classes, the last one correct; ``coloured`` None: no colouring."""
+    if coloured is None:
         return RuleForm(prepare(plain))
-    if rule.colouring.scope == "all_incorrect":
+    if scope == "all_incorrect":
         return RuleForm(prepare(coloured))
     return RuleForm(prepare(plain), prepare(coloured[:-1]))
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from spo_theory.exact.certified import prepare_certified
 from spo_theory.exact.forms import Expectation, Exponent
-from spo_theory.exact.prepare import Method
+from spo_theory.exact.prepare import Engine
 from spo_theory.exact.scopes import RuleForm, combine_scopes, evaluate_rule
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
+from spo_theory.parts.credit import WholeResponse
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["advantages", "blame"], meta_fields=[])
@@ -26,7 +27,7 @@ class UpdateForm:
     blame: RuleForm | None = None
 
 
-def prepare_advantages(rule: Rule, rts: Any, method: Method = "auto", *, padded: bool = False) -> RuleForm:
+def prepare_advantages(rule: Method, rts: Any, method: Engine = "auto", *, padded: bool = False) -> RuleForm:
     """Form of ``E[A_1 | k]`` of ``rule`` for classes with the given ``rts`` ``(K,)``, for `scopes.evaluate_rule`.
 
     The last class is the correct one. ``padded``: as in `spo_theory.exact.prepare.prepare`.
@@ -34,25 +35,25 @@ def prepare_advantages(rule: Rule, rts: Any, method: Method = "auto", *, padded:
     form = combine_scopes(
         rule, rts, lambda r: prepare_certified(r, rule.group_size, rule.advantage, method, padded=padded)
     )
-    if rule.penalty == "none":
+    if not rule.baseline.uses_log_prob:
         return form
     return RuleForm(form.whole, form.negative, Exponent.of(rule.group_size - 1))
 
 
-def prepare_negative_part(rule: Rule, rts: Any, method: Method = "auto", *, padded: bool = False) -> RuleForm:
+def prepare_negative_part(rule: Method, rts: Any, method: Engine = "auto", *, padded: bool = False) -> RuleForm:
     """Form of ``E[min(A_1, 0) | k]`` of ``rule``, as in `negative_part_function`."""
     return combine_scopes(
         rule, rts, lambda r: prepare_certified(r, rule.group_size, rule.advantage, method, "negative", padded=padded)
     )
 
 
-def prepare_update(rule: Rule, rts: Any, method: Method = "auto", *, padded: bool = False) -> UpdateForm:
+def prepare_update(rule: Method, rts: Any, method: Engine = "auto", *, padded: bool = False) -> UpdateForm:
     """Form of the expected update of ``rule`` for classes with the given ``rts`` ``(H + 1,)``, for `evaluate_update`.
 
     Errors as in `rule_update_function`. ``padded``: as in `spo_theory.exact.prepare.prepare`.
     """
     advantages = prepare_advantages(rule, rts, method, padded=padded)
-    if rule.credit == "response":
+    if isinstance(rule.credit, WholeResponse):
         return UpdateForm(advantages)
     return UpdateForm(advantages, prepare_negative_part(rule, rts, method, padded=padded))
 
@@ -74,7 +75,7 @@ def evaluate_update(form: UpdateForm, logits: Any) -> jax.Array:
 evaluate_update_compiled = jax.jit(evaluate_update)
 
 
-def rule_advantage_function(rule: Rule, rts: Any, method: Method = "auto") -> Expectation:
+def rule_advantage_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
     """Prepare the exact expected advantages of ``rule`` for classes with the given ``rts`` ``(K,)``.
 
     The last class is the correct one. Returns a jit-, vmap- and grad-able function from ``p`` ``(..., K)`` to
@@ -83,7 +84,7 @@ def rule_advantage_function(rule: Rule, rts: Any, method: Method = "auto") -> Ex
     return partial(evaluate_rule, prepare_advantages(rule, rts, method))
 
 
-def negative_part_function(rule: Rule, rts: Any, method: Method = "auto") -> Expectation:
+def negative_part_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
     """Prepare ``E[min(A_1, 0) | k]`` of ``rule`` for classes with the given ``rts`` ``(K,)``, as a function of ``p``.
 
     With two different rewards every wrong response has an advantage of at most 0 and every correct one of at least
@@ -93,7 +94,7 @@ def negative_part_function(rule: Rule, rts: Any, method: Method = "auto") -> Exp
     return partial(evaluate_rule, prepare_negative_part(rule, rts, method))
 
 
-def rule_update_function(rule: Rule, rts: Any, method: Method = "auto") -> Callable[[Any], jax.Array]:
+def rule_update_function(rule: Method, rts: Any, method: Engine = "auto") -> Callable[[Any], jax.Array]:
     """Prepare the expected update of ``rule``: a function from step logits ``(..., H)`` to ``(..., H)``.
 
     ``rts`` ``(H + 1,)``: of the outcome classes. Jit-, vmap- and grad-able. A rule with credit to the prefix alone
@@ -103,7 +104,7 @@ def rule_update_function(rule: Rule, rts: Any, method: Method = "auto") -> Calla
     return partial(evaluate_update, prepare_update(rule, rts, method))
 
 
-def expected_update(chain: ReasoningChain, rule: Rule, method: Method = "auto") -> np.ndarray:
+def expected_update(chain: ReasoningChain, rule: Method, method: Engine = "auto") -> np.ndarray:
     """Expected update ``g_h = sum_k p_k E[A | k] s_kh`` of every step logit, shape ``(..., H)``.
 
     Per unit of learning rate, for the loss minus mean of advantage times summed log-probabilities.

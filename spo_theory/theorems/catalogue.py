@@ -14,7 +14,7 @@ Status = Literal["proved", "proved up to a horizon", "certified", "observed", "r
 class Theorem:
     """A statement about the rules. status: how it is known. check: tries it and returns a `Verdict`.
 
-    "proved": proof in docs/theory.md, the check confirms it on the code. "proved up to a horizon": a polynomial
+    "proved": proof in docs/theory/statements.md, confirmed by the check. "proved up to a horizon": a polynomial
     identity checked exactly on enough points to prove it. "certified": checked by the exact engine on a grid over its
     whole domain, which the verdict names. "observed": checked at the places the verdict names only. "refuted": the
     check returns a counterexample.

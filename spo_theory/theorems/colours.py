@@ -8,8 +8,10 @@ import numpy as np
 from scipy.optimize import brentq
 
 from spo_theory.dynamics.maps import solve, updates_to
-from spo_theory.exact.update import expected_update
-from spo_theory.methods.registry import READINGS, Rule, rule
+from spo_theory.exact.expected import expected_update
+from spo_theory.method import Method
+from spo_theory.methods.conventions import READINGS
+from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.outcomes.judged import colouring_gain_function
 from spo_theory.parts.rewards import Colouring
@@ -22,7 +24,7 @@ def pair_gap_ratio(colouring: Colouring) -> float:
     return float((c[1] - c[0]) / (c[2] - c[0]))
 
 
-def log_success_rate(chain: ReasoningChain, r: Rule) -> np.ndarray:
+def log_success_rate(chain: ReasoningChain, r: Method) -> np.ndarray:
     """``sum_h (1 - q_h) g_h`` ``(...)``: how fast log success rises to first order, per unit of learning rate."""
     return ((1 - chain.step_success) * expected_update(chain, r)).sum(-1)
 

@@ -8,8 +8,9 @@ from math import comb, sqrt
 
 import numpy as np
 
-from spo_theory.exact.compositions import compositions, member_classes
-from spo_theory.methods.registry import Rule, rule
+from spo_theory.exact.expected import compositions, member_classes
+from spo_theory.method import Method
+from spo_theory.methods.registry import rule
 from spo_theory.theorems.statement import Verdict
 
 
@@ -18,7 +19,7 @@ def all_groups(horizon: int, group_size: int) -> np.ndarray:
     return member_classes(compositions(group_size, horizon + 1))
 
 
-def _advantages(r: Rule, classes: np.ndarray, horizon: int) -> np.ndarray:
+def _advantages(r: Method, classes: np.ndarray, horizon: int) -> np.ndarray:
     return r.advantages(classes == horizon, classes, np.full(classes.shape, horizon))
 
 

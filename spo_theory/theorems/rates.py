@@ -8,10 +8,11 @@ import numpy as np
 from spo_theory.dynamics.escape import collapse_rate, fewest_updates, lone_failure_update, pair_colouring_time
 from spo_theory.dynamics.flow import flow_time
 from spo_theory.dynamics.maps import solve, updates_to
-from spo_theory.exact.update import expected_update
+from spo_theory.exact.engine import update_function
+from spo_theory.exact.expected import expected_update
 from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain
-from spo_theory.outcomes.options import option_update_function
+from spo_theory.outcomes.options import option_world
 from spo_theory.theorems.statement import Verdict
 
 START = (0.5, 0.5)
@@ -164,7 +165,7 @@ def options_even_out() -> Verdict:
     chain = ReasoningChain(step_success=pi[..., 0])
     for name in ("grpo", "spo"):
         r = rule(name, group_size=4)
-        g = np.asarray(option_update_function(r, chain.rts)(logits))
+        g = np.asarray(update_function(option_world(logits), r)(logits))
         single = expected_update(chain, r)
         moved = g[..., 0] - (rho * g[..., 1:]).sum(-1)
         if (np.abs(moved - (1 + (rho**2).sum(-1)) * single) > 1e-11).any():

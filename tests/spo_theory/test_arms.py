@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule
+from spo_theory.exact.expected import rule_advantage_function
 from spo_theory.exact.moments import group_covariance, second_moment_function
-from spo_theory.exact.update import rule_advantage_function
 
 CHAIN = ReasoningChain(step_success=(0.3, 0.6))
 

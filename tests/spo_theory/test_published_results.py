@@ -15,8 +15,8 @@ from scipy.optimize import brentq
 
 from spo_theory import InputError, ReasoningChain, expected_advantages, expected_update, rule, sampled_update, solve
 from spo_theory.dynamics.first_passage import first_reach
-from spo_theory.exact.update import rule_update_function
-from spo_theory.methods.registry import Rule
+from spo_theory.exact.expected import rule_update_function
+from spo_theory.method import Method
 from spo_theory.outcomes.judged import confusion, expected_update_judged
 from spo_theory.parts.baselines import GroupAdvantage
 from spo_theory.parts.rewards import Colouring
@@ -131,7 +131,7 @@ def test_two_step_updates():
 def test_four_step_update_without_std():
     """Four steps, raw colours, mean only: the value printed for q = (0.5, 0.4, 0.6, 0.3), and its closed form."""
     chain = ReasoningChain(step_success=[0.5, 0.4, 0.6, 0.3])
-    r = Rule("spo", 8, Colouring(shape="raw"), GroupAdvantage(scale="none"))
+    r = Method("spo", 8, Colouring(shape="raw"), GroupAdvantage(scale="none"))
     got = expected_update(chain, r)
     np.testing.assert_allclose(got, [0.07825, 0.04313, 0.01521, 0.01241], rtol=0, atol=5e-6)
     p, f = chain.class_probs, np.array([0, 0.25, 0.5, 0.75])

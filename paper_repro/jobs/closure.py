@@ -1,0 +1,64 @@
+"""The code that a function's result depends on, followed statically through the imports of the project's packages.
+
+What counts, for a function ``f`` of module ``m``:
+
+- of ``m`` itself: ``f``, the definitions of ``m`` that it names, and so on; a caption or a figure in the same file
+  does not count;
+- every module of `PROJECT` that those definitions import, in full, and what these modules import in turn. Imports
+  inside functions count, imports for type checkers only do not. The ``__init__`` of every package on the way counts,
+  and a name that a package imports on first use leads to the module that defines it;
+- of the modules in `METHODS`, which are found by their name when a program runs: those that are named, as the text of
+  a whole string, in the arguments or in the code that counts. So a new method changes no result but its own.
+
+Comments, layout and docstrings do not count.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from paper_repro.jobs.source import file_of, read
+
+PROJECT = ("spo_theory", "toy_llm", "figures", "paper_repro")
+"""The packages whose source counts, besides that of the function itself."""
+
+METHODS = "spo_theory.methods"
+"""The package whose modules are imported by the name of a method."""
+
+
+def code_hash(function: Callable[..., Any], arguments: Iterable[Any] = ()) -> str:
+    """Hash of all code that the result of ``function`` depends on; ``arguments`` may name methods."""
+    digests = sorted(reached(function, arguments).items())
+    return hashlib.sha256(repr(digests).encode()).hexdigest()[:12]
+
+
+def reached(function: Callable[..., Any], arguments: Iterable[Any] = ()) -> dict[str, str]:
+    """The modules that ``function`` reaches by imports, each with the hash of its code that counts."""
+    home = function.__module__
+    own = {*PROJECT, home.split(".")[0]}
+    code = read(home, function.__qualname__.split(".")[0])
+    digests = {home: code.digest}
+    named = code.strings.union(*(re.findall(r"'([^']*)'", repr(value)) for value in arguments))
+    waiting = set(code.needs)
+    while waiting:
+        name = waiting.pop()
+        if name not in digests and name.split(".")[0] in own:
+            code = read(name)
+            digests[name] = code.digest
+            named |= code.strings
+            waiting |= code.needs
+
+        # Methods come last: which of them are named is known only when all else is.
+        if not waiting and METHODS in digests:
+            waiting = _methods(named) - set(digests)
+    return digests
+
+
+def _methods(named: Iterable[str]) -> set[str]:
+    """The modules in `METHODS` that are called by one of the names ``named`` or define a function of such a name."""
+    package = file_of(METHODS)
+    assert package is not None
+    names = set(named)
+    stems = {file.stem for file in package.parent.glob("*.py")} - {"__init__"}
+    return {f"{METHODS}.{stem}" for stem in stems if names & {stem, *read(f"{METHODS}.{stem}").functions}}

@@ -1,0 +1,224 @@
+"""The claims that are judged on the ten suites; each function takes the tables and returns a finding."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from figures.suites.runs import usual_size
+from paper_repro.claims.verdicts import Finding, Tables, by_intervals, pooled, verdict
+from paper_repro.forecast.statistics import mean_interval
+from paper_repro.studies.suites.runs import LABELS
+from toy_llm.problems.suites import TRAINED
+
+PAPER = "spo"
+"""The rule of the paper: its results decide, those of the project's variants are told beside them."""
+
+
+LITTLE = 0.2
+"""A judge costs little if surely less than this share of the success with an exact judge is lost."""
+
+
+def ends_of(table: pd.DataFrame, metric: str = "success", k: int | None = None) -> pd.DataFrame:
+    """Mean over the trained suites of a metric at the end of every run, column ``value``; one row per run."""
+    rows = table[(table["metric"] == metric) & table["suite"].isin(TRAINED)]
+    rows = rows if k is None else rows[rows["k"] == k]
+    labels = [c for c in LABELS if c in rows]
+    return rows.groupby(labels, dropna=False)["value"].mean().reset_index()
+
+
+def _paired(ends: pd.DataFrame, by: list[str], column: str, base: Any) -> dict[tuple, pd.Series]:
+    """What other runs have more than those where ``column`` is ``base``, seed by seed.
+
+    Returns the differences of ``value`` for every combination of ``by`` and the other values of ``column``.
+    """
+    of_base = ends[ends[column] == base].set_index([*by, "seed"])["value"]
+    others = ends[ends[column] != base].groupby([*by, column], sort=False)
+    return {key: (one.set_index([*by, "seed"])["value"] - of_base).dropna() for key, one in others}
+
+
+def _over_grpo(ends: pd.DataFrame) -> dict[tuple[str, str, str, str], pd.Series]:
+    """What every rule has more than GRPO, by size, start, optimizer and rule."""
+    return _paired(ends[ends["rule"] != "none"], ["size", "start", "optimizer"], "rule", "grpo")
+
+
+def _summed_up(gaps: dict[str, pd.Series]) -> tuple[str, str]:
+    """Means of differences, and their intervals over seeds, in words."""
+    found = {name: mean_interval(values) for name, values in gaps.items() if len(values)}
+    means = pooled([f"{name} {mean:+.3f}" for name, (mean, _, _) in found.items()])
+    intervals = pooled([f"{name} [{low:+.3f}, {high:+.3f}]" for name, (_, low, high) in found.items()])
+    return means, "95 % t over seeds: " + intervals
+
+
+def _intervals(gaps: Iterable[pd.Series]) -> list[tuple[float, float]]:
+    return [mean_interval(values)[1:] for values in gaps if len(values)]
+
+
+def offline_improves(tables: Tables) -> Finding | None:
+    """Claim 6: success after training on stored all-negative groups alone, minus the start's."""
+    runs, suites = tables.get("suite_offline"), tables.get("suites")
+    if runs is None or suites is None:
+        return None
+    start = ends_of(suites)
+    start = start[(start["rule"] == "none") & (start["size"] == runs["size"].iloc[0]) & (start["start"] == "base")]
+    ends = ends_of(runs)
+    gaps = {key: one["value"] - start["value"].iloc[0] for key, one in ends.groupby(["rule", "train_on"])}
+    told = {f"{rule} on {str(groups).replace('_', '-')} groups": gap for (rule, groups), gap in gaps.items()}
+    means, intervals = _summed_up(told)
+    return by_intervals(
+        f"mean success of the trained suites, after minus before ({start['value'].iloc[0]:.3f}): {means}",
+        intervals,
+        _intervals(gap for (_, groups), gap in gaps.items() if groups == "all_negative"),
+    )
+
+
+def suites_lead(tables: Tables) -> Finding | None:
+    """Claim 7 on the ten suites: success at the end, SPO minus GRPO, mean over suites; the paper's rule decides."""
+    suites = tables.get("suites")
+    if suites is None:
+        return None
+    size = usual_size(suites)
+    gaps = {key: gap for key, gap in _over_grpo(ends_of(suites)).items() if key[0] == size}
+    means, intervals = _summed_up({f"{rule} {size} {start} {opt}": gap for (_, start, opt, rule), gap in gaps.items()})
+    base = suites[(suites["size"] == size) & (suites["start"] == "base")]
+    success = base[(base["metric"] == "success") & (base["rule"] != "none")]
+    ahead = []
+    for optimizer, rows in success.groupby("optimizer"):
+        wide = rows.groupby(["suite", "rule"])["value"].mean().unstack()
+        ahead.append(f"{(wide[PAPER] > wide['grpo']).sum()} of {len(wide)} suites with {optimizer}")
+
+    lengths = _lengths(base, tables.get("suite_lengths"))
+    return by_intervals(
+        f"mean success of the trained suites at the end, minus GRPO's: {means}; from the base start SPO is ahead on "
+        f"{' and '.join(ahead)}; tokens per response from the base start: {lengths}",
+        intervals,
+        _intervals(gap for (_, _, _, rule), gap in gaps.items() if rule == PAPER),
+    )
+
+
+def _lengths(runs: pd.DataFrame, true_length: pd.DataFrame | None) -> str:
+    """Mean length of a response by rule and optimizer, in words; also of the runs with the other reading of RTS."""
+    every = runs if true_length is None else pd.concat([runs, true_length])
+    length = ends_of(every, "response_length")
+    length["run"] = (length["rule"] + " " + length["optimizer"]).replace("none adamw", "before")
+    length.loc[length["rts_length"] == "true", "run"] += " with RTS over the true length"
+    return pooled([f"{name} {value:.1f}" for name, value in length.groupby("run")["value"].mean().items()])
+
+
+def across_sizes(tables: Tables) -> Finding | None:
+    """Claim 9: SPO minus GRPO for every size and start, and whether it shrinks with size."""
+    suites = tables.get("suites")
+    if suites is None or suites["size"].nunique() < 2:
+        return None
+    gaps = {key: gap for key, gap in _over_grpo(ends_of(suites)).items() if key[-1] == PAPER}
+    means, intervals = _summed_up({f"{size} {start} {opt}": gap for (size, start, opt, _), gap in gaps.items()})
+    return by_intervals(
+        f"mean success of the trained suites at the end, SPO minus GRPO: {means}", intervals, _intervals(gaps.values())
+    )
+
+
+def weaker_judges(tables: Tables) -> Finding | None:
+    """Claim 10: success with a noisy judge minus success with the exact one, paired by seed."""
+    judges = tables.get("suite_judges")
+    if judges is None:
+        return None
+    ends = ends_of(judges[judges["votes"] == 1])
+    run = ["accuracy", "rule", "seed"]
+    exact = ends[ends["miss"] == 0].set_index(run)["value"]
+    noisy = ends[ends["miss"] > 0]
+    parts, intervals, cheap = [], [], []
+    for (accuracy, rule, miss, alarm), one in noisy.groupby(["accuracy", "rule", "miss", "false_alarm"]):
+        mean, low, high = mean_interval((one.set_index(run)["value"] - exact).dropna())
+        with_exact = float(exact.xs((accuracy, rule), level=(0, 1)).mean())
+        name = f"{rule} from {accuracy:.0%}, {miss:.0%} and {alarm:.0%}"
+        parts.append(f"{name}: {mean:+.3f} of {with_exact:.3f}")
+        intervals.append(f"{name} [{low:+.3f}, {high:+.3f}]")
+        cheap.append(bool(low > -LITTLE * with_exact))
+    return Finding(
+        "mean success of the trained suites at the end, minus that with the exact judge, by rule, step accuracy of the "
+        f"start's traces, misses and false alarms: {pooled(parts)}; costs little: loses surely less than a fifth",
+        "95 % t over seeds: " + pooled(intervals),
+        verdict(cheap),
+    )
+
+
+def votes_help(tables: Tables) -> Finding | None:
+    """Claim 11: success with a majority of five noisy judgments minus success with one."""
+    judges = tables.get("suite_judges")
+    if judges is None:
+        return None
+    ends = ends_of(judges[judges["miss"] == judges["miss"].max()])
+    gaps = {
+        f"{rule} from {accuracy:.0%}": gap
+        for (rule, accuracy, _), gap in _paired(ends, ["rule", "accuracy"], "votes", 1).items()
+    }
+    spread = ends.groupby(["votes", "rule", "accuracy"])["value"].std().groupby("votes").mean()
+    means, intervals = _summed_up(gaps)
+    return by_intervals(
+        f"mean success of the trained suites at the end, five votes minus one: {means}; mean standard deviation "
+        f"over seeds {pooled([f'{v:.3f} with {n}' for n, v in spread.items()])}",
+        intervals,
+        _intervals(gaps.values()),
+    )
+
+
+def judge_need_not_solve(tables: Tables) -> Finding | None:
+    """Claim 12: solving rates of a learned judge, of its twin that was trained to solve, and of its student."""
+    weak = tables.get("weak_judge")
+    if weak is None:
+        return None
+    by = weak.set_index("who")
+    trained, start = by.loc["student trained"], by.loc["student at start"]
+    passed = [trained["low"] > by.loc[who, "high"] for who in ("judge", "judge's twin", "student at start")]
+    return Finding(
+        f"solves: {pooled([f'{who} {rate:.1%}' for who, rate in by['success'].items()])}; "
+        f"the judge is right on {start['judge_accuracy']:.0%} of steps",
+        pooled([f"{who} [{row['low']:.3f}, {row['high']:.3f}]" for who, row in by.iterrows()])
+        + f" (95 % bootstrap, {int(weak['seeds'].max())} seeds)",
+        verdict([bool(p) for p in passed]),
+    )
+
+
+def colouring_steadies(tables: Tables) -> Finding | None:
+    """Claim 13: what a noisy judge costs, by beta and gamma: a choice steadies if it loses less than another."""
+    colours = tables.get("suite_colours")
+    if colours is None:
+        return None
+    ends = ends_of(colours)
+    exact = ends[ends["miss"] == 0].set_index(["beta", "gamma", "seed"])["value"]
+    noisy = ends[ends["miss"] > 0].set_index(["beta", "gamma", "seed"])["value"]
+    lost = (exact - noisy).dropna()
+    pairs = {
+        f"beta {beta:g}, gamma {gamma:g}": one.droplevel(["beta", "gamma"])
+        for (beta, gamma), one in lost.groupby(["beta", "gamma"])
+    }
+    means = {name: one.mean() for name, one in pairs.items()}
+    best = min(means, key=lambda name: means[name])
+    worst = max(means, key=lambda name: means[name])
+
+    # The pair was chosen after looking at all of them: its interval is widened for the number of choices.
+    tried = len(pairs) * (len(pairs) - 1) / 2
+    _, low, high = mean_interval(pairs[worst] - pairs[best], level=1 - 0.05 / tried)
+    return by_intervals(
+        "mean success lost to the noisy judge: " + pooled([f"{name}: {v:+.3f}" for name, v in means.items()]),
+        f"largest minus smallest loss, 95 % t over seeds, corrected for the choice among {tried:.0f} pairs: "
+        f"[{low:+.3f}, {high:+.3f}]",
+        [(low, high)],
+    )
+
+
+def pass_at_16(tables: Tables) -> Finding | None:
+    """Claim 15: pass@16 at the end, SPO minus GRPO, and minus the start's."""
+    suites = tables.get("suites")
+    if suites is None or 16 not in set(suites["k"].dropna()):
+        return None
+    ends = ends_of(suites[suites["size"] == usual_size(suites)], "pass@k", 16)
+    gaps = _over_grpo(ends)
+    means, intervals = _summed_up({f"{rule} {start} {opt}": gap for (_, start, opt, rule), gap in gaps.items()})
+    before = ends[ends["rule"] == "none"].set_index("start")["value"]
+    return by_intervals(
+        f"pass@16, mean of the trained suites, minus GRPO's: {means}; before training "
+        f"{pooled([f'{s} {v:.3f}' for s, v in before.items()])}",
+        intervals,
+        _intervals(gap for (_, _, _, rule), gap in gaps.items() if rule == PAPER),
+    )
