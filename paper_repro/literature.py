@@ -25,19 +25,11 @@ from spo_theory.methods.registry import Rule, rule
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.outcomes.judged import confusion, judged_update_function
 from spo_theory.parts.rewards import Colouring
-from spo_theory.published.closed_forms import (
-    gradient_gap,
-    kl_fixed_point,
-    kl_round,
-    kl_slope,
-    largest_safe_rate,
-    noisy_bandit_flow,
-    noisy_outcome_update,
-    oracle_trace,
-    success_lower_bound,
-    transform_clock,
-    u_statistic_mse,
-)
+from spo_theory.published.davis_recht import transform_clock
+from spo_theory.published.mroueh import kl_fixed_point, kl_round, kl_slope
+from spo_theory.published.rad import noisy_bandit_flow, noisy_outcome_update
+from spo_theory.published.suk_duan import gradient_gap, largest_safe_rate, success_lower_bound
+from spo_theory.published.zhou import oracle_trace, u_statistic_mse
 
 INFINITE = float("inf")
 
@@ -409,7 +401,7 @@ def std_identity(group_size: int = 6) -> pd.DataFrame:
 def flow_clock(start: float = 0.01, group_size: int = 4096) -> pd.DataFrame:
     """Success of one step over time, with and without division by the std.
 
-    ``published``: the curve whose clock (`spo_theory.published.closed_forms.transform_clock`) runs with the time, from
+    ``published``: the curve whose clock (`spo_theory.published.davis_recht.transform_clock`) runs with the time, from
     the ascent of ``arcsin sqrt(P)`` (std) or of P (mean only) in an infinite group. ``project``: the gradient flow of
     GRPO with a large group, and of Dr. GRPO with G = 8 in time ``(G - 1) / G``. Source: Davis and Recht, arXiv
     2510.13651.

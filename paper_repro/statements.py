@@ -1,4 +1,4 @@
-"""One table for every statement of `spo_theory.theorems.catalogue`: what its figure shows, computed by the exact
+"""One table for every statement of `spo_theory.theorems`: what its figure shows, computed by the exact
 engine.
 
 Every function returns a tidy table with columns panel, series, kind ("line", "points" or "cell"), x, y and, for the
@@ -21,16 +21,17 @@ from spo_theory.dynamics.flow import flow_time
 from spo_theory.dynamics.maps import escape_map, solve, updates_to
 from spo_theory.dynamics.sampled import simulate
 from spo_theory.exact.expected import expected_update
+from spo_theory.exact.groups import all_groups
 from spo_theory.methods.registry import READINGS, rule
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.outcomes.judged import colouring_gain_function, useful_judges
 from spo_theory.outcomes.lengths import Normalization, expected_update_normalized
 from spo_theory.outcomes.options import solve_options
 from spo_theory.parts.rewards import Colouring
-from spo_theory.theorems.catalogue import THEOREMS
-from spo_theory.theorems.colours import BETAS, GAMMAS, best_colouring, log_success_rate, pair_gap_ratio
-from spo_theory.theorems.groups import all_groups
-from spo_theory.theorems.rates import two_step_paths
+from spo_theory.theorems import THEOREMS
+from spo_theory.theorems.colours import BETAS, GAMMAS, best_colouring, pair_gap_ratio
+from spo_theory.theorems.scopes import log_success_rate
+from spo_theory.theorems.two_steps import two_step_paths
 
 
 def _rows(series: str, x: Any, y: Any, kind: str = "line", panel: str = "", **more: Any) -> pd.DataFrame:
@@ -432,7 +433,7 @@ def verdicts() -> pd.DataFrame:
     rows = []
     for theorem in THEOREMS:
         found = theorem.check()
-        rows.append({"name": theorem.name, "statement": theorem.statement, "status": theorem.status} | asdict(found))
+        rows.append({"name": theorem.name, "statement": theorem.text, "status": theorem.status} | asdict(found))
     return pd.DataFrame(rows)
 
 

@@ -8,7 +8,7 @@ from figures import statements as drawing
 from paper_repro import statements
 from spo_theory import ReasoningChain, rule, solve
 from spo_theory.dynamics.maps import updates_to
-from spo_theory.theorems.catalogue import THEOREMS
+from spo_theory.theorems import THEOREMS
 
 CHEAP = (
     "silence",

@@ -20,20 +20,11 @@ from spo_theory.methods.registry import Rule
 from spo_theory.outcomes.judged import confusion, expected_update_judged
 from spo_theory.parts.baselines import GroupAdvantage
 from spo_theory.parts.rewards import Colouring
-from spo_theory.published.closed_forms import (
-    gradient_gap,
-    kl_fixed_point,
-    kl_round,
-    kl_slope,
-    largest_safe_rate,
-    noisy_bandit_flow,
-    noisy_outcome_update,
-    oracle_trace,
-    success_lower_bound,
-    transform_clock,
-    u_statistic,
-    u_statistic_mse,
-)
+from spo_theory.published.davis_recht import transform_clock
+from spo_theory.published.mroueh import kl_fixed_point, kl_round, kl_slope
+from spo_theory.published.rad import noisy_bandit_flow, noisy_outcome_update
+from spo_theory.published.suk_duan import gradient_gap, largest_safe_rate, success_lower_bound
+from spo_theory.published.zhou import oracle_trace, u_statistic, u_statistic_mse
 
 Q = ReasoningChain(step_success=[0.35, 0.20])
 GRPO = rule("grpo")
