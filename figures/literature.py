@@ -20,14 +20,6 @@ COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE)
 DASHED: Any = (0, (4, 2))
 DOTTED: Any = (0, (1, 1.5))
 MARKERS = ("o", "s", "^", "D")
-REMEDY = {
-    "sign": ("Sign", style.GREEN, "^"),
-    "ngrpo": ("NGRPO", style.ORANGE, "D"),
-    "grpo": ("GRPO", style.VERMILLION, "s"),
-    "lens": ("LENS-like", style.PURPLE, "v"),
-    "spo": ("SPO (colouring)", style.BLUE, "o"),
-    "spo_prefix": ("SPO, correct prefix only", style.SKY, "P"),
-}
 
 
 def _small(table: pd.DataFrame, columns: Sequence[str], title: str) -> tuple[Figure, Axes]:
@@ -465,18 +457,18 @@ def draw_remedies(table: pd.DataFrame) -> Figure:
     """Updates to half success against H: columns rule, horizon, updates, group_size, step_success, most."""
     columns = ["rule", "horizon", "updates", "group_size", "step_success", "most"]
     figure, ax = _small(table, columns, "Remedies for all-negative groups")
-    for name in [*(r for r in REMEDY if r in set(table["rule"])), *sorted(set(table["rule"]) - set(REMEDY))]:
-        text, shade, marker = REMEDY.get(name, (name, style.INK, "x"))
+    for name in style.rules_of(table):
+        look = style.look_of(name)
         rows = table[(table["rule"] == name) & np.isfinite(table["updates"])].sort_values("horizon")
         ax.plot(
             rows["horizon"],
             rows["updates"],
-            color=shade,
-            marker=marker,
+            color=look.colour,
+            marker=look.marker,
             markersize=5,
             markerfacecolor="white",
             linewidth=1.2,
-            label=text,
+            label=look.label,
             gid=f"project {name}",
         )
     ax.set(yscale="log", xlabel="steps per question, H", ylabel="updates until P = 1/2")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from textwrap import fill
@@ -14,20 +15,42 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import t as student
 
-# Okabe and Ito's palette: distinct for readers with any common colour blindness.
-BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
-SKY, PURPLE, YELLOW, INK = "#56B4E9", "#CC79A7", "#F0E442", "#222222"
-RULE_COLOUR = {"grpo": VERMILLION, "spo": BLUE, "dr_grpo": GREEN, "spo_prefix": SKY, "ngrpo": ORANGE, "sign": PURPLE}
-RULE_DARK = {"grpo": "#6E2F00", "spo": "#00304F", "dr_grpo": "#004733"}
-RULE_LABEL = {
-    "grpo": "GRPO",
-    "spo": "SPO (colouring)",
-    "dr_grpo": "Dr. GRPO",
-    "spo_prefix": "SPO, prefix credit",
-    "ngrpo": "NGRPO",
-    "sign": "Sign",
+# Okabe and Ito's palette, which readers with any common colour blindness can tell apart, and two plain colours.
+BLUE = "#0072B2"
+VERMILLION = "#D55E00"
+GREEN = "#009E73"
+ORANGE = "#E69F00"
+SKY = "#56B4E9"
+PURPLE = "#CC79A7"
+YELLOW = "#F0E442"
+INK = "#222222"
+GREY = "#7F7F7F"
+BROWN = "#8C564B"
+
+
+@dataclass(frozen=True)
+class RuleLook:
+    """How a rule looks in every figure. colour: of what is measured or computed; dark: of its theory beside it."""
+
+    label: str
+    colour: str
+    marker: str
+    dark: str = INK
+
+
+RULES = {
+    "grpo": RuleLook("GRPO", VERMILLION, "s", "#6E2F00"),
+    "spo": RuleLook("SPO (colouring)", BLUE, "o", "#00304F"),
+    "dr_grpo": RuleLook("Dr. GRPO", GREEN, "X", "#004733"),
+    "spo_prefix": RuleLook("SPO with prefix credit", SKY, "P"),
+    "ngrpo": RuleLook("NGRPO", ORANGE, "D"),
+    "sign": RuleLook("Sign", PURPLE, "^"),
+    "lens": RuleLook("LENS-like", BROWN, "v"),
 }
-RULE_ORDER = list(RULE_COLOUR)
+"""The look of every rule, in the order of legends; a rule that is not listed is grey and called by its name."""
+
+RULE_COLOUR = {name: look.colour for name, look in RULES.items()}
+RULE_LABEL = {name: look.label for name, look in RULES.items()}
 
 _RC: dict[str, Any] = {
     "font.size": 9.0,
@@ -100,22 +123,27 @@ def need(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
 def rules_of(table: pd.DataFrame) -> list[str]:
     """Rules in ``table``, in the common order."""
     present = list(dict.fromkeys(table["rule"]))
-    return [r for r in RULE_ORDER if r in present] + [r for r in present if r not in RULE_ORDER]
+    return [name for name in RULES if name in present] + [name for name in present if name not in RULES]
+
+
+def look_of(rule: str) -> RuleLook:
+    """The look of a rule, also of one that is not listed."""
+    return RULES.get(rule, RuleLook(rule, GREY, "x"))
 
 
 def colour(rule: str) -> str:
     """Colour of a rule's measured or simulated curves."""
-    return RULE_COLOUR.get(rule, PURPLE)
+    return look_of(rule).colour
 
 
 def dark(rule: str) -> str:
     """Colour of a rule's theory curves: a dark shade of its colour."""
-    return RULE_DARK.get(rule, INK)
+    return look_of(rule).dark
 
 
 def label(rule: str) -> str:
     """Name of a rule in legends."""
-    return RULE_LABEL.get(rule, rule)
+    return look_of(rule).label
 
 
 THEORY_LINE: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.2, "zorder": 4}
@@ -129,6 +157,11 @@ def ladder(values: Sequence[Any]) -> dict[Any, Any]:
     return dict(zip(ordered, shades[: len(ordered)], strict=True))
 
 
+def interval_factor(n: int) -> float:
+    """Half the 95 % Student t interval of a mean of ``n`` values over their standard deviation; NaN below three."""
+    return float(student.ppf(0.975, n - 1) / np.sqrt(n)) if n > 2 else float("nan")
+
+
 def over_seeds(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """Mean over seeds of ``column`` at every step, with the 95 % Student t interval of the mean.
 
@@ -138,7 +171,7 @@ def over_seeds(table: pd.DataFrame, column: str) -> pd.DataFrame:
     wide = table.pivot_table(index="step", columns="seed", values=column).dropna()
     n = wide.shape[1]
     mean = wide.mean(axis=1)
-    half = student.ppf(0.975, n - 1) * wide.std(axis=1, ddof=1) / np.sqrt(n) if n > 2 else mean * np.nan
+    half = wide.std(axis=1, ddof=1) * interval_factor(n)
     return pd.DataFrame({"step": wide.index, "mean": mean, "low": mean - half, "high": mean + half, "n": n})
 
 

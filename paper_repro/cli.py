@@ -116,8 +116,7 @@ class Reproduce:
     quick: bool = False
     """Short runs with few seeds: under three minutes, to see that everything works."""
     only: tuple[str, ...] = ()
-    """Run these experiments only: network, suites, colouring, all_negative, expected_advantage, escape, two_step,
-    statements, literature."""
+    """Run these studies only."""
     out: Path = Path("out")
     """Where everything is written."""
     resume: bool = False
@@ -298,7 +297,7 @@ class TableLog:
         """Replace the file by the whole table."""
         if self.out is None:
             return
-        from toy_llm.files import write_atomic
+        from toy_llm.atomic import write_atomic
 
         csv = self.out.suffix == ".csv"
         write_atomic(self.out, table.to_csv(index=False).encode() if csv else table.to_parquet(index=False))
@@ -362,10 +361,10 @@ def compare(options: Compare) -> None:
     import pandas as pd
     from tqdm import tqdm
 
-    from paper_repro import bridge, comparison
+    from paper_repro.forecast import comparison, forecast
 
     rate = {"sgd": 0.0027, "adam": 3e-4}[options.optimizer] if options.learning_rate is None else options.learning_rate
-    spec = bridge.Spec(
+    spec = forecast.Configuration(
         name=f"H{options.horizon}-{options.optimizer}",
         horizon=options.horizon,
         optimizer=options.optimizer,
@@ -382,11 +381,11 @@ def compare(options: Compare) -> None:
     with tqdm(total=len(spec.seeds) * (1 + len(spec.rules)), unit="step") as bar:
         for seed in spec.seeds:
             bar.set_postfix_str(f"seed {seed}: warm start and forecast")
-            frames.append(bridge.start(spec, seed))
+            frames.append(forecast.forecast(spec, seed))
             bar.update()
             for name in spec.rules:
                 bar.set_postfix_str(f"seed {seed}: training with {name}")
-                frames.append(bridge.run_seed(spec, name, seed))
+                frames.append(forecast.train_network(spec, name, seed))
                 bar.update()
     table = comparison.compare(pd.concat(frames, ignore_index=True))
     print(table.T.to_string(header=False, float_format="{:.3f}".format))
@@ -395,9 +394,9 @@ def compare(options: Compare) -> None:
 
 def reproduce(options: Reproduce) -> None:
     """Run the experiments and write the report."""
-    from paper_repro.pool import JobError
-    from paper_repro.run import reproduce as run
-    from paper_repro.run import say
+    from paper_repro.jobs.pool import JobError
+    from paper_repro.reproduce import reproduce as run
+    from paper_repro.reproduce import say
 
     again = f"spo reproduce{' --quick' if options.quick else ''} --resume --out {options.out}"
     try:
@@ -419,6 +418,19 @@ def reproduce(options: Reproduce) -> None:
         say(f"Finished jobs are kept; continue with: {again}")
         raise SystemExit(1) from None
     print(f"report: {report}")
+
+
+def _reproduce_options() -> type:
+    """The options of `spo reproduce`; the help of ``only`` names the studies that the folder holds."""
+    from typing import Annotated
+
+    from tyro.conf import arg
+
+    from paper_repro.studies.study import study_names
+
+    listed = arg(help=f"Run these studies only: {', '.join(study_names())}.")
+    only = ("only", Annotated[tuple[str, ...], listed], ())
+    return make_dataclass("ReproduceOptions", [only], bases=(Reproduce,), frozen=True)
 
 
 def _train_options() -> type:
@@ -461,7 +473,7 @@ COMMANDS = {
         "Run every experiment and write tables, figures, the table of the paper's claims and report.html. "
         "Kill it whenever you like: --resume continues without repeating finished jobs. "
         "Example: spo reproduce --quick --out out-quick",
-        lambda: Reproduce,
+        _reproduce_options,
         reproduce,
     ),
 }

@@ -102,12 +102,16 @@ def test_groups_shows_shares_and_median_norm_of_the_table():
 
 
 def test_a_rule_has_one_colour_everywhere():
-    assert len(set(style.RULE_COLOUR.values())) == len(style.RULE_COLOUR)
+    looks = list(style.RULES.values())
+    for differs in ("label", "colour", "marker"):
+        assert len({getattr(look, differs) for look in looks}) == len(looks)
+    assert style.colour("a new rule") not in style.RULE_COLOUR.values()
+    assert style.label("a new rule") == "a new rule"
     for draw in (training.draw, groups.draw):
         top = draw(curves()).axes[0]
         assert by_gid(top, "mean grpo").get_color() == style.RULE_COLOUR["grpo"]
         assert by_gid(top, "mean spo").get_color() == style.RULE_COLOUR["spo"]
-        assert by_gid(top, "theory spo").get_color() == style.RULE_DARK["spo"]
+        assert by_gid(top, "theory spo").get_color() == style.RULES["spo"].dark
 
 
 def test_colouring_draws_each_pair():

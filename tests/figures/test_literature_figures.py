@@ -107,8 +107,3 @@ def test_displacement_names_the_share_of_groups_that_fall():
 def test_a_missing_column_is_named():
     with pytest.raises(ValueError, match="published"):
         pictures.draw_noisy_judge(TABLES["noisy_judge"][0].drop(columns="published"))
-
-
-def test_colours_and_markers_differ():
-    looks = [(shade, marker) for _, shade, marker in pictures.REMEDY.values()]
-    assert len({shade for shade, _ in looks}) == len({marker for _, marker in looks}) == len(looks)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student
 
-from figures import suites
+from figures.suites import imperfect_judges, pass_at_k, response_lengths, suites
 
 TRAINED = ("add", "carry")
 LABELS = {
@@ -64,7 +64,7 @@ def test_suites_shows_means_per_suite_and_paired_leads():
 
 def test_pass_at_k_is_the_mean_of_the_trained_suites():
     table = runs(starts=("base", "distilled"))
-    figure = suites.draw_pass(table, TRAINED)
+    figure = pass_at_k.draw(table, TRAINED)
     for ax, start in zip(figure.axes, ("base", "distilled"), strict=True):
         one = table[(table["metric"] == "pass@k") & (table["start"] == start) & table["suite"].isin(TRAINED)]
         for rule in ("grpo", "spo"):
@@ -92,7 +92,7 @@ def test_judges_shows_every_judge_pair_and_solver():
     weak = pd.DataFrame(
         {"who": who, "success": [0, 0.05, 0.1, 0.9], "low": [0, 0.04, 0.05, 0.8], "high": [0.01, 0.06, 0.2, 0.95]}
     ).assign(seeds=3, judge_accuracy=0.9)
-    figure = suites.draw_judges(judges, colours, weak, TRAINED)
+    figure = imperfect_judges.draw(judges, colours, weak, TRAINED)
     assert [len(ax.containers) for ax in figure.axes] == [6, 2, 4, 4]
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == [
         "exact", "misses 40%,\nalarms 20%", "misses 40%,\nalarms 20%,\n5 votes",
@@ -120,7 +120,7 @@ def test_lengths_shows_mean_curves_by_optimizer_and_the_other_length_apart():
     )
     other = table[(table["rule"] == "spo") & table["step"].notna() & (table["size"] == "medium")]
     other = other.assign(response_length=other["response_length"] + 3, rts_length="true")
-    figure = suites.draw_lengths(table, other)
+    figure = response_lengths.draw(table, other)
     tops = figure.axes[::2]
     assert len(figure.axes) == 4
     for ax, optimizer in zip(tops, ("adamw", "sgd"), strict=True):
@@ -129,4 +129,4 @@ def test_lengths_shows_mean_curves_by_optimizer_and_the_other_length_apart():
         for rule in ("grpo", "spo"):
             wanted = one[one["rule"] == rule].groupby("step")["response_length"].mean()
             assert means[f"mean {rule}"] == pytest.approx(wanted.to_numpy())
-        assert means[f"mean {suites.TRUE_LENGTH}"] == pytest.approx(means["mean spo"] + 3)
+        assert means[f"mean {response_lengths.TRUE_LENGTH}"] == pytest.approx(means["mean spo"] + 3)

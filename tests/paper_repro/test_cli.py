@@ -56,10 +56,10 @@ def test_bad_input_is_one_line_and_status_2(line, named, capsys, tmp_path, monke
 
 
 def test_a_corrupt_cached_checkpoint_is_refused_before_any_work(capsys, tmp_path, monkeypatch):
-    from paper_repro.bridge import SPECS_QUICK
+    from paper_repro.forecast.forecast import QUICK
 
     monkeypatch.chdir(tmp_path)
-    config = SPECS_QUICK[0].config("grpo", 0)
+    config = QUICK[0].config("grpo", 0)
     cached = tmp_path / config.cache_dir / f"{config.warm_start().key}.pt"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"half a file")

@@ -1,5 +1,6 @@
 """Jobs are kept once finished, whatever is killed, and are repeated only when what they depend on changed."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -11,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from paper_repro import pool
-from paper_repro.jobs import Job, config_hash, source_hash
-from paper_repro.pool import JobError, execute, is_finished, run_jobs, write_atomically
+from paper_repro.jobs.job import Job, config_hash
+from paper_repro.jobs.pool import JobError, execute, is_finished, run_jobs, write_parquet
+from toy_llm import atomic
 
 TINY = textwrap.dedent(
     '''
@@ -42,15 +43,19 @@ def tiny(tmp_path, monkeypatch):
     (tmp_path / "tiny_jobs.py").write_text(TINY)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "tiny_jobs", raising=False)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     (tmp_path / "parts").mkdir()
     return tmp_path
 
 
+def tiny_job(name: str, function: str = "work", after: tuple[str, ...] = (), **arguments) -> Job:
+    return Job(name, "t", getattr(importlib.import_module("tiny_jobs"), function), arguments, after)
+
+
 def jobs(tmp_path: Path, n: int = 3, seconds: float = 0.0) -> list[Job]:
     log = str(tmp_path / "log")
-    made = [Job(f"tiny/{i}", "t", "tiny_jobs:work", {"i": i, "seconds": seconds, "log": log}) for i in range(n)]
-    return [*made, Job("tiny/last", "t", "tiny_jobs:work", {"i": n, "seconds": 0.0, "log": log}, after=("tiny/0",))]
+    made = [tiny_job(f"tiny/{i}", i=i, seconds=seconds, log=log) for i in range(n)]
+    return [*made, tiny_job("tiny/last", after=("tiny/0",), i=n, seconds=0.0, log=log)]
 
 
 def begun(tmp_path: Path) -> list[int]:
@@ -74,9 +79,10 @@ def test_kill_in_the_middle_then_resume_repeats_nothing_and_completes(tiny):
     """kill -9 of the driver: its workers end too, finished parts stay as they are, the rest is done on resume."""
     script = tiny / "driver.py"
     script.write_text(
-        "from pathlib import Path\nfrom paper_repro.jobs import Job\nfrom paper_repro.pool import run_jobs\n"
+        "from pathlib import Path\nfrom paper_repro.jobs.job import Job\nfrom paper_repro.jobs.pool import run_jobs\n"
+        "from tiny_jobs import work\n"
         "if __name__ == '__main__':\n"
-        f"    jobs = [Job(f't/{{i}}', 't', 'tiny_jobs:work', dict(i=i, seconds=0.4, log={str(tiny / 'log')!r})) "
+        f"    jobs = [Job(f't/{{i}}', 't', work, dict(i=i, seconds=0.4, log={str(tiny / 'log')!r})) "
         "for i in range(6)]\n"
         f"    run_jobs(jobs, Path({str(tiny / 'parts')!r}), workers=2)\n"
     )
@@ -101,12 +107,12 @@ def test_kill_in_the_middle_then_resume_repeats_nothing_and_completes(tiny):
     assert len(after) == 6
     assert {k: after[k] for k in finished} == finished
     assert len(begun(tiny)) - before == 6 - len(finished)
-    assert not list(parts.glob("*.tmp"))
+    assert {p.name for p in parts.iterdir()} == set(after)
 
 
 def test_a_failing_job_is_named_and_the_others_are_kept(tiny):
     good = jobs(tiny, n=1)
-    bad = Job("tiny/bad", "t", "tiny_jobs:break_", {"kind": "disk"})
+    bad = tiny_job("tiny/bad", "break_", kind="disk")
     with pytest.raises(JobError, match=r"tiny/bad failed: OSError.*No space left") as caught:
         run_jobs([*good, bad], tiny / "parts", workers=1)
     assert "break_" in caught.value.detail
@@ -115,12 +121,12 @@ def test_a_failing_job_is_named_and_the_others_are_kept(tiny):
 
 def test_a_dead_worker_is_an_error_not_a_hang(tiny):
     with pytest.raises(JobError, match="tiny/bad failed: its process died"):
-        run_jobs([Job("tiny/bad", "t", "tiny_jobs:break_", {"kind": "die"})], tiny / "parts", workers=1)
+        run_jobs([tiny_job("tiny/bad", "break_", kind="die")], tiny / "parts", workers=1)
 
 
 def test_jobs_that_wait_for_each_other_or_for_nothing_are_refused(tiny):
-    a = Job("a", "t", "tiny_jobs:work", after=("b",))
-    b = Job("b", "t", "tiny_jobs:work", after=("a",))
+    a = tiny_job("a", after=("b",))
+    b = tiny_job("b", after=("a",))
     with pytest.raises(JobError, match="wait for each other"):
         run_jobs([a, b], tiny / "parts", workers=1)
     with pytest.raises(JobError, match="not in the list"):
@@ -131,9 +137,9 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pool.os, "fsync", full)
+    monkeypatch.setattr(atomic.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_atomically(pd.DataFrame({"a": [1]}), tmp_path / "x.parquet")
+        write_parquet(pd.DataFrame({"a": [1]}), tmp_path / "x.parquet")
     assert not list(tmp_path.iterdir())
 
 
@@ -145,14 +151,15 @@ def test_a_damaged_part_counts_as_unfinished(tiny):
     assert not is_finished(job, tiny / "parts")
 
 
-def test_the_key_depends_on_arguments_and_code_but_not_on_comments(tiny):
-    one, other = (Job("n", "t", "tiny_jobs:work", {"i": i}) for i in (1, 2))
-    assert one.key != other.key
+def test_what_a_killed_process_left_half_written_is_removed(tiny):
+    stray = tiny / "parts" / ".tiny-0-0123456789ab.parquet.7-0badcafe"
+    stray.write_bytes(b"half a file")
+    run_jobs(jobs(tiny), tiny / "parts", workers=1)
+    assert not stray.exists()
+
+
+def test_the_key_depends_on_the_call(tiny):
+    one, same, other, renamed = (tiny_job(name, i=i) for name, i in (("n", 1), ("n", 1), ("n", 2), ("m", 1)))
+    assert one.key == same.key
+    assert len({one.key, other.key, renamed.key, tiny_job("n", "break_", i=1).key}) == 4
     assert config_hash([one]) != config_hash([other])
-    before = one.key
-    module = tiny / "tiny_jobs.py"
-    for text, same in ((TINY + "# a comment\n", True), (TINY + "x = 1\n", False)):
-        module.write_text(text)
-        source_hash.cache_clear()
-        assert (one.key == before) is same
-    source_hash.cache_clear()

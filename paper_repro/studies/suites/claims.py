@@ -1,53 +1,57 @@
 """The claims that are judged on the ten suites; each function takes the tables and returns a finding."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import pandas as pd
 
-from paper_repro.findings import Finding, Tables, by_intervals, pooled, verdict
-from paper_repro.measures import mean_interval
+from figures.suites.runs import usual_size
+from paper_repro.claims.verdicts import Finding, Tables, by_intervals, pooled, verdict
+from paper_repro.forecast.statistics import mean_interval
+from paper_repro.studies.suites.runs import LABELS
 from toy_llm.problems.suites import TRAINED
 
-RUN_LABELS = (
-    "size",
-    "start",
-    "rule",
-    "seed",
-    "beta",
-    "gamma",
-    "miss",
-    "false_alarm",
-    "votes",
-    "mode",
-    "train_on",
-    "rts_length",
-    "optimizer",
-    "accuracy",
-)
+PAPER = "spo"
+"""The rule of the paper: its results decide, those of the project's variants are told beside them."""
+
+
+LITTLE = 0.2
+"""A judge costs little if surely less than this share of the success with an exact judge is lost."""
 
 
 def ends_of(table: pd.DataFrame, metric: str = "success", k: int | None = None) -> pd.DataFrame:
     """Mean over the trained suites of a metric at the end of every run, column ``value``; one row per run."""
     rows = table[(table["metric"] == metric) & table["suite"].isin(TRAINED)]
     rows = rows if k is None else rows[rows["k"] == k]
-    labels = [c for c in RUN_LABELS if c in rows]
+    labels = [c for c in LABELS if c in rows]
     return rows.groupby(labels, dropna=False)["value"].mean().reset_index()
 
 
-def _gaps(ends: pd.DataFrame, by: list[str], minus: str, column: str = "rule") -> dict[tuple, pd.Series]:
-    """``value`` minus that where ``column`` is ``minus``, paired by seed, for every other run."""
-    base = ends[ends[column] == minus].set_index([*by, "seed"])["value"]
-    others = ends[ends[column] != minus]
-    return {
-        key: (one.set_index([*by, "seed"])["value"] - base).dropna()
-        for key, one in others.groupby([*by, column], sort=False)
-    }
+def _paired(ends: pd.DataFrame, by: list[str], column: str, base: Any) -> dict[tuple, pd.Series]:
+    """What other runs have more than those where ``column`` is ``base``, seed by seed.
+
+    Returns the differences of ``value`` for every combination of ``by`` and the other values of ``column``.
+    """
+    of_base = ends[ends[column] == base].set_index([*by, "seed"])["value"]
+    others = ends[ends[column] != base].groupby([*by, column], sort=False)
+    return {key: (one.set_index([*by, "seed"])["value"] - of_base).dropna() for key, one in others}
 
 
-def _summed_up(gaps: dict[str, pd.Series]) -> tuple[str, str, list[tuple[float, float]]]:
-    """Means and intervals of differences, in words, and the intervals."""
+def _over_grpo(ends: pd.DataFrame) -> dict[tuple[str, str, str, str], pd.Series]:
+    """What every rule has more than GRPO, by size, start, optimizer and rule."""
+    return _paired(ends[ends["rule"] != "none"], ["size", "start", "optimizer"], "rule", "grpo")  # type: ignore[return-value]
+
+
+def _summed_up(gaps: dict[str, pd.Series]) -> tuple[str, str]:
+    """Means of differences, and their intervals over seeds, in words."""
     found = {name: mean_interval(values) for name, values in gaps.items() if len(values)}
     means = pooled([f"{name} {mean:+.3f}" for name, (mean, _, _) in found.items()])
     intervals = pooled([f"{name} [{low:+.3f}, {high:+.3f}]" for name, (_, low, high) in found.items()])
-    return means, "95 % t over seeds: " + intervals, [(low, high) for _, low, high in found.values()]
+    return means, "95 % t over seeds: " + intervals
+
+
+def _intervals(gaps: Iterable[pd.Series]) -> list[tuple[float, float]]:
+    return [mean_interval(values)[1:] for values in gaps if len(values)]
 
 
 def offline_improves(tables: Tables) -> Finding | None:
@@ -58,16 +62,13 @@ def offline_improves(tables: Tables) -> Finding | None:
     start = ends_of(suites)
     start = start[(start["rule"] == "none") & (start["size"] == runs["size"].iloc[0]) & (start["start"] == "base")]
     ends = ends_of(runs)
-    gaps = {
-        f"{rule} on {str(groups).replace('_', '-')} groups": one["value"] - start["value"].iloc[0]
-        for (rule, groups), one in ends.groupby(["rule", "train_on"])
-    }
-    means, intervals, _ = _summed_up(gaps)
-    tested = [mean_interval(v)[1:] for name, v in gaps.items() if name.endswith("all-negative groups")]
+    gaps = {key: one["value"] - start["value"].iloc[0] for key, one in ends.groupby(["rule", "train_on"])}
+    told = {f"{rule} on {str(groups).replace('_', '-')} groups": gap for (rule, groups), gap in gaps.items()}
+    means, intervals = _summed_up(told)
     return by_intervals(
         f"mean success of the trained suites, after minus before ({start['value'].iloc[0]:.3f}): {means}",
         intervals,
-        tested,
+        _intervals(gap for (_, groups), gap in gaps.items() if groups == "all_negative"),
     )
 
 
@@ -76,36 +77,32 @@ def suites_lead(tables: Tables) -> Finding | None:
     suites = tables.get("suites")
     if suites is None:
         return None
-    gaps = _gaps(ends_of(suites[suites["rule"] != "none"]), ["size", "start", "optimizer"], "grpo")
-    shown = {
-        f"{rule} {size} {start} {optimizer}": v
-        for (size, start, optimizer, rule), v in gaps.items()
-        if size == usual_size(suites)
-    }
-    means, intervals, _ = _summed_up(shown)
-    tested = [mean_interval(v)[1:] for name, v in shown.items() if name.startswith("spo ")]
-    one = suites[(suites["metric"] == "success") & (suites["size"] == usual_size(suites)) & (suites["start"] == "base")]
+    size = usual_size(suites)
+    gaps = {key: gap for key, gap in _over_grpo(ends_of(suites)).items() if key[0] == size}
+    means, intervals = _summed_up({f"{rule} {size} {start} {opt}": gap for (_, start, opt, rule), gap in gaps.items()})
+    base = suites[(suites["size"] == size) & (suites["start"] == "base")]
+    success = base[(base["metric"] == "success") & (base["rule"] != "none")]
     ahead = []
-    for optimizer, rows in one[one["rule"] != "none"].groupby("optimizer"):
+    for optimizer, rows in success.groupby("optimizer"):
         wide = rows.groupby(["suite", "rule"])["value"].mean().unstack()
-        ahead.append(f"{(wide['spo'] > wide['grpo']).sum()} of {len(wide)} suites with {optimizer}")
-    every = [suites] if tables.get("suite_lengths") is None else [suites, tables["suite_lengths"]]
-    length = ends_of(pd.concat(every), "response_length")
-    length = length[(length["size"] == usual_size(suites)) & (length["start"] == "base")]
-    length["run"] = (length["rule"] + " " + length["optimizer"]).replace("none adamw", "before")
-    length.loc[length["rts_length"] == "true", "run"] += " with RTS over the true length"
-    lengths = [f"{name} {value:.1f}" for name, value in length.groupby("run")["value"].mean().items()]
+        ahead.append(f"{(wide[PAPER] > wide['grpo']).sum()} of {len(wide)} suites with {optimizer}")
+
+    lengths = _lengths(base, tables.get("suite_lengths"))
     return by_intervals(
         f"mean success of the trained suites at the end, minus GRPO's: {means}; from the base start SPO is ahead on "
-        f"{' and '.join(ahead)}; tokens per response from the base start: " + pooled(lengths),
+        f"{' and '.join(ahead)}; tokens per response from the base start: {lengths}",
         intervals,
-        tested,
+        _intervals(gap for (_, _, _, rule), gap in gaps.items() if rule == PAPER),
     )
 
 
-def usual_size(suites: pd.DataFrame) -> str:
-    """The size with which everything was run: medium, or the only one."""
-    return "medium" if "medium" in set(suites["size"]) else str(suites["size"].iloc[0])
+def _lengths(runs: pd.DataFrame, true_length: pd.DataFrame | None) -> str:
+    """Mean length of a response by rule and optimizer, in words; also of the runs with the other reading of RTS."""
+    every = runs if true_length is None else pd.concat([runs, true_length])
+    length = ends_of(every, "response_length")
+    length["run"] = (length["rule"] + " " + length["optimizer"]).replace("none adamw", "before")
+    length.loc[length["rts_length"] == "true", "run"] += " with RTS over the true length"
+    return pooled([f"{name} {value:.1f}" for name, value in length.groupby("run")["value"].mean().items()])
 
 
 def across_sizes(tables: Tables) -> Finding | None:
@@ -113,10 +110,11 @@ def across_sizes(tables: Tables) -> Finding | None:
     suites = tables.get("suites")
     if suites is None or suites["size"].nunique() < 2:
         return None
-    gaps = _gaps(ends_of(suites[suites["rule"] != "none"]), ["size", "start", "optimizer"], "grpo")
-    found = {f"{size} {start} {opt}": v for (size, start, opt, rule), v in gaps.items() if rule == "spo"}
-    means, intervals, effects = _summed_up(found)
-    return by_intervals(f"mean success of the trained suites at the end, SPO minus GRPO: {means}", intervals, effects)
+    gaps = {key: gap for key, gap in _over_grpo(ends_of(suites)).items() if key[-1] == PAPER}
+    means, intervals = _summed_up({f"{size} {start} {opt}": gap for (size, start, opt, _), gap in gaps.items()})
+    return by_intervals(
+        f"mean success of the trained suites at the end, SPO minus GRPO: {means}", intervals, _intervals(gaps.values())
+    )
 
 
 def weaker_judges(tables: Tables) -> Finding | None:
@@ -125,19 +123,17 @@ def weaker_judges(tables: Tables) -> Finding | None:
     if judges is None:
         return None
     ends = ends_of(judges[judges["votes"] == 1])
-    exact = ends[ends["miss"] == 0].set_index(["accuracy", "rule", "seed"])["value"]
+    run = ["accuracy", "rule", "seed"]
+    exact = ends[ends["miss"] == 0].set_index(run)["value"]
+    noisy = ends[ends["miss"] > 0]
     parts, intervals, cheap = [], [], []
-    for (accuracy, rule, miss, alarm), one in ends[ends["miss"] > 0].groupby(
-        ["accuracy", "rule", "miss", "false_alarm"]
-    ):
-        mean, low, high = mean_interval((one.set_index(["accuracy", "rule", "seed"])["value"] - exact).dropna())
-        name, own = (
-            f"{rule} from {accuracy:.0%}, {miss:.0%} and {alarm:.0%}",
-            float(exact.xs((accuracy, rule), level=(0, 1)).mean()),
-        )
-        parts.append(f"{name}: {mean:+.3f} of {own:.3f}")
+    for (accuracy, rule, miss, alarm), one in noisy.groupby(["accuracy", "rule", "miss", "false_alarm"]):
+        mean, low, high = mean_interval((one.set_index(run)["value"] - exact).dropna())
+        with_exact = float(exact.xs((accuracy, rule), level=(0, 1)).mean())
+        name = f"{rule} from {accuracy:.0%}, {miss:.0%} and {alarm:.0%}"
+        parts.append(f"{name}: {mean:+.3f} of {with_exact:.3f}")
         intervals.append(f"{name} [{low:+.3f}, {high:+.3f}]")
-        cheap.append(bool(low > -0.2 * own))
+        cheap.append(bool(low > -LITTLE * with_exact))
     return Finding(
         "mean success of the trained suites at the end, minus that with the exact judge, by rule, step accuracy of the "
         f"start's traces, misses and false alarms: {pooled(parts)}; costs little: loses surely less than a fifth",
@@ -153,16 +149,16 @@ def votes_help(tables: Tables) -> Finding | None:
         return None
     ends = ends_of(judges[judges["miss"] == judges["miss"].max()])
     gaps = {
-        f"{rule} from {accuracy:.0%}": v
-        for (rule, accuracy, _), v in _gaps(ends, ["rule", "accuracy"], 1, "votes").items()  # type: ignore[arg-type]
+        f"{rule} from {accuracy:.0%}": gap
+        for (rule, accuracy, _), gap in _paired(ends, ["rule", "accuracy"], "votes", 1).items()
     }
     spread = ends.groupby(["votes", "rule", "accuracy"])["value"].std().groupby("votes").mean()
-    means, intervals, effects = _summed_up(gaps)
+    means, intervals = _summed_up(gaps)
     return by_intervals(
         f"mean success of the trained suites at the end, five votes minus one: {means}; mean standard deviation "
         f"over seeds {pooled([f'{v:.3f} with {n}' for n, v in spread.items()])}",
         intervals,
-        effects,
+        _intervals(gaps.values()),
     )
 
 
@@ -192,9 +188,15 @@ def colouring_steadies(tables: Tables) -> Finding | None:
     exact = ends[ends["miss"] == 0].set_index(["beta", "gamma", "seed"])["value"]
     noisy = ends[ends["miss"] > 0].set_index(["beta", "gamma", "seed"])["value"]
     lost = (exact - noisy).dropna()
-    pairs = {f"beta {b:g}, gamma {g:g}": one.droplevel([0, 1]) for (b, g), one in lost.groupby(["beta", "gamma"])}
+    pairs = {
+        f"beta {beta:g}, gamma {gamma:g}": one.droplevel(["beta", "gamma"])
+        for (beta, gamma), one in lost.groupby(["beta", "gamma"])
+    }
     means = {name: one.mean() for name, one in pairs.items()}
-    best, worst = min(means, key=lambda n: means[n]), max(means, key=lambda n: means[n])
+    best = min(means, key=lambda name: means[name])
+    worst = max(means, key=lambda name: means[name])
+
+    # The pair was chosen after looking at all of them: its interval is widened for the number of choices.
     tried = len(pairs) * (len(pairs) - 1) / 2
     _, low, high = mean_interval(pairs[worst] - pairs[best], level=1 - 0.05 / tried)
     return by_intervals(
@@ -211,14 +213,12 @@ def pass_at_16(tables: Tables) -> Finding | None:
     if suites is None or 16 not in set(suites["k"].dropna()):
         return None
     ends = ends_of(suites[suites["size"] == usual_size(suites)], "pass@k", 16)
-    gaps = _gaps(ends[ends["rule"] != "none"], ["size", "start", "optimizer"], "grpo")
-    shown = {f"{rule} {start} {optimizer}": v for (_, start, optimizer, rule), v in gaps.items()}
-    means, intervals, _ = _summed_up(shown)
-    tested = [mean_interval(v)[1:] for name, v in shown.items() if name.startswith("spo ")]
+    gaps = _over_grpo(ends)
+    means, intervals = _summed_up({f"{rule} {start} {opt}": gap for (_, start, opt, rule), gap in gaps.items()})
     before = ends[ends["rule"] == "none"].set_index("start")["value"]
     return by_intervals(
         f"pass@16, mean of the trained suites, minus GRPO's: {means}; before training "
         f"{pooled([f'{s} {v:.3f}' for s, v in before.items()])}",
         intervals,
-        tested,
+        _intervals(gap for (_, _, _, rule), gap in gaps.items() if rule == PAPER),
     )

@@ -5,14 +5,13 @@ the tables are either of the curve (column ``step``) or of the measurement at th
 ``k``, ``value``); what a run is stands in the other columns.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pandas as pd
 import torch
 
-from paper_repro.jobs import Job
+from paper_repro.jobs.job import Job
 from toy_llm.config import TrainConfig
 from toy_llm.evaluation import Evaluation, evaluate_suites
 from toy_llm.network.transformer import TransformerPolicy
@@ -71,7 +70,23 @@ class Run:
         )
 
 
-LABELS = tuple(f.name for f in fields(Run) if f.name not in ("updates", "start_updates", "questions", "samples"))
+LABELS = (
+    "size",
+    "start",
+    "rule",
+    "seed",
+    "beta",
+    "gamma",
+    "miss",
+    "false_alarm",
+    "votes",
+    "mode",
+    "train_on",
+    "rts_length",
+    "optimizer",
+    "accuracy",
+)
+"""The fields of `Run` that say what a run is; columns of its table, in the order by which runs are sorted."""
 
 
 def suite_run(run: Run) -> pd.DataFrame:
@@ -137,70 +152,100 @@ def weak_judge(spec: WeakJudge) -> pd.DataFrame:
     )
 
 
-@cache
-def _starts(quick: bool) -> list[Job]:
-    """One job for every size and start: it leaves the warm start on disk and measures it."""
-    jobs: list[Job] = []
-    sizes, kinds = (("small",), ("base",)) if quick else (SIZES[::-1], ("base", "distilled"))
-    for kind in kinds:
-        for size in sizes:  # the large one first: it takes longest, and teaches
-            after = () if kind == "base" else tuple(f"suites/start-{s}-base" for s in dict.fromkeys(("large", size)))
-            run = Run("none", 0, size, kind, **(QUICK if quick else {}))
-            jobs.append(_job(f"suites/start-{size}-{kind}", "suites", run, after))
-    return jobs
-
-
 QUICK: dict[str, Any] = {"updates": 4, "start_updates": 60, "questions": 8, "samples": 8}
-
-
-def _job(name: str, table: str, run: Run, after: tuple[str, ...] | None = None) -> Job:
-    if after is None:
-        after = (f"suites/start-{run.size}-{run.start}",)
-    call = {"run": run}
-    return Job(name, table, "paper_repro.suite_runs:suite_run", call, after=after, code=("spo_theory", "toy_llm"))
+RULES = ("grpo", "spo", "spo_prefix")
+SEEDS = range(6)  # with three, round-off decided verdicts
+JUDGE_SEEDS = range(5)
 
 
 def jobs(quick: bool) -> list[Job]:
     """Every job; the quick version has a network that has learnt next to nothing, to see that everything works."""
-    found = list(_starts(quick))
-    rules = ("grpo", "spo", "spo_prefix")
     if quick:
-        return found + [
-            _job(f"suites/{r}-{seed}", "suites", Run(r, seed, "small", **QUICK)) for r in rules for seed in (0, 1)
-        ]
-    seeds = range(6)  # with three, round-off decided verdicts
+        runs = [_job(f"suites/{r}-{seed}", "suites", Run(r, seed, "small", **QUICK)) for r in RULES for seed in (0, 1)]
+        return [*_starts(("small",), ("base",), QUICK), *runs]
+    return [
+        *_starts(SIZES[::-1], ("base", "distilled"), {}),  # the large one first: it takes longest, and teaches
+        *_sizes_and_starts(),
+        *_other_lengths(),
+        *_judges(),
+        *_colours(),
+        *_offline(),
+        Job("judges/weak", "weak_judge", weak_judge, {"spec": WeakJudge()}),
+    ]
+
+
+def _job(name: str, table: str, run: Run, after: tuple[str, ...] | None = None) -> Job:
+    """One run, by default after the job that leaves its warm start on disk."""
+    if after is None:
+        after = (f"suites/start-{run.size}-{run.start}",)
+    return Job(name, table, suite_run, {"run": run}, after=after)
+
+
+def _starts(sizes: tuple[str, ...], kinds: tuple[str, ...], options: dict[str, Any]) -> list[Job]:
+    """One job for every size and start: it leaves the warm start on disk and measures it."""
+    found = []
+    for kind in kinds:
+        for size in sizes:
+            after = () if kind == "base" else tuple(f"suites/start-{s}-base" for s in dict.fromkeys(("large", size)))
+            run = Run("none", 0, size, kind, **options)
+            found.append(_job(f"suites/start-{size}-{kind}", "suites", run, after))
+    return found
+
+
+def _sizes_and_starts() -> list[Job]:
+    """GRPO and SPO at every size from both starts; at the medium size also prefix credit, and plain SGD."""
+    found = []
     for kind in ("base", "distilled"):
         for size in SIZES:
-            for r in rules if size == "medium" else rules[:2]:
-                for seed in seeds:
-                    found.append(_job(f"suites/{size}-{kind}-{r}-{seed}", "suites", Run(r, seed, size, kind)))
-    for r in rules:
-        for seed in seeds:
-            found.append(_job(f"suites/medium-base-sgd-{r}-{seed}", "suites", Run(r, seed, optimizer="sgd")))
-    for optimizer in ("adamw", "sgd"):
-        for seed in seeds:
-            run = Run("spo", seed, rts_length="true", optimizer=optimizer)
-            found.append(_job(f"lengths/{optimizer}-{seed}", "suite_lengths", run))
+            for rule in RULES if size == "medium" else RULES[:2]:
+                for seed in SEEDS:
+                    found.append(_job(f"suites/{size}-{kind}-{rule}-{seed}", "suites", Run(rule, seed, size, kind)))
+    for rule in RULES:
+        for seed in SEEDS:
+            found.append(_job(f"suites/medium-base-sgd-{rule}-{seed}", "suites", Run(rule, seed, optimizer="sgd")))
+    return found
+
+
+def _other_lengths() -> list[Job]:
+    """SPO whose RTS divides by the length of the true response."""
+    return [
+        _job(f"lengths/{opt}-{seed}", "suite_lengths", Run("spo", seed, rts_length="true", optimizer=opt))
+        for opt in ("adamw", "sgd")
+        for seed in SEEDS
+    ]
+
+
+def _judges() -> list[Job]:
+    """Judges that err, from a start where most groups are all-negative and from one where nearly all are."""
     noise = ((0.0, 0.0, 1), (0.2, 0.1, 1), (0.4, 0.2, 1), (0.4, 0.2, 5))
-    for r in ("spo", "spo_prefix"):
-        for accuracy in (0.6, 0.4):  # where most and where nearly all groups are all-negative
+    found = []
+    for rule in ("spo", "spo_prefix"):
+        for accuracy in (0.6, 0.4):
             for miss, alarm, votes in noise:
-                for seed in range(5):
-                    run = Run(r, seed, "small", miss=miss, false_alarm=alarm, votes=votes, accuracy=accuracy)
-                    found.append(_job(f"judges/{r}-{accuracy}-{miss}-{alarm}-{votes}-{seed}", "suite_judges", run))
+                for seed in JUDGE_SEEDS:
+                    judged = {"miss": miss, "false_alarm": alarm, "votes": votes, "accuracy": accuracy}
+                    run = Run(rule, seed, "small", **judged)
+                    found.append(_job(f"judges/{rule}-{accuracy}-{miss}-{alarm}-{votes}-{seed}", "suite_judges", run))
+    return found
+
+
+def _colours() -> list[Job]:
+    """Several slopes and thresholds of the colouring, each with an exact and with a noisy judge."""
+    found = []
     for beta, gamma in ((2.0, 0.5), (10.0, 0.25), (10.0, 0.5), (50.0, 0.5)):
         for miss, alarm in ((0.0, 0.0), (0.4, 0.2)):
-            for seed in range(5):
-                run = Run(
-                    "spo_prefix", seed, "small", beta=beta, gamma=gamma, miss=miss, false_alarm=alarm, accuracy=0.6
-                )
+            for seed in JUDGE_SEEDS:
+                judged = {"miss": miss, "false_alarm": alarm, "accuracy": 0.6}
+                run = Run("spo_prefix", seed, "small", beta=beta, gamma=gamma, **judged)
                 found.append(_job(f"colours/{beta:g}-{gamma}-{miss}-{seed}", "suite_colours", run))
-    for r, groups in (("spo", "all_negative"), ("spo_prefix", "all_negative"), ("grpo", "some_correct")):
-        for seed in seeds:
-            run = Run(r, seed, mode="offline", train_on=groups)
-            found.append(_job(f"offline/{r}-{groups}-{seed}", "suite_offline", run))
-    weak = Job(
-        "judges/weak", "weak_judge", "paper_repro.suite_runs:weak_judge", {"spec": WeakJudge()},
-        code=("spo_theory", "toy_llm"),
-    )  # fmt: skip
-    return [*found, weak]
+    return found
+
+
+def _offline() -> list[Job]:
+    """Training on one stored set of the start's rollouts: all-negative groups alone, or the others alone."""
+    chosen = (("spo", "all_negative"), ("spo_prefix", "all_negative"), ("grpo", "some_correct"))
+    return [
+        _job(f"offline/{rule}-{groups}-{seed}", "suite_offline", Run(rule, seed, mode="offline", train_on=groups))
+        for rule, groups in chosen
+        for seed in SEEDS
+    ]

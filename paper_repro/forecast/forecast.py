@@ -1,4 +1,4 @@
-"""The bridge: the network is measured at its warm start, `solve` forecasts its training, nothing is fitted."""
+"""Forecasts: the network is measured at its warm start, `solve` predicts its training, and nothing is fitted."""
 
 from dataclasses import dataclass, replace
 from functools import cache
@@ -13,7 +13,7 @@ from toy_llm.training.loop import TrainConfig, make_policy, train
 
 
 @dataclass(frozen=True)
-class Spec:
+class Configuration:
     """One configuration of the network, trained with every rule from every seed's own warm start."""
 
     name: str
@@ -62,17 +62,17 @@ class Spec:
         }
 
 
-SPECS_FULL = (
-    Spec("H4-sgd", 4, "sgd", 0.0027, 120, 0.45),
-    Spec("H6-sgd", 6, "sgd", 0.0027, 360, 0.375),
-    Spec("H4-adam", 4, "adam", 3e-4, 80, 0.45),
-    Spec("H6-adam", 6, "adam", 3e-4, 100, 0.375),
-    Spec("H4-sgd-unscaled", 4, "sgd", 0.02, 120, 0.45, output_scale=1.0, note="features move"),
-    Spec("H4-sgd-large", 4, "sgd", 0.05, 60, 0.45, note="steps too large"),
+FULL = (
+    Configuration("H4-sgd", 4, "sgd", 0.0027, 120, 0.45),
+    Configuration("H6-sgd", 6, "sgd", 0.0027, 360, 0.375),
+    Configuration("H4-adam", 4, "adam", 3e-4, 80, 0.45),
+    Configuration("H6-adam", 6, "adam", 3e-4, 100, 0.375),
+    Configuration("H4-sgd-unscaled", 4, "sgd", 0.02, 120, 0.45, output_scale=1.0, note="features move"),
+    Configuration("H4-sgd-large", 4, "sgd", 0.05, 60, 0.45, note="steps too large"),
 )
 """H = 4 starts where GRPO learns at once, H = 6 where it stalls; the last two break a premise of the theory."""
 
-SPECS_QUICK = (replace(SPECS_FULL[0], name="H4-sgd-quick", seeds=(0, 1), updates=70),)
+QUICK = (replace(FULL[0], name="H4-sgd-quick", seeds=(0, 1), updates=70),)
 """One short configuration for a first look."""
 
 
@@ -84,38 +84,40 @@ def measured(config: TrainConfig) -> tuple[TransformerPolicy, Start]:
     return policy, measure_start(policy, seed=config.start_seed)
 
 
-def start(spec: Spec, seed: int) -> pd.DataFrame:
-    """Warm-start the network of one seed, measure it and forecast its training under every rule of ``spec``.
+def forecast(configuration: Configuration, seed: int) -> pd.DataFrame:
+    """Warm-start the network of one seed, measure it and forecast its training under every rule of ``configuration``.
 
     Returns rows of the table of curves with source "theory". SGD: the chain with the measured kernel. Adam: the
     network linearized at the start, its gradient noise measured there.
     """
     from spo_theory import ReasoningChain, solve
 
-    config = spec.config(spec.rules[0], seed)
+    config = configuration.config(configuration.rules[0], seed)
     torch.set_num_threads(1)
     policy, at_start = measured(config)
     chain = ReasoningChain(logits=at_start.log_odds)
     frames = []
-    for name in spec.rules:
+    for name in configuration.rules:
         rule = replace(config, rule=name).make_rule()
-        if spec.optimizer == "adam":
-            noise = gradient_variance(policy, rule, spec.questions, seed=seed)
+        if configuration.optimizer == "adam":
+            noise = gradient_variance(policy, rule, configuration.questions, seed=seed)
             options = {"features": at_start.features, "gradient_variance": noise}
         else:
             options = {"kernel": at_start.kernel}
-        curve = solve(chain, rule, spec.updates, spec.learning_rate, spec.optimizer, **options)  # type: ignore[arg-type]
-        frames.append(curve.assign(**spec.labels("theory", name, seed)))
+        curve = solve(
+            chain, rule, configuration.updates, configuration.learning_rate, configuration.optimizer, **options
+        )  # type: ignore[arg-type]
+        frames.append(curve.assign(**configuration.labels("theory", name, seed)))
     return pd.concat(frames, ignore_index=True)
 
 
-def run_seed(spec: Spec, rule: str, seed: int) -> pd.DataFrame:
+def train_network(configuration: Configuration, rule: str, seed: int) -> pd.DataFrame:
     """Train the network with one rule from one seed; rows of the table of curves with source "network".
 
     ``success`` is the mean probability of the whole true trace on the update's questions, which sampling does
     not blur; ``success_sampled`` the share of sampled responses that were correct.
     """
     torch.set_num_threads(1)
-    frame = train(spec.config(rule, seed))
+    frame = train(configuration.config(rule, seed))
     frame = frame.rename(columns={"success": "success_sampled", "success_exact": "success"})
-    return frame.assign(**spec.labels("network", rule, seed))
+    return frame.assign(**configuration.labels("network", rule, seed))

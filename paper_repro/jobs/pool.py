@@ -18,7 +18,8 @@ import pandas as pd
 import pyarrow.parquet as parquet
 from tqdm import tqdm
 
-from paper_repro.jobs import Job
+from paper_repro.jobs.job import Job
+from toy_llm.atomic import write_atomic
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -46,16 +47,9 @@ def is_finished(job: Job, parts: Path) -> bool:
     return True
 
 
-def write_atomically(table: pd.DataFrame, path: Path) -> None:
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
     """Write ``table`` as Parquet so that ``path`` is either the whole file or not there."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        table.to_parquet(temporary, index=False)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomic(path, table.to_parquet(index=False))
 
 
 def execute(job: Job, parts: Path) -> float:
@@ -64,7 +58,7 @@ def execute(job: Job, parts: Path) -> float:
     table = job.run()
     seconds = time.perf_counter() - begin
     table.attrs = {"job": job.name, "seconds": round(seconds, 3)}
-    write_atomically(table, job.path(parts))
+    write_parquet(table, job.path(parts))
     return seconds
 
 
@@ -176,7 +170,7 @@ def run_jobs(jobs: Sequence[Job], parts: Path, workers: int = 2) -> None:
     Raises `JobError` for the first job that fails, after those running beside it have finished and been
     saved, and lets KeyboardInterrupt through after stopping the workers.
     """
-    for stray in parts.glob("*.tmp"):
+    for stray in parts.glob(".*.parquet.*"):  # half-written by a process that was killed
         stray.unlink(missing_ok=True)
     done = {j.name for j in jobs if is_finished(j, parts)}
     waiting = [j for j in jobs if j.name not in done]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from paper_repro.measures import mean_interval, smooth, updates_to
+from paper_repro.forecast.statistics import mean_interval, smooth, updates_to
 
 COLLAPSE = 0.1
 """A run has collapsed if its smoothed success falls this far below what it had reached."""

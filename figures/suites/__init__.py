@@ -1,0 +1,1 @@
+"""The figures of the ten suites, one a file."""

@@ -1,0 +1,43 @@
+"""Figure: length of a response and success over updates, for both readings of the length that RTS divides by."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from figures import style
+from figures.suites.runs import COLUMNS, usual_size
+
+TRUE_LENGTH = "SPO, RTS over the true length"
+
+
+@style.styled
+def draw(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
+    """Tokens per response and success over updates, a column for each optimizer; the usual size, base start.
+
+    ``table``, ``lengths``: columns of `figures.suites.runs.COLUMNS`, step, response_length, success_exact; ``lengths``
+    holds the runs whose RTS divides by the length of the true response.
+    """
+    shown = [*COLUMNS, "step", "response_length", "success_exact"]
+    style.need(table, shown, "the lengths figure")
+    style.need(lengths, shown, "the lengths figure")
+    usual = table[(table["size"] == usual_size(table)) & (table["start"] == "base")]
+    curves = pd.concat([usual, lengths.assign(rule=TRUE_LENGTH)])
+    curves = curves[curves["step"].notna()]
+    optimizers = list(dict.fromkeys(curves["optimizer"]))
+    figure, pairs = style.blocks(len(optimizers), (1.0, 1.0))
+
+    for (top, bottom), optimizer, letters in zip(pairs, optimizers, ("ab", "cd"), strict=False):
+        one = curves[curves["optimizer"] == optimizer]
+        for ax, column in ((top, "response_length"), (bottom, "success_exact")):
+            for rule in style.rules_of(one):
+                style.draw_seeds(ax, one[one["rule"] == rule], column, rule)
+            ax.set_ylim(0, None)
+        style.panel_letter(top, letters[0], {"adamw": "AdamW"}.get(optimizer, optimizer.upper()))
+        style.panel_letter(bottom, letters[1], "success")
+    pairs[0][0].set_ylabel("tokens per response")
+    pairs[0][1].set_ylabel("success, mean of questions")
+
+    handles = [Line2D([], [], color=style.colour(r), label=style.label(r)) for r in style.rules_of(curves)]
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    style.foot(figure, style.seeds_note(curves))
+    return figure

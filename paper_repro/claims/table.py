@@ -1,0 +1,45 @@
+"""The table of the paper's claims: each with the verdict that the data of this run give it.
+
+A verdict is computed from the tables by the function beside the claim, in the study that holds the data; only "not
+testable here" may be written down, with its reason.
+"""
+
+import pandas as pd
+
+from paper_repro.claims.verdicts import Finding, Tables
+from paper_repro.studies.study import Claim, studies
+
+
+def all_claims() -> list[Claim]:
+    """The claims of all studies by their number."""
+    return sorted((claim for study in studies() for claim in study.claims), key=lambda claim: claim.number)
+
+
+def judge(claim: Claim, tables: Tables) -> Finding:
+    """What ``tables`` say about ``claim``; without its data it is "not testable here"."""
+    found = claim.judge if isinstance(claim.judge, str) else claim.judge(tables)
+    if found is None:
+        found = "its experiment was not run"
+    return Finding(found, "", "not testable here") if isinstance(found, str) else found
+
+
+def judge_claims(tables: Tables) -> pd.DataFrame:
+    """One row per claim: claim, where, analogue, statistic, interval, verdict, figure.
+
+    ``tables``: the assembled tables by name; a claim whose tables are missing is "not testable here", saying so.
+    """
+    rows = []
+    for claim in all_claims():
+        found = judge(claim, tables)
+        rows.append(
+            {
+                "claim": f"{claim.number}. {claim.claim}",
+                "where": claim.where,
+                "analogue": claim.analogue,
+                "statistic": found.statistic,
+                "interval": found.interval,
+                "verdict": found.verdict,
+                "figure": claim.figure if found.interval else "",
+            }
+        )
+    return pd.DataFrame(rows)

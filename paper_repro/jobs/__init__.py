@@ -1,0 +1,1 @@
+"""Jobs: resumable units of work, the code that each one depends on, and the processes that run them."""

@@ -1,0 +1,66 @@
+"""The section that compares forecasts with measurements: its rows, and where the theory misses."""
+
+import pandas as pd
+
+from paper_repro.claims.verdicts import Tables
+from paper_repro.report.names import rule_name
+
+
+def misses(tables: Tables) -> list[str]:
+    """Where the theory misses, in sentences: every row of the comparison that is off, and why it may be."""
+    table = tables.get("comparison")
+    if table is None:
+        return []
+    lines = []
+    for row in table.to_dict("records"):
+        name = f"{row['experiment']}, {rule_name(row['rule'])}"
+        faults = []
+        if pd.isna(row["ratio"]):
+            never = [k for k in ("predicted", "measured") if pd.isna(row[f"{k}_half"])]
+            faults.append(f"half success is never reached ({' and '.join(never)})")
+        elif abs(row["ratio"] - 1) > 0.1:
+            way = "later" if row["ratio"] > 1 else "sooner"
+            faults.append(
+                f"half success is predicted {abs(row['ratio'] - 1):.0%} {way} than it comes "
+                f"({row['predicted_half']:.1f} against {row['measured_half']:.1f} updates)"
+            )
+        if row["collapsed"] > 0:
+            faults.append(
+                f"{row['collapsed']} of {row['seeds']} runs collapse after success, which a theory of the mean "
+                "update does not show"
+            )
+        elif pd.notna(row["r2"]) and row["r2"] < 0.95:
+            faults.append(f"the curve as a whole is off (R² = {row['r2']:.2f}, RMSE = {row['rmse']:.3f})")
+        if faults:
+            lines.append(f"{name}: {'; '.join(faults)}.")
+    return lines
+
+
+def comparison_rows(tables: Tables) -> list[dict[str, str]]:
+    """The table of comparison with its numbers written out."""
+    table = tables.get("comparison")
+    if table is None:
+        return []
+
+    def number(value: float, digits: int) -> str:
+        return "never" if pd.isna(value) else f"{value:.{digits}f}"
+
+    rows = []
+    for r in table.to_dict("records"):
+        low, high = r["measured_low"], r["measured_high"]
+        rows.append(
+            {
+                "experiment": r["experiment"],
+                "rule": rule_name(r["rule"]),
+                "predicted": number(r["predicted_half"], 1),
+                "measured": number(r["measured_half"], 1),
+                "interval": "" if pd.isna(low) or pd.isna(high) else f"{low:.1f} to {high:.1f}",
+                "ratio": "" if pd.isna(r["ratio"]) else f"{r['ratio']:.2f}",
+                "rmse": f"{r['rmse']:.3f}",
+                "r2": "" if pd.isna(r["r2"]) else f"{r['r2']:.3f}",
+                "fitted": str(int(r["fitted"])),
+                "seeds": str(int(r["seeds"])),
+                "collapsed": str(int(r["collapsed"])),
+            }
+        )
+    return rows

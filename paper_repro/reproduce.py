@@ -1,0 +1,188 @@
+"""`spo reproduce`: run what is not there yet, then write tables, figures, claims, manifest and report."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from figures import style
+from paper_repro.claims.table import judge_claims
+from paper_repro.jobs.job import Job, config_hash
+from paper_repro.jobs.pool import is_finished, run_jobs, write_parquet
+from paper_repro.report.render import render
+from paper_repro.report.schema import CLAIMS, COMPARISON, CURVES, check_table
+from paper_repro.studies.study import Study, choose, plates, studies
+from spo_theory.validation import check
+from toy_llm.atomic import write_atomic
+
+Tables = dict[str, pd.DataFrame]
+
+
+def reproduce(
+    out: Path, *, quick: bool = False, only: Sequence[str] = (), resume: bool = False, workers: int = 2
+) -> Path:
+    """Run the studies (those named in ``only``, or all) and write everything to ``out``.
+
+    ``resume`` keeps finished jobs; without it the chosen studies start over (other files in ``out`` stay).
+    Returns the path of the report. Raises `InputError` before any work if ``out`` cannot be written or a name
+    in ``only`` is unknown, `JobError` if a job fails.
+    """
+    chosen = choose(only)
+    check(workers >= 1, "workers", workers, "at least 1")
+    parts = prepare(out)
+    check_warm_starts(chosen, quick=quick)
+    wanted = [job for study in chosen for job in study.jobs(quick)]
+    if not resume:
+        forget(wanted, parts)
+    run_jobs(wanted, parts, workers)
+    every = [job for study in studies() for job in study.jobs(quick)]
+    return publish(every, out, quick=quick)
+
+
+def prepare(out: Path) -> Path:
+    """Make ``out`` and its folders; return the folder of parts. Raises `InputError` if that is impossible."""
+    parts = out / "data" / "parts"
+    try:
+        for folder in (parts, out / "figures"):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=folder):
+                pass
+    except OSError as error:
+        check(False, "out", str(out), f"a directory that can be written ({error.strerror or error})")
+    return parts
+
+
+def check_warm_starts(chosen: Sequence[Study], *, quick: bool) -> None:
+    """Refuse a corrupt cached warm start (`InputError`) before any job starts; a missing one is made later."""
+    runs = [run for study in chosen if study.training_runs is not None for run in study.training_runs(quick)]
+    paths = {Path(run.cache_dir) / f"{run.warm_start().key}.pt" for run in runs}
+    for path in sorted(path for path in paths if path.exists()):
+        from toy_llm.files import load
+
+        load(path)
+
+
+def forget(jobs: Sequence[Job], parts: Path) -> None:
+    """Delete the results of ``jobs``, of this and earlier versions, and nothing else."""
+    names = {job.name.replace("/", "-") for job in jobs}
+    for path in parts.glob("*.parquet"):
+        kept = re.fullmatch(r"(.+)-[0-9a-f]{12}\.parquet", path.name)
+        if kept and kept[1] in names:
+            path.unlink()
+
+
+def assemble(jobs: Sequence[Job], parts: Path) -> tuple[Tables, dict[str, float]]:
+    """Join the finished parts into tables by name; also the wall time in seconds of every job."""
+    frames: dict[str, list[pd.DataFrame]] = {}
+    seconds: dict[str, float] = {}
+    for job in jobs:
+        if is_finished(job, parts):
+            part = pd.read_parquet(job.path(parts))
+            seconds[job.name] = float(part.attrs.get("seconds", "nan"))
+            part.attrs = {}
+            frames.setdefault(job.table, []).append(part)
+    tables = {name: pd.concat(found, ignore_index=True) for name, found in frames.items()}
+    if "curves" in tables:
+        curves = tables["curves"]
+        whole = [c for c in ("horizon", "group_size", "seed", "step") if c in curves]
+        curves = curves.astype(dict.fromkeys(whole, "Int64"))
+        tables["curves"] = curves[[c for c in CURVES if c in curves] + [c for c in curves if c not in CURVES]]
+    return tables, seconds
+
+
+def publish(jobs: Sequence[Job], out: Path, *, quick: bool) -> Path:
+    """Write tables, comparison, claims, figures, manifest and report from the finished parts of ``jobs``."""
+    tables, seconds = assemble(jobs, out / "data" / "parts")
+    if "curves" in tables:
+        check_table(tables["curves"], CURVES, "curves")
+    for name, table in tables.items():
+        write_parquet(table, out / "data" / f"{name}.parquet")
+
+    # What studies make of the finished tables serves figures, claims and the report; only the comparison is a file.
+    for study in studies():
+        if study.derive is not None:
+            tables |= study.derive(tables)
+    if "comparison" in tables:
+        check_table(tables["comparison"], COMPARISON, "comparison")
+        write_text(out / "comparison.csv", tables["comparison"].to_csv(index=False))
+    tables["claims"] = check_table(judge_claims(tables), CLAIMS, "claims")
+    write_text(out / "claims.csv", tables["claims"].to_csv(index=False))
+
+    pictures = {}
+    for plate in plates():
+        figure = plate.figure(tables)
+        if figure is not None:
+            pictures[plate.name] = style.save(figure, out / "figures" / plate.name)[0]
+    manifest = describe(jobs, seconds, quick=quick)
+    write_text(out / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+    write_text(out / "report.html", render(tables, pictures, manifest))
+    return out / "report.html"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` so that ``path`` is the old file or the whole new one."""
+    write_atomic(path, text.encode("utf-8"))
+
+
+def describe(jobs: Sequence[Job], seconds: dict[str, float], *, quick: bool) -> dict[str, Any]:
+    """The manifest: versions, seeds, configuration, commit, wall times in seconds."""
+    packages = ["spectral-policy-lab", "numpy", "scipy", "jax", "jaxlib", "torch", "pandas", "pyarrow", "matplotlib"]
+    seeds = {job.name: job.arguments["seed"] for job in jobs if "seed" in job.arguments}
+    by_experiment: dict[str, float] = {}
+    for name, value in seconds.items():
+        top = name.split("/")[0]
+        by_experiment[top] = round(by_experiment.get(top, 0.0) + value, 2)
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "quick": quick,
+        "config_hash": config_hash(jobs),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "packages": {name: _version(name) for name in packages},
+        "seeds": seeds,
+        "jobs": {
+            job.name: {
+                "key": job.key,
+                "function": job.call,
+                "arguments": {k: repr(v) for k, v in job.arguments.items()},
+                "seconds": seconds.get(job.name),
+            }
+            for job in jobs
+        },
+        "seconds_by_experiment": by_experiment,
+        "finished": f"{len(seconds)} of {len(jobs)} jobs",
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """Commit of the working tree this package was imported from, "-dirty" if it was changed; None without git."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run(git, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def say(text: str) -> None:
+    """Tell the user something on standard error, where progress goes."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,174 @@
+"""Study: how often a group has no correct response, and what each rule makes of such groups."""
+
+from itertools import combinations_with_replacement
+from math import factorial, prod
+
+import numpy as np
+import pandas as pd
+
+from figures import all_negative
+from paper_repro.claims.verdicts import Finding, Tables, verdict
+from paper_repro.jobs.job import Job
+from paper_repro.settings import build
+from paper_repro.studies.study import Claim, Plate, Study
+
+
+def all_negative_probability(horizons: tuple[int, ...], group_sizes: tuple[int, ...]) -> pd.DataFrame:
+    """Probability of an all-negative group for H steps of equal accuracy."""
+    from spo_theory.outcomes.chain import ReasoningChain
+
+    q = np.concatenate([np.linspace(0.005, 0.995, 100)])
+    frames = []
+    for h in horizons:
+        chain = ReasoningChain(step_success=np.repeat(q[:, None], h, axis=1))
+        for g in group_sizes:
+            table = {"horizon": h, "group_size": g, "step_success": q, "all_negative": chain.all_negative(g)}
+            frames.append(pd.DataFrame(table))
+    return pd.concat(frames, ignore_index=True)
+
+
+def silent_groups(horizon: int, group_size: int, step_success: tuple[float, ...]) -> pd.DataFrame:
+    """Every possible group, sorted into kinds, with its probability and the largest advantage in it.
+
+    One row per rule, step accuracy and kind: probability, and the smallest and largest value over the groups
+    of that kind of max |advantage|. By enumeration of all group compositions; nothing is sampled.
+    """
+    groups = np.array(list(combinations_with_replacement(range(horizon + 1), group_size)))
+    counts = np.stack([(groups == k).sum(1) for k in range(horizon + 1)], axis=1)
+    ways = factorial(group_size) / np.array([prod(map(factorial, c)) for c in counts.tolist()])
+    right = groups == horizon
+    same = groups[:, 0] == groups[:, -1]
+    kind = np.select(
+        [right.all(1), right.any(1), same], ["all correct", "mixed", "all-negative, one first error"], "all-negative"
+    )
+    rows = []
+    for name in ("grpo", "spo"):
+        r = build(name, group_size)
+        largest = np.abs(r.advantages(right, groups, np.full(groups.shape, float(horizon)))).max(1)
+        for q in step_success:
+            classes = np.array([q**k * (1 - q) for k in range(horizon)] + [q**horizon])
+            chance = ways * np.prod(classes**counts, axis=1)
+            for k in dict.fromkeys(kind):
+                of = kind == k
+                rows.append(
+                    {
+                        "rule": name,
+                        "horizon": horizon,
+                        "group_size": group_size,
+                        "step_success": q,
+                        "kind": k,
+                        "probability": chance[of].sum(),
+                        "smallest": largest[of].min(),
+                        "largest": largest[of].max(),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def grpo_is_silent(tables: Tables) -> Finding | None:
+    """Claim 1: largest GRPO advantage over all possible all-negative groups."""
+    rows = _silent(tables, "grpo")
+    if rows is None:
+        return None
+    worst = rows["largest"].max()
+    return Finding(f"largest |advantage| {worst:g}", "all group compositions: no sampling", verdict([worst == 0]))
+
+
+def colouring_speaks(tables: Tables) -> Finding | None:
+    """Claim 2: smallest update from an all-negative group whose first errors differ, and how many there are."""
+    rows = _silent(tables, "spo")
+    if rows is None:
+        return None
+    alive = rows[rows["kind"] == "all-negative"]
+    dead = rows[rows["kind"] != "all-negative"]
+    share = alive["probability"].to_numpy() / (alive["probability"].to_numpy() + dead["probability"].to_numpy())
+    q = alive["step_success"].to_numpy()
+    middle = int(np.abs(q - 0.5).argmin())
+    return Finding(
+        f"groups with different first errors always hold an |advantage| of at least {alive['smallest'].min():.3g}; "
+        f"they are {share[middle]:.1%} of all-negative groups at step accuracy {q[middle]:g}, "
+        f"{share.min():.1%} at the worst accuracy tried",
+        "all group compositions: no sampling",
+        verdict([alive["smallest"].min() > 0, dead["smallest"].min() > 0]),
+    )
+
+
+def limits(tables: Tables) -> Finding | None:
+    """Claim 17: groups whose members all fail at one step, and how their share grows as errors come earlier."""
+    rows = _silent(tables, "spo")
+    if rows is None:
+        return None
+    stuck = rows[rows["kind"] == "all-negative, one first error"].sort_values("step_success")
+    alive = rows[rows["kind"] == "all-negative"].sort_values("step_success")
+    total = stuck["probability"].to_numpy() + alive["probability"].to_numpy()
+    share = stuck["probability"].to_numpy() / total
+    q = stuck["step_success"].to_numpy()
+    middle = int(np.abs(q - 0.5).argmin())
+    return Finding(
+        f"largest |advantage| {stuck['largest'].max():g} where all fail at the same step; such groups are "
+        f"{share[0]:.0%} of all-negative ones at step accuracy {q[0]:g} and {share[middle]:.1%} at {q[middle]:g}",
+        "all group compositions: no sampling; for judge noise see claim 10",
+        verdict([stuck["largest"].max() == 0, bool(share[0] > share[middle])]),
+    )
+
+
+def _silent(tables: Tables, rule: str) -> pd.DataFrame | None:
+    rows = tables.get("silent_groups")
+    if rows is None:
+        return None
+    return rows[(rows["rule"] == rule) & rows["kind"].str.startswith("all-negative")]
+
+
+def jobs(quick: bool) -> list[Job]:
+    """Two jobs, the same for both versions."""
+    sizes = {"horizons": (2, 4, 6, 8, 12), "group_sizes": (2, 4, 8, 16, 64)}
+    silent = {"horizon": 4, "group_size": 8, "step_success": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)}
+    return [
+        Job("all_negative", "all_negative", all_negative_probability, sizes),
+        Job("all_negative/silent", "silent_groups", silent_groups, silent),
+    ]
+
+
+EVERY_GROUP = "Exact chain: every possible group of 8 responses of 4 steps"
+
+STUDY = Study(
+    name="all_negative",
+    question="How often does a group have no correct response?",
+    jobs=jobs,
+    order=60,
+    plates=(
+        Plate(
+            name="all_negative",
+            title="How often a group has no correct response",
+            needs=("all_negative",),
+            draw=all_negative.draw,
+            caption="Predicted, exactly: (1 - qᴴ)ᴳ, if each of H steps is right with probability q.",
+        ),
+    ),
+    claims=(
+        Claim(
+            number=1,
+            claim="GRPO makes no update from an all-negative group.",
+            where="Abstract",
+            analogue=EVERY_GROUP,
+            judge=grpo_is_silent,
+            figure="all_negative",
+        ),
+        Claim(
+            number=2,
+            claim="Colouring makes all-negative groups produce an update.",
+            where="Abstract; Section 3.1, Eq. 2",
+            analogue=f"{EVERY_GROUP}; in part if some groups stay silent",
+            judge=colouring_speaks,
+            figure="expected_advantage",
+        ),
+        Claim(
+            number=17,
+            claim="Limits: weak when errors come early; still stuck when all members fail at the same step.",
+            where="Limitations",
+            analogue=EVERY_GROUP,
+            judge=limits,
+            figure="expected_advantage",
+        ),
+    ),
+)

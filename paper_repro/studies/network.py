@@ -1,0 +1,253 @@
+"""Study: does the exact theory, which is computed before training, predict a transformer that is really trained?"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from figures import groups, training
+from paper_repro.claims.verdicts import Finding, Tables, by_intervals, pooled
+from paper_repro.forecast.comparison import compare
+from paper_repro.forecast.statistics import half_times, mean_interval
+from paper_repro.jobs.job import Job
+from paper_repro.report.names import optimizer_name
+from paper_repro.studies.study import Claim, Plate, Study
+
+if TYPE_CHECKING:
+    from paper_repro.forecast.forecast import Configuration
+    from toy_llm.config import TrainConfig
+
+
+def derive(tables: Tables) -> dict[str, pd.DataFrame]:
+    """The trained networks' curves (``trained``), those that break a premise of the theory (``premises``), and both
+    compared with their forecasts (``comparison``); a table without a trained network is left out.
+    """
+    curves = tables.get("curves")
+    if curves is None or not (curves["source"] == "network").any():
+        return {}
+    broken = curves["note"].fillna("") != "" if "note" in curves else pd.Series(False, curves.index)
+    split = {"trained": curves[~broken], "premises": curves[broken]}
+    found = {name: table for name, table in split.items() if (table["source"] == "network").any()}
+    return found | {"comparison": compare(curves)}
+
+
+def acceleration(tables: Tables) -> Finding | None:
+    """Claim 4: updates to half success of the network, GRPO over SPO, paired by seed."""
+    curves = tables.get("curves")
+    if curves is None or not _both(curves):
+        return None
+    times = half_times(curves)
+    last = curves[curves["source"] == "network"].groupby("experiment")["step"].max()
+    parts, intervals, effects = [], [], []
+    for experiment, one in times.groupby("experiment"):
+        wide = one.pivot_table(index="seed", columns="rule", values="updates", dropna=False)
+        if not {"grpo", "spo"} <= set(wide):
+            continue
+        late = wide["grpo"].isna().sum()
+        ratio = wide["grpo"].fillna(float(last[experiment])) / wide["spo"]  # a run that never arrives counts as its end
+        mean, low, high = (np.exp(v) for v in mean_interval(np.log(ratio)))
+        missed = wide["spo"].isna().sum()
+        parts.append(f"{experiment} {mean:.2f}" + (f" (at least: GRPO not there in {late} seeds)" if late else ""))
+        intervals.append(f"{experiment} [{low:.2f}, {high:.2f}]")
+        effects.append((low if missed == 0 else np.nan, high))  # SPO not there: the ratio is no lower bound
+    if not parts:
+        return None
+    return by_intervals(
+        "updates to half success, GRPO over SPO: " + pooled(parts),
+        "95 % t of the log ratio over seeds: " + pooled(intervals),
+        effects,
+        null=1.0,
+    )
+
+
+def early_gain(tables: Tables) -> Finding | None:
+    """Claim 8: lead of SPO in success, first two thirds of training against the last third, paired by seed."""
+    curves = tables.get("curves")
+    if curves is None or not _both(curves):
+        return None
+    parts, intervals, effects = [], [], []
+    for experiment, one in curves[curves["source"] == "network"].groupby("experiment"):
+        wide = one.pivot_table(index=["seed", "step"], columns="rule", values="success").dropna().reset_index()
+        if not {"grpo", "spo"} <= set(wide):
+            continue
+        lead = wide["spo"] - wide["grpo"]
+        early = wide["step"] < wide["step"].max() * 2 / 3
+        first, rest = lead[early].groupby(wide["seed"]).mean(), lead[~early].groupby(wide["seed"]).mean()
+        _, low, high = mean_interval(first - rest)
+        parts.append(f"{experiment} {first.mean():+.3f} then {rest.mean():+.3f}")
+        intervals.append(f"{experiment} [{low:+.3f}, {high:+.3f}]")
+        effects.append((low if first.mean() > 0 else -np.inf, high))
+    if not parts:
+        return None
+    return by_intervals(
+        "mean lead of SPO in success, first two thirds then last third: " + pooled(parts),
+        "95 % t of the difference over seeds: " + pooled(intervals),
+        effects,
+    )
+
+
+def entropy_falls(tables: Tables) -> Finding | None:
+    """Claim 14: entropy averaged over the run, SPO minus GRPO, paired by seed."""
+    curves = tables.get("curves")
+    if curves is None or "entropy" not in curves or not _both(curves):
+        return None
+    parts, intervals, effects = [], [], []
+    rows = curves[(curves["source"] == "network") & curves["entropy"].notna()]
+    for experiment, one in rows.groupby("experiment"):
+        wide = one.pivot_table(index=["seed", "step"], columns="rule", values="entropy").dropna()
+        if not {"grpo", "spo"} <= set(wide):
+            continue
+        gap = (wide["spo"] - wide["grpo"]).groupby("seed").mean()
+        mean, low, high = mean_interval(gap)
+        parts.append(f"{experiment} {mean:+.3f}")
+        intervals.append(f"{experiment} [{low:+.3f}, {high:+.3f}]")
+        effects.append((-high, -low))
+    if not parts:
+        return None
+    return by_intervals(
+        "entropy per token over the run, SPO minus GRPO (nats): " + pooled(parts),
+        "95 % t over seeds: " + pooled(intervals),
+        effects,
+    )
+
+
+def _both(curves: pd.DataFrame) -> bool:
+    network = curves[curves["source"] == "network"]
+    return {"grpo", "spo"} <= set(network["rule"])
+
+
+def headlines(tables: Tables) -> list[str]:
+    """How far predicted and measured updates to half success are apart, for each optimizer."""
+    table = tables.get("comparison")
+    if table is None:
+        return []
+    lines = []
+    for optimizer, rows in table[table["ratio"].notna()].groupby("optimizer", sort=False):
+        off = (rows["ratio"] - 1).abs()
+        clean = off[rows["collapsed"] == 0]
+        line = (
+            f"Network against theory, {optimizer_name(str(optimizer))}: predicted and measured updates to half success "
+            f"differ by {off.median():.0%} at the median over {len(rows)} combinations of setting and rule "
+            f"({off.min():.0%} to {off.max():.0%})"
+        )
+        if 0 < len(clean) < len(off):
+            line += f"; {clean.median():.0%} over the {len(clean)} without a collapsed run"
+        lines.append(f"{line}. Constants fitted: {int(rows['fitted'].sum())}.")
+    return lines
+
+
+def training_caption(tables: Tables) -> str:
+    """What was measured and what was predicted, with the numbers of this run."""
+    network = tables["trained"]
+    network = network[network["source"] == "network"]
+    start = network[network["step"] == network["step"].min()]["success"]
+    return (
+        "Measured: the transformer's probability of a whole correct response on the questions of every update, "
+        f"{network['seed'].nunique()} seeds per rule, {int(network['step'].max())} updates, {start.min():.3f} to "
+        f"{start.max():.3f} at the start. "
+        "Predicted: the exact chain from each seed's own warm start. Its log-odds on true prefixes, and how the "
+        "parameters move them, are taken before training; nothing is fitted to the curves. The network's logits are "
+        "scaled up, which keeps its features and its kernel nearly in place. Dashed: the mean of the seeds' forecasts. "
+        "Lower panels: measured minus predicted, each seed against its own forecast."
+    )
+
+
+def _configurations(quick: bool) -> "tuple[Configuration, ...]":
+    from paper_repro.forecast.forecast import FULL, QUICK
+
+    return QUICK if quick else FULL
+
+
+def jobs(quick: bool) -> list[Job]:
+    """For every configuration and seed a job that measures the warm start and forecasts, then one for each rule."""
+    from paper_repro.forecast.forecast import forecast, train_network
+
+    jobs = []
+    for configuration in _configurations(quick):
+        prefix = f"network/{configuration.name}"
+        for seed in configuration.seeds:
+            call = {"configuration": configuration, "seed": seed}
+            jobs.append(Job(f"{prefix}/start-{seed}", "curves", forecast, call))
+        for seed in configuration.seeds:
+            after = (f"{prefix}/start-{seed}",)  # leaves the warm start on disk
+            for name in configuration.rules:
+                call = {"configuration": configuration, "rule": name, "seed": seed}
+                jobs.append(Job(f"{prefix}/{name}-{seed}", "curves", train_network, call, after=after))
+    return jobs
+
+
+def training_runs(quick: bool) -> "list[TrainConfig]":
+    """One run for every warm start."""
+    return [c.config(c.rules[0], seed) for c in _configurations(quick) for seed in c.seeds]
+
+
+NETWORK = "Tiny transformer on chained arithmetic"
+
+STUDY = Study(
+    name="network",
+    question="Does the exact theory predict a transformer that is really trained?",
+    jobs=jobs,
+    order=10,
+    derive=derive,
+    headlines=headlines,
+    training_runs=training_runs,
+    plates=(
+        Plate(
+            name="training",
+            title="Theory over a network that was really trained",
+            needs=("trained",),
+            draw=training.draw,
+            caption=training_caption,
+        ),
+        Plate(
+            name="groups",
+            title="All-negative groups and gradient size over training",
+            needs=("trained",),
+            draw=groups.draw,
+            caption=(
+                "Measured: the share of sampled groups without a correct response, and the norm of the sampled "
+                "gradient, at every update of the runs of the previous figure. Predicted: the same from the theory "
+                "before training. Where the upper curve is at 1, GRPO has no gradient at all and SPO has one."
+            ),
+        ),
+        Plate(
+            name="premises",
+            title="Where a premise of the theory is broken on purpose",
+            needs=("premises",),
+            draw=training.draw,
+            order=16,
+            caption=(
+                "The same comparison for networks that break a premise. The theory keeps the kernel measured at the "
+                "start, but a network whose logits are not scaled up moves its features as it learns, and its kernel "
+                "with them. And the theory follows the mean update: it cannot show what single batches do when steps "
+                "are too large."
+            ),
+        ),
+    ),
+    claims=(
+        Claim(
+            number=4,
+            claim="The acceleration carries over from the stylized model to training.",
+            where="Abstract",
+            analogue=f"{NETWORK}: updates to half success",
+            judge=acceleration,
+            figure="training",
+        ),
+        Claim(
+            number=8,
+            claim="The gain sits in early and middle training, where all-negative groups are common.",
+            where="Fig. 4",
+            analogue=f"{NETWORK}: lead in success, first two thirds against last third",
+            judge=early_gain,
+            figure="groups",
+        ),
+        Claim(
+            number=14,
+            claim="Entropy falls faster under SPO.",
+            where="Fig. 5",
+            analogue=f"{NETWORK}: entropy per token averaged over the run",
+            judge=entropy_falls,
+            figure="training",
+        ),
+    ),
+)

@@ -1,0 +1,127 @@
+"""What a study is, and how all studies are found: one file (or folder) of this folder that defines ``STUDY``."""
+
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from paper_repro.claims.verdicts import Finding, Tables
+from paper_repro.jobs.job import Job
+from spo_theory.validation import check
+
+if TYPE_CHECKING:
+    from toy_llm.config import TrainConfig
+
+Section = Literal["main", "statements", "literature"]
+"""Parts of the report: large figures, one below another; the gallery below the table of statements; the gallery of
+published results."""
+
+
+@dataclass(frozen=True)
+class Plate:
+    """One figure of the report and of ``out/figures``.
+
+    name: of its files, and what claims call it. title: its heading. needs: the tables that ``draw`` takes, in this
+    order; without them the figure is left out. draw: a function of `figures`. caption: sentences, or a function of all
+    tables that writes them. options: further named arguments of ``draw``. optional: named arguments of ``draw`` that
+    are tables too, by the name of the table, None where it is missing. section: part of the report. statements: names
+    of the theory's statements that it shows. order: place among the figures of its section, if it is not the study's.
+    """
+
+    name: str
+    title: str
+    needs: tuple[str, ...]
+    draw: Callable[..., Figure]
+    caption: str | Callable[[Tables], str] = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    optional: Mapping[str, str] = field(default_factory=dict)
+    section: Section = "main"
+    statements: tuple[str, ...] = ()
+    order: int | None = None
+
+    def figure(self, tables: Tables) -> Figure | None:
+        """The figure, or None if a table that it needs is missing."""
+        if any(name not in tables for name in self.needs):
+            return None
+        extra = {argument: tables.get(name) for argument, name in self.optional.items()}
+        return self.draw(*(tables[name] for name in self.needs), **self.options, **extra)
+
+    def text(self, tables: Tables) -> str:
+        """The caption."""
+        return self.caption if isinstance(self.caption, str) else self.caption(tables)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper (arXiv 2505.11595 and its TMLR 2026 version), and how it is judged.
+
+    where: its place in the paper. analogue: what stands for it here. judge: a function of the tables (None from it:
+    the data are not there), or the reason why it cannot be tested here. figure: name of the figure that shows it.
+    number: its place in the table of claims.
+    """
+
+    claim: str
+    where: str
+    analogue: str
+    judge: Callable[[Tables], Finding | None] | str
+    figure: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Study:
+    """One question and everything that answers it.
+
+    name: that of its file. question: one sentence. jobs: its jobs, given whether the quick version is wanted. order:
+    place among the studies. derive: tables made of the finished ones, for figures and claims. headlines: its main
+    numbers in sentences. training_runs: the network's runs behind some jobs; their cached warm starts are checked
+    before any job starts.
+    """
+
+    name: str
+    question: str
+    jobs: Callable[[bool], list[Job]]
+    order: int
+    plates: tuple[Plate, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    derive: Callable[[Tables], dict[str, pd.DataFrame]] | None = None
+    headlines: Callable[[Tables], list[str]] | None = None
+    training_runs: Callable[[bool], "list[TrainConfig]"] | None = None
+
+
+def study_names() -> list[str]:
+    """The names of all studies, by the files in this folder; imports none of them."""
+    package = import_module("paper_repro.studies")
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name != "study")
+
+
+@cache
+def studies() -> tuple[Study, ...]:
+    """All studies in their order."""
+    found = []
+    for module in pkgutil.iter_modules(import_module("paper_repro.studies").__path__):
+        if module.name != "study":
+            home = f"paper_repro.studies.{module.name}" + (".study" if module.ispkg else "")
+            found.append(import_module(home).STUDY)
+    return tuple(sorted(found, key=lambda study: study.order))
+
+
+def choose(only: Sequence[str]) -> list[Study]:
+    """The studies named in ``only`` (all if empty). Raises `InputError` for an unknown name."""
+    names = [study.name for study in studies()]
+    for name in only:
+        check(name in names, "only", name, f"one of {', '.join(names)}")
+    return [study for study in studies() if not only or study.name in only]
+
+
+def plates() -> list[Plate]:
+    """All figures in the order of the report."""
+    placed = [
+        (study.order if plate.order is None else plate.order, plate) for study in studies() for plate in study.plates
+    ]
+    return [plate for _, plate in sorted(placed, key=lambda pair: pair[0])]

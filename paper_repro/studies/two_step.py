@@ -1,0 +1,144 @@
+"""Study: the paper's own two-step model, its Theorem 3.3, and the starts from which its conclusion reverses."""
+
+import numpy as np
+import pandas as pd
+
+from figures import two_step
+from paper_repro.claims.verdicts import Finding, Tables, verdict
+from paper_repro.jobs.job import Job
+from paper_repro.studies.study import Claim, Plate, Study
+from spo_theory.methods.registry import Rule, rule
+
+
+def two_step_rule(name: str) -> Rule:
+    """The paper's rules of its Section 3.2: groups of 2, rewards 0, 1/2 and 1."""
+    return rule("spo", group_size=2, shape="raw") if name == "spo" else rule("grpo", group_size=2)
+
+
+def two_step_curves(starts: tuple[tuple[float, float], ...], steps: int) -> pd.DataFrame:
+    """p and p q over iterations of the paper's two-step model (its Fig. 2) from several starting points."""
+    from spo_theory.dynamics.maps import solve
+    from spo_theory.outcomes.chain import ReasoningChain
+
+    frames = []
+    for start in starts:
+        for name in ("grpo", "spo"):
+            path = solve(ReasoningChain(step_success=start), two_step_rule(name), steps=steps)
+            fixed = {"rule": name, "start_p": start[0], "start_q": start[1]}
+            frames.append(path.rename(columns={"q_1": "p", "q_2": "q"}).assign(**fixed))
+    return pd.concat(frames, ignore_index=True)
+
+
+def two_step_map(points: int) -> pd.DataFrame:
+    """Success after one coloured step minus success after one GRPO step, on a grid of starting points."""
+    from spo_theory.exact.expected import expected_update
+    from spo_theory.outcomes.chain import ReasoningChain
+
+    axis = (np.arange(points) + 0.5) / points
+    p, q = (a.ravel() for a in np.meshgrid(axis, axis))
+    chain = ReasoningChain(step_success=np.stack([p, q], axis=1))
+    after = {}
+    for name in ("grpo", "spo"):
+        g = np.asarray(expected_update(chain, two_step_rule(name)))
+        after[name] = (1 / (1 + np.exp(-(chain.logits + g)))).prod(1)
+    return pd.DataFrame({"p": p, "q": q, "gain": after["spo"] - after["grpo"]})
+
+
+def two_step_boundary(points: int) -> pd.DataFrame:
+    """The curve ``1 - p = q (1 - q)`` on which both first steps gain the same to first order."""
+    q = np.linspace(0, 1, points)
+    return pd.DataFrame({"p": 1 - q * (1 - q), "q": q})
+
+
+def theorem(tables: Tables) -> Finding | None:
+    """Claim 3: parts (i), (ii), (iii) of Theorem 3.3 from the paper's starting point."""
+    curves, limit = tables.get("two_step"), tables.get("two_step_limit")
+    if curves is None or limit is None:
+        return None
+    paper = curves[(curves["start_p"] == 0.5) & (curves["start_q"] == 0.5) & (curves["step"] >= 1)]
+    lead = {c: _lead(paper, c) for c in ("p", "success")}
+    last = limit[limit["step"] == limit["step"].max()]["success"].min()
+    growing = limit.groupby("rule")["success"].apply(lambda s: bool((s.diff().dropna() > 0).all())).all()
+    parts = [bool(growing and last > 0.99), lead["p"].min() > 0, lead["success"].min() > 0]
+    text = (
+        f"(i) pq after {limit['step'].max()} iterations at least {last:.5f}, growing throughout; "
+        f"(ii) smallest lead in p {lead['p'].min():.2g}; (iii) smallest lead in pq {lead['success'].min():.2g} "
+        f"(k = 1..{paper['step'].max()})"
+    )
+    other = curves[(curves["start_p"] != 0.5) & (curves["step"] >= 1)]
+    for (p, q), one in other.groupby(["start_p", "start_q"]):
+        behind = _lead(one, "success")
+        behind = behind[behind < 0]
+        if len(behind):
+            span = f"k = {behind.index[0]}..{behind.index[-1]}"
+            text += f". From ({p:g}, {q:g}), outside the theorem, SPO is behind at {span}"
+    grid = tables.get("two_step_map")
+    if grid is not None:
+        text += f"; its first iteration gains less on {(grid['gain'] < 0).mean():.0%} of all starting points"
+    return Finding(text, "exact", verdict(parts))
+
+
+def _lead(curves: pd.DataFrame, column: str) -> pd.Series:
+    wide = curves.pivot_table(index="step", columns="rule", values=column)
+    return wide["spo"] - wide["grpo"]
+
+
+def headlines(tables: Tables) -> list[str]:
+    """On how many starting points one coloured iteration gains more, and whether the paper's is among them."""
+    grid = tables.get("two_step_map")
+    if grid is None:
+        return []
+    if _gain_at(grid, 0.5, 0.5) <= 0:
+        return ["Two-step model: at the paper's own starting point one coloured iteration gains less than one of GRPO."]
+    return [
+        f"Two-step model: one coloured iteration gains more than one of GRPO on {(grid['gain'] > 0).mean():.0%} of "
+        f"the starting points and less on {(grid['gain'] < 0).mean():.0%}; the paper's start is among the former."
+    ]
+
+
+def _gain_at(grid: pd.DataFrame, p: float, q: float) -> float:
+    return float(grid["gain"].iloc[int(np.argmin((grid["p"] - p) ** 2 + (grid["q"] - q) ** 2))])
+
+
+def jobs(quick: bool) -> list[Job]:
+    """Four jobs, the same for both versions."""
+    curves = {"starts": ((0.5, 0.5), (0.9, 0.5)), "steps": 50}
+    limit = {"starts": ((0.5, 0.5),), "steps": 5000}
+    return [
+        Job("two_step/curves", "two_step", two_step_curves, curves),
+        Job("two_step/limit", "two_step_limit", two_step_curves, limit),
+        Job("two_step/map", "two_step_map", two_step_map, {"points": 100}),
+        Job("two_step/boundary", "two_step_boundary", two_step_boundary, {"points": 201}),
+    ]
+
+
+STUDY = Study(
+    name="two_step",
+    question="Does the paper's own two-step model behave as it says, and where does its conclusion reverse?",
+    jobs=jobs,
+    order=40,
+    headlines=headlines,
+    plates=(
+        Plate(
+            name="two_step",
+            title="The paper's two-step model",
+            needs=("two_step", "two_step_map", "two_step_boundary"),
+            draw=two_step.draw,
+            caption=(
+                "All predicted, nothing sampled: the model of the paper's Section 3.2. (a) The paper's Fig. 2. (b) The "
+                "lead of SPO depends on the start. It is negative at first where the first step is nearly learned. "
+                "(c) The sign of the first iteration's lead over all starts."
+            ),
+        ),
+    ),
+    claims=(
+        Claim(
+            number=3,
+            claim="Theorem 3.3: both rules succeed in the limit (i); SPO leads in p (ii) and in pq (iii); Fig. 2.",
+            where="Section 3.2",
+            analogue="The paper's own two-step model, exact updates from p = q = 1/2",
+            judge=theorem,
+            figure="two_step",
+        ),
+    ),
+)
