@@ -1,12 +1,93 @@
 """Figure: updates to half success against the number of steps H, theory with Monte Carlo on top."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
+
+
+@dataclass(frozen=True)
+class SizeLook:
+    """How a group size looks. shift: its points' place beside their H, so that they do not hide each other."""
+
+    marker: str
+    line: Any
+    face: str | None
+    shift: float
+
+
+def _looks(sizes: Sequence[int]) -> dict[int, SizeLook]:
+    """A look for every group size; the smallest has full markers and the longer dashes."""
+    shifts = np.linspace(-0.09, 0.09, len(sizes)) if len(sizes) > 1 else [0.0]
+    looks = {}
+    for i, (size, marker, shift) in enumerate(zip(sizes, "os^D", shifts, strict=False)):
+        line = (0, (1.5, 1.2)) if i else (0, (4, 2))
+        looks[size] = SizeLook(marker, line, "white" if i else None, float(shift))
+    return looks
+
+
+@style.styled
+def draw(table: pd.DataFrame, setting: str = "") -> Figure:
+    """Updates until success reaches 1/2 against H: logarithmic axis left, linear axis and SPO alone right.
+
+    ``table``: columns source ("theory" or "monte_carlo"), rule, group_size, horizon, seed, updates (NaN: never).
+    ``setting``: a sentence on the chain and the colouring, for the foot of the figure.
+    """
+    style.need(table, ["source", "rule", "group_size", "horizon", "seed", "updates"], "the escape figure")
+    looks = _looks(sorted(table["group_size"].unique()))
+    rules = style.rules_of(table)
+    figure = Figure(figsize=(8.6, 4.0), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
+
+    for ax, shown in ((left, rules), (right, ["spo"])):
+        for rule in shown:
+            for size, look in looks.items():
+                rows = table[(table["rule"] == rule) & (table["group_size"] == size)]
+                _curve(ax, rows, rule, look)
+        ax.set_xlabel("steps per question, H")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.set(yscale="log", ylabel="updates until success reaches 1/2")
+    right.set_ylim(bottom=0)
+    style.panel_letter(left, "a", "every rule, logarithmic axis")
+    style.panel_letter(right, "b", "SPO alone, linear axis")
+
+    left.legend(handles=[_handle(rule, size, look) for rule in rules for size, look in looks.items()], loc="upper left")
+    n = table.loc[table["source"] == "monte_carlo", "seed"].nunique()
+    note = f"Lines: exact theory. Points: median of {n} seeds of sampled groups; bars: smallest to largest seed."
+    style.foot(figure, f"{note}\n{setting}" if setting else note)
+    return figure
+
+
+def _curve(ax: Axes, rows: pd.DataFrame, rule: str, look: SizeLook) -> None:
+    """The exact line of one rule and group size, and its sampled points with their range."""
+    theory = rows[rows["source"] == "theory"].sort_values("horizon")
+    line = style.THEORY_LINE | {"linestyle": look.line}
+    ax.plot(theory["horizon"], theory["updates"], color=style.dark(rule), **line)
+
+    # Where most seeds never arrive there is no median to draw; where the slowest does not, no upper end of the bar.
+    seeds = _summary(rows[rows["source"] == "monte_carlo"])
+    seeds = seeds[np.isfinite(seeds["median"])]
+    high = seeds["high"].where(np.isfinite(seeds["high"]), seeds["median"])
+    ax.errorbar(
+        seeds.index + look.shift,
+        seeds["median"],
+        yerr=[seeds["median"] - seeds["low"], high - seeds["median"]],
+        fmt=look.marker,
+        color=style.colour(rule),
+        markersize=4.5,
+        elinewidth=1.2,
+        capsize=2,
+        zorder=5,
+        markerfacecolor=look.face,
+    )
 
 
 def _summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -16,72 +97,15 @@ def _summary(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"median": grouped.median(), "low": grouped.min(), "high": grouped.max()})
 
 
-@style.styled
-def draw(table: pd.DataFrame, setting: str = "") -> Figure:
-    """Updates until success reaches 1/2 against H: logarithmic axis left, linear axis and SPO alone right.
-
-    ``table``: columns source ("theory" or "monte_carlo"), rule, group_size, horizon, seed, updates (NaN: never).
-    """
-    style.need(table, ["source", "rule", "group_size", "horizon", "seed", "updates"], "the escape figure")
-    sizes = sorted(table["group_size"].unique())
-    marker = dict(zip(sizes, ["o", "s", "^", "D"], strict=False))
-    shift = dict(zip(sizes, np.linspace(-0.09, 0.09, len(sizes)) if len(sizes) > 1 else [0.0], strict=True))
-    figure = Figure(figsize=(8.6, 4.0), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
-    for ax, rules in ((left, style.rules_of(table)), (right, ["spo"])):
-        for rule in rules:
-            for size in sizes:
-                one = table[(table["rule"] == rule) & (table["group_size"] == size)]
-                theory = one[one["source"] == "theory"].sort_values("horizon")
-                ax.plot(
-                    theory["horizon"],
-                    theory["updates"],
-                    color=style.dark(rule),
-                    **(style.THEORY_LINE | {"linestyle": (0, (4, 2)) if size == sizes[0] else (0, (1.5, 1.2))}),
-                )
-                seeds = _summary(one[one["source"] == "monte_carlo"])
-                seeds = seeds[np.isfinite(seeds["median"])]
-                high = seeds["high"].where(np.isfinite(seeds["high"]), seeds["median"])
-                ax.errorbar(
-                    seeds.index + shift[size],
-                    seeds["median"],
-                    yerr=[seeds["median"] - seeds["low"], high - seeds["median"]],
-                    fmt=marker[size],
-                    color=style.colour(rule),
-                    markersize=4.5,
-                    elinewidth=1.2,
-                    capsize=2,
-                    zorder=5,
-                    markerfacecolor="white" if size != sizes[0] else None,
-                )
-        ax.set_xlabel("steps per question, H")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    left.set(yscale="log", ylabel="updates until success reaches 1/2")
-    right.set_ylim(bottom=0)
-    style.panel_letter(left, "a", "every rule, logarithmic axis")
-    style.panel_letter(right, "b", "SPO alone, linear axis")
-    handles = []
-    for rule in style.rules_of(table):
-        for size in sizes:
-            first = size == sizes[0]
-            handles.append(
-                Line2D(
-                    [],
-                    [],
-                    color=style.colour(rule),
-                    marker=marker[size],
-                    markersize=4.5,
-                    markerfacecolor=None if first else "white",
-                    linestyle=(0, (4, 2)) if first else (0, (1.5, 1.2)),
-                    linewidth=1.2,
-                    label=f"{style.label(rule)}, G = {size}",
-                )
-            )
-    left.legend(handles=handles, loc="upper left")
-    n = table.loc[table["source"] == "monte_carlo", "seed"].nunique()
-    style.foot(
-        figure,
-        f"Lines: exact theory. Points: median of {n} seeds of sampled groups; bars: smallest to largest seed."
-        + (f"\n{setting}" if setting else ""),
+def _handle(rule: str, size: int, look: SizeLook) -> Line2D:
+    return Line2D(
+        [],
+        [],
+        color=style.colour(rule),
+        marker=look.marker,
+        markersize=4.5,
+        markerfacecolor=look.face,
+        linestyle=look.line,
+        linewidth=1.2,
+        label=f"{style.label(rule)}, G = {size}",
     )
-    return figure

@@ -18,7 +18,8 @@ import pandas as pd
 from figures import style
 from paper_repro.claims.table import judge_claims
 from paper_repro.jobs.job import Job, config_hash
-from paper_repro.jobs.pool import is_finished, run_jobs, write_parquet
+from paper_repro.jobs.pool import run_jobs
+from paper_repro.jobs.worker import is_finished, write_parquet
 from paper_repro.report.render import render
 from paper_repro.report.schema import CLAIMS, COMPARISON, CURVES, check_table
 from paper_repro.studies.study import Study, choose, plates, studies

@@ -10,7 +10,10 @@ Tables = Mapping[str, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Finding:
-    """What the data say about a claim."""
+    """What the data say about a claim.
+
+    statistic: the numbers, in words. interval: how sure they are. verdict: one of `paper_repro.report.schema.VERDICTS`.
+    """
 
     statistic: str
     interval: str
@@ -18,15 +21,28 @@ class Finding:
 
 
 def verdict(passed: list[bool]) -> str:
-    """All, some or none of a claim's parts hold."""
+    """All, some or none of a claim's parts hold.
+
+    >>> verdict([True, False])
+    'holds in part'
+    """
     if all(passed):
         return "holds"
     return "holds in part" if any(passed) else "does not hold"
 
 
 def by_intervals(statistic: str, interval: str, effects: list[tuple[float, float]], null: float = 0.0) -> Finding:
-    """A finding from the intervals of effects that the claim says are above ``null``."""
-    above, below = [low > null for low, _ in effects], [high < null for _, high in effects]
+    """A finding from the intervals of effects that the claim says are above ``null``.
+
+    statistic, interval: what the finding says. effects: the lower and upper end of each. The claim holds if every
+    interval lies above ``null``, in part if some do; it does not hold if none lies above and one lies below; if all
+    include ``null`` it is "not testable here", because there are too few seeds.
+
+    >>> by_intervals("lead 0.2", "[0.1, 0.3]", [(0.1, 0.3)]).verdict
+    'holds'
+    """
+    above = [low > null for low, _ in effects]
+    below = [high < null for _, high in effects]
     if any(above):
         return Finding(statistic, interval, verdict(above))
     if any(below):

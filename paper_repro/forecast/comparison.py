@@ -21,45 +21,62 @@ def compare(curves: pd.DataFrame) -> pd.DataFrame:
     constants fitted. collapsed: seeds that fell back after success (`has_collapsed`).
     """
     rows = []
-    kinds = curves[curves["source"] == "network"].groupby(["experiment", "rule"], sort=False)
-    for (experiment, rule), network in kinds:
-        of = curves[(curves["experiment"] == experiment) & (curves["rule"] == rule)]
-        theory = of[of["source"] == "theory"]
-        if theory.empty:
-            continue
-        predicted, measured_half, gone, both = [], [], 0, []
-        for seed, run in network.groupby("seed"):
-            run = run.sort_values("step")
-            forecast = theory[theory["seed"] == seed].sort_values("step")
-            predicted.append(updates_to(forecast["step"].to_numpy(), forecast["success"].to_numpy(), window=1))
-            measured_half.append(updates_to(run["step"].to_numpy(), run["success"].to_numpy()))
-            gone += has_collapsed(run["success"].to_numpy())
-            both.append(run[["step", "success"]].merge(forecast[["step", "success"]], on="step"))
-        pairs = pd.concat(both)
-        x, y = pairs["success_x"].to_numpy(float), pairs["success_y"].to_numpy(float)
-        _, low, high = mean_interval(np.array(measured_half))
-        first = network.iloc[0]
-        rows.append(
-            {
+    measured = curves[curves["source"] == "network"]
+    predicted = curves[curves["source"] == "theory"]
+    for (experiment, rule), network in measured.groupby(["experiment", "rule"], sort=False):
+        theory = predicted[(predicted["experiment"] == experiment) & (predicted["rule"] == rule)]
+        if not theory.empty:
+            first = network.iloc[0]
+            what = {
                 "experiment": experiment,
                 "rule": rule,
                 "horizon": int(first["horizon"]),
                 "group_size": int(first["group_size"]),
                 "model": first["model"],
                 "optimizer": first["optimizer"],
-                "seeds": len(predicted),
-                "predicted_half": _median(predicted),
-                "measured_half": _median(measured_half),
-                "measured_low": low,
-                "measured_high": high,
-                "ratio": _median(np.divide(predicted, measured_half)),
-                "rmse": float(np.sqrt(np.mean((x - y) ** 2))),
-                "r2": float(1 - np.sum((x - y) ** 2) / np.sum((x - x.mean()) ** 2)),
-                "fitted": 0,
-                "collapsed": gone,
+                "seeds": network["seed"].nunique(),
             }
-        )
+            rows.append(what | _half_times(network, theory) | _errors(network, theory) | _collapsed(network))
     return pd.DataFrame(rows)
+
+
+def _half_times(network: pd.DataFrame, theory: pd.DataFrame) -> dict[str, float]:
+    """Predicted and measured updates to half success, and their ratio, each seed against its own forecast."""
+    predicted = []
+    measured = []
+    for seed, run in network.groupby("seed"):
+        forecast = theory[theory["seed"] == seed]
+        predicted.append(_half_time(forecast, window=1))
+        measured.append(_half_time(run))
+    _, low, high = mean_interval(np.array(measured))
+    return {
+        "predicted_half": _median(predicted),
+        "measured_half": _median(measured),
+        "measured_low": low,
+        "measured_high": high,
+        "ratio": _median(np.divide(predicted, measured)),
+    }
+
+
+def _half_time(run: pd.DataFrame, **smoothing: int) -> float:
+    run = run.sort_values("step")
+    return updates_to(run["step"].to_numpy(), run["success"].to_numpy(), **smoothing)
+
+
+def _errors(network: pd.DataFrame, theory: pd.DataFrame) -> dict[str, float]:
+    """RMSE and R^2 of the success curves of all seeds together."""
+    keys = ["seed", "step"]
+    pairs = network[[*keys, "success"]].merge(theory[[*keys, "success"]], on=keys, suffixes=("", "_predicted"))
+    success = pairs["success"].to_numpy(float)
+    squares = (success - pairs["success_predicted"].to_numpy(float)) ** 2
+    spread = np.sum((success - success.mean()) ** 2)
+    return {"rmse": float(np.sqrt(np.mean(squares))), "r2": float(1 - np.sum(squares) / spread)}
+
+
+def _collapsed(network: pd.DataFrame) -> dict[str, int]:
+    """Constants fitted, which are none, and how many seeds collapsed."""
+    runs = [run.sort_values("step")["success"].to_numpy() for _, run in network.groupby("seed")]
+    return {"fitted": 0, "collapsed": sum(has_collapsed(success) for success in runs)}
 
 
 def _median(values: Any) -> float:

@@ -101,12 +101,11 @@ def forecast(configuration: Configuration, seed: int) -> pd.DataFrame:
         rule = replace(config, rule=name).make_rule()
         if configuration.optimizer == "adam":
             noise = gradient_variance(policy, rule, configuration.questions, seed=seed)
-            options = {"features": at_start.features, "gradient_variance": noise}
+            options: dict[str, Any] = {"features": at_start.features, "gradient_variance": noise}
         else:
             options = {"kernel": at_start.kernel}
-        curve = solve(
-            chain, rule, configuration.updates, configuration.learning_rate, configuration.optimizer, **options
-        )  # type: ignore[arg-type]
+        options["optimizer"] = configuration.optimizer
+        curve = solve(chain, rule, configuration.updates, configuration.learning_rate, **options)
         frames.append(curve.assign(**configuration.labels("theory", name, seed)))
     return pd.concat(frames, ignore_index=True)
 

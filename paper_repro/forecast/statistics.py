@@ -13,7 +13,11 @@ def smooth(values: np.ndarray, window: int = 5) -> np.ndarray:
 
 
 def updates_to(step: np.ndarray, value: np.ndarray, level: float = 0.5, window: int = 5) -> float:
-    """Updates until the smoothed ``value`` first reaches ``level``, linear in between; NaN if it never does."""
+    """Updates until the smoothed ``value`` first reaches ``level``, linear in between; NaN if it never does.
+
+    >>> updates_to(np.array([0, 1, 2]), np.array([0.0, 0.4, 0.8]), window=1)
+    1.25
+    """
     return first_reach(step, smooth(np.asarray(value, float), window), level)
 
 
@@ -29,13 +33,17 @@ def half_times(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_interval(values: np.ndarray | pd.Series, level: float = 0.95) -> tuple[float, float, float]:
-    """Mean and its Student t interval; the interval is NaN for fewer than two values."""
-    x = np.asarray(values, float)
-    x = x[np.isfinite(x)]
-    if x.size == 0:
+    """Mean of the finite ``values`` and the ends of its Student t interval, which are NaN for fewer than two of them.
+
+    >>> [round(value, 2) for value in mean_interval(np.array([1.0, 2.0, 3.0]))]
+    [2.0, -0.48, 4.48]
+    """
+    given = np.asarray(values, float)
+    given = given[np.isfinite(given)]
+    if given.size == 0:
         return float("nan"), float("nan"), float("nan")
-    mean = float(x.mean())
-    if x.size == 1:
+    mean = float(given.mean())
+    if given.size == 1:
         return mean, float("nan"), float("nan")
-    half = float(student.ppf(0.5 + level / 2, x.size - 1) * x.std(ddof=1) / np.sqrt(x.size))
+    half = float(student.ppf(0.5 + level / 2, given.size - 1) * given.std(ddof=1) / np.sqrt(given.size))
     return mean, mean - half, mean + half

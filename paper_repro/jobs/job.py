@@ -20,6 +20,11 @@ class Job:
     name: unique, like ``escape/grpo-G8``. table: the output table its rows join. function: defined at the top level of
     a module, so that workers can import it. arguments: plain values or frozen dataclasses, whose ``repr`` says
     everything about them. after: names of jobs that must be finished first.
+
+    >>> from paper_repro.studies.two_step import two_step_boundary
+    >>> job = Job("two_step/boundary", "two_step_boundary", two_step_boundary, {"points": 3})
+    >>> job.call, len(job.run())
+    ('paper_repro.studies.two_step:two_step_boundary', 3)
     """
 
     name: str

@@ -4,7 +4,11 @@ from figures.style import label
 
 
 def rule_name(name: str) -> str:
-    """A rule in a sentence, like ``SPO with prefix credit``: its label without what a legend adds in brackets."""
+    """A rule in a sentence, like ``SPO with prefix credit``: its label without what a legend adds in brackets.
+
+    >>> rule_name("spo_prefix"), rule_name("spo")
+    ('SPO with prefix credit', 'SPO')
+    """
     return label(name).split(" (")[0]
 
 

@@ -64,5 +64,5 @@ def _statements(tables: Tables, shown: list[Plate]) -> list[dict[str, Any]]:
     if "verdicts" not in tables:
         return []
     figure_of = {statement: plate.name for plate in shown for statement in plate.statements}
-    rows = tables["verdicts"].to_dict("records")
+    rows: list[dict[Any, Any]] = tables["verdicts"].to_dict("records")
     return [row | {"figure": figure_of.get(row["name"])} for row in rows]

@@ -74,7 +74,8 @@ def all_negative_helps(tables: Tables) -> Finding | None:
         return None
     hard = escape[escape["all_negative"] >= 0.5]
     sampled = hard[hard["source"] == "monte_carlo"]
-    passed, ratios = [], []
+    passed = []
+    ratios = []
     for _, one in sampled.groupby(["group_size", "horizon"]):
         runs = {rule: rows["updates"].fillna(np.inf) for rule, rows in one.groupby("rule")}
         if {"grpo", "spo"} <= set(runs):
@@ -82,15 +83,15 @@ def all_negative_helps(tables: Tables) -> Finding | None:
             ratios.append(float(runs["grpo"].median() / runs["spo"].median()))
     if not passed:
         return None
-    exact = hard[hard["source"] == "theory"].pivot_table(
-        index=["group_size", "horizon"], columns="rule", values="updates"
-    )
+
+    exact = hard[hard["source"] == "theory"]
+    exact = exact.pivot_table(index=["group_size", "horizon"], columns="rule", values="updates")
     gain = exact["grpo"] / exact["spo"]
-    n = sampled["seed"].nunique()
     return Finding(
         f"updates to half success, GRPO over SPO, when at least half of the groups start all-negative: exact "
         f"{gain.min():.2f} to {gain.max():.0f}, sampled {min(ratios):.2f} to {max(ratios):.0f}",
-        f"slowest SPO seed before fastest GRPO seed in {sum(passed)} of {len(passed)} settings, {n} seeds each",
+        f"slowest SPO seed before fastest GRPO seed in {sum(passed)} of {len(passed)} settings, "
+        f"{sampled['seed'].nunique()} seeds each",
         verdict(passed),
     )
 

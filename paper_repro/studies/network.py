@@ -1,5 +1,6 @@
 """Study: does the exact theory, which is computed before training, predict a transformer that is really trained?"""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,25 +34,25 @@ def derive(tables: Tables) -> dict[str, pd.DataFrame]:
 
 def acceleration(tables: Tables) -> Finding | None:
     """Claim 4: updates to half success of the network, GRPO over SPO, paired by seed."""
-    curves = tables.get("curves")
-    if curves is None or not _both(curves):
+    network = _trained_with_both(tables)
+    if network is None:
         return None
-    times = half_times(curves)
-    last = curves[curves["source"] == "network"].groupby("experiment")["step"].max()
-    parts, intervals, effects = [], [], []
+    times = half_times(network)
+    last = network.groupby("experiment")["step"].max()
+    parts = []
+    intervals = []
+    effects = []
     for experiment, one in times.groupby("experiment"):
         wide = one.pivot_table(index="seed", columns="rule", values="updates", dropna=False)
-        if not {"grpo", "spo"} <= set(wide):
-            continue
         late = wide["grpo"].isna().sum()
-        ratio = wide["grpo"].fillna(float(last[experiment])) / wide["spo"]  # a run that never arrives counts as its end
-        mean, low, high = (np.exp(v) for v in mean_interval(np.log(ratio)))
         missed = wide["spo"].isna().sum()
+
+        # A run of GRPO that never arrives counts as its last update: the ratio is then at least what is said.
+        ratio = wide["grpo"].fillna(float(last[experiment])) / wide["spo"]
+        mean, low, high = (np.exp(value) for value in mean_interval(np.log(ratio)))
         parts.append(f"{experiment} {mean:.2f}" + (f" (at least: GRPO not there in {late} seeds)" if late else ""))
         intervals.append(f"{experiment} [{low:.2f}, {high:.2f}]")
         effects.append((low if missed == 0 else np.nan, high))  # SPO not there: the ratio is no lower bound
-    if not parts:
-        return None
     return by_intervals(
         "updates to half success, GRPO over SPO: " + pooled(parts),
         "95 % t of the log ratio over seeds: " + pooled(intervals),
@@ -62,23 +63,20 @@ def acceleration(tables: Tables) -> Finding | None:
 
 def early_gain(tables: Tables) -> Finding | None:
     """Claim 8: lead of SPO in success, first two thirds of training against the last third, paired by seed."""
-    curves = tables.get("curves")
-    if curves is None or not _both(curves):
+    network = _trained_with_both(tables)
+    if network is None:
         return None
-    parts, intervals, effects = [], [], []
-    for experiment, one in curves[curves["source"] == "network"].groupby("experiment"):
-        wide = one.pivot_table(index=["seed", "step"], columns="rule", values="success").dropna().reset_index()
-        if not {"grpo", "spo"} <= set(wide):
-            continue
-        lead = wide["spo"] - wide["grpo"]
-        early = wide["step"] < wide["step"].max() * 2 / 3
-        first, rest = lead[early].groupby(wide["seed"]).mean(), lead[~early].groupby(wide["seed"]).mean()
+    parts = []
+    intervals = []
+    effects = []
+    for experiment, lead in _leads(network, "success"):
+        early = lead.index.get_level_values("step") < lead.index.get_level_values("step").max() * 2 / 3
+        first = lead[early].groupby("seed").mean()
+        rest = lead[~early].groupby("seed").mean()
         _, low, high = mean_interval(first - rest)
         parts.append(f"{experiment} {first.mean():+.3f} then {rest.mean():+.3f}")
         intervals.append(f"{experiment} [{low:+.3f}, {high:+.3f}]")
-        effects.append((low if first.mean() > 0 else -np.inf, high))
-    if not parts:
-        return None
+        effects.append((low if first.mean() > 0 else -np.inf, high))  # without an early lead there is no gain
     return by_intervals(
         "mean lead of SPO in success, first two thirds then last third: " + pooled(parts),
         "95 % t of the difference over seeds: " + pooled(intervals),
@@ -88,22 +86,17 @@ def early_gain(tables: Tables) -> Finding | None:
 
 def entropy_falls(tables: Tables) -> Finding | None:
     """Claim 14: entropy averaged over the run, SPO minus GRPO, paired by seed."""
-    curves = tables.get("curves")
-    if curves is None or "entropy" not in curves or not _both(curves):
+    network = _trained_with_both(tables, "entropy")
+    if network is None:
         return None
-    parts, intervals, effects = [], [], []
-    rows = curves[(curves["source"] == "network") & curves["entropy"].notna()]
-    for experiment, one in rows.groupby("experiment"):
-        wide = one.pivot_table(index=["seed", "step"], columns="rule", values="entropy").dropna()
-        if not {"grpo", "spo"} <= set(wide):
-            continue
-        gap = (wide["spo"] - wide["grpo"]).groupby("seed").mean()
-        mean, low, high = mean_interval(gap)
+    parts = []
+    intervals = []
+    effects = []
+    for experiment, lead in _leads(network, "entropy"):
+        mean, low, high = mean_interval(lead.groupby("seed").mean())
         parts.append(f"{experiment} {mean:+.3f}")
         intervals.append(f"{experiment} [{low:+.3f}, {high:+.3f}]")
-        effects.append((-high, -low))
-    if not parts:
-        return None
+        effects.append((-high, -low))  # the claim is that it is lower
     return by_intervals(
         "entropy per token over the run, SPO minus GRPO (nats): " + pooled(parts),
         "95 % t over seeds: " + pooled(intervals),
@@ -111,9 +104,22 @@ def entropy_falls(tables: Tables) -> Finding | None:
     )
 
 
-def _both(curves: pd.DataFrame) -> bool:
-    network = curves[curves["source"] == "network"]
-    return {"grpo", "spo"} <= set(network["rule"])
+def _trained_with_both(tables: Tables, column: str = "success") -> pd.DataFrame | None:
+    """The network's curves that hold ``column``, of the experiments trained with both rules; None if there are none."""
+    curves = tables.get("curves")
+    if curves is None or column not in curves:
+        return None
+    network = curves[(curves["source"] == "network") & curves[column].notna()]
+    rules = network.groupby("experiment")["rule"].agg(set)
+    both = [experiment for experiment, found in rules.items() if {"grpo", "spo"} <= found]
+    return network[network["experiment"].isin(both)] if both else None
+
+
+def _leads(network: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.Series]]:
+    """For every experiment what SPO has more than GRPO of ``column``, by seed and step."""
+    for experiment, one in network.groupby("experiment"):
+        wide = one.pivot_table(index=["seed", "step"], columns="rule", values=column).dropna()
+        yield str(experiment), wide["spo"] - wide["grpo"]
 
 
 def headlines(tables: Tables) -> list[str]:
@@ -178,7 +184,7 @@ def jobs(quick: bool) -> list[Job]:
 
 def training_runs(quick: bool) -> "list[TrainConfig]":
     """One run for every warm start."""
-    return [c.config(c.rules[0], seed) for c in _configurations(quick) for seed in c.seeds]
+    return [one.config(one.rules[0], seed) for one in _configurations(quick) for seed in one.seeds]
 
 
 NETWORK = "Tiny transformer on chained arithmetic"

@@ -1,12 +1,13 @@
 """A job's key covers the code that its function reaches, and nothing else."""
 
 import importlib
+import os
 import sys
 import textwrap
 
 import pytest
 
-from paper_repro.jobs import closure
+from paper_repro.jobs import closure, source
 from paper_repro.jobs.closure import code_hash, reached
 from paper_repro.jobs.job import Job
 from paper_repro.studies.study import studies
@@ -69,7 +70,7 @@ def house(tmp_path, monkeypatch):
         file.write_text(textwrap.dedent(text))
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(closure, "METHODS", "house.methods")
-    caches = [value for value in vars(closure).values() if hasattr(value, "cache_clear")]
+    caches = [value for value in vars(source).values() if hasattr(value, "cache_clear")]
     for one in caches:
         one.cache_clear()
     yield tmp_path
@@ -87,7 +88,7 @@ def change(file, text):
     """Rewrite a file so that its time of change differs whatever the clock's grain."""
     file.write_text(text)
     stat = file.stat()
-    importlib.import_module("os").utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
 
 
 def test_the_modules_that_count(house):

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from paper_repro.jobs.job import Job, config_hash
-from paper_repro.jobs.pool import JobError, execute, is_finished, run_jobs, write_parquet
+from paper_repro.jobs.pool import JobError, run_jobs
+from paper_repro.jobs.worker import execute, is_finished, write_parquet
 from toy_llm import atomic
 
 TINY = textwrap.dedent(

@@ -39,7 +39,7 @@ def _paired(ends: pd.DataFrame, by: list[str], column: str, base: Any) -> dict[t
 
 def _over_grpo(ends: pd.DataFrame) -> dict[tuple[str, str, str, str], pd.Series]:
     """What every rule has more than GRPO, by size, start, optimizer and rule."""
-    return _paired(ends[ends["rule"] != "none"], ["size", "start", "optimizer"], "rule", "grpo")  # type: ignore[return-value]
+    return _paired(ends[ends["rule"] != "none"], ["size", "start", "optimizer"], "rule", "grpo")
 
 
 def _summed_up(gaps: dict[str, pd.Series]) -> tuple[str, str]:

@@ -223,7 +223,7 @@ def _judges() -> list[Job]:
         for accuracy in (0.6, 0.4):
             for miss, alarm, votes in noise:
                 for seed in JUDGE_SEEDS:
-                    judged = {"miss": miss, "false_alarm": alarm, "votes": votes, "accuracy": accuracy}
+                    judged: dict[str, Any] = {"miss": miss, "false_alarm": alarm, "votes": votes, "accuracy": accuracy}
                     run = Run(rule, seed, "small", **judged)
                     found.append(_job(f"judges/{rule}-{accuracy}-{miss}-{alarm}-{votes}-{seed}", "suite_judges", run))
     return found
@@ -235,7 +235,7 @@ def _colours() -> list[Job]:
     for beta, gamma in ((2.0, 0.5), (10.0, 0.25), (10.0, 0.5), (50.0, 0.5)):
         for miss, alarm in ((0.0, 0.0), (0.4, 0.2)):
             for seed in JUDGE_SEEDS:
-                judged = {"miss": miss, "false_alarm": alarm, "accuracy": 0.6}
+                judged: dict[str, Any] = {"miss": miss, "false_alarm": alarm, "accuracy": 0.6}
                 run = Run("spo_prefix", seed, "small", beta=beta, gamma=gamma, **judged)
                 found.append(_job(f"colours/{beta:g}-{gamma}-{miss}-{seed}", "suite_colours", run))
     return found

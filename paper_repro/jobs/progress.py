@@ -1,0 +1,44 @@
+"""Progress of the jobs on standard error."""
+
+import sys
+import time
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+
+class Progress:
+    """A bar on a terminal, plain lines elsewhere. ``total``: all jobs; ``done``: how many were finished before."""
+
+    def __init__(self, total: int, done: int):
+        self.total = total
+        self.count = done
+        self.start = time.perf_counter()
+        self.bar = tqdm(total=total, initial=done, unit="job", file=sys.stderr) if sys.stderr.isatty() else None
+        if done:
+            self._say(f"{done} of {total} jobs finished before")
+
+    def _say(self, text: str) -> None:
+        if self.bar is None:
+            print(text, file=sys.stderr, flush=True)
+        else:
+            self.bar.write(text, file=sys.stderr)
+
+    def running(self, names: Sequence[str]) -> None:
+        """Show what is being worked on, where there is a bar."""
+        if self.bar is not None:
+            self.bar.set_postfix_str(", ".join(names))
+
+    def finished(self, name: str, seconds: float) -> None:
+        """Count a finished job."""
+        self.count += 1
+        if self.bar is not None:
+            self.bar.update()
+        else:
+            since = time.perf_counter() - self.start
+            self._say(f"[{self.count}/{self.total}] {name}: {seconds:.1f} s ({since:.0f} s since the start)")
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self.bar is not None:
+            self.bar.close()

@@ -1,0 +1,145 @@
+"""A worker: a process that runs one job after another, writes their results, and dies with the one that hired it."""
+
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as parquet
+
+from paper_repro.jobs.job import Job
+from toy_llm.atomic import write_atomic
+
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+}
+"""Environment of a worker: one thread each, so that workers do not slow each other down."""
+
+
+def is_finished(job: Job, parts: Path) -> bool:
+    """Whether the result of ``job`` is on disk and readable."""
+    try:
+        parquet.read_metadata(job.path(parts))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write ``table`` as Parquet so that ``path`` is either the whole file or not there."""
+    write_atomic(path, table.to_parquet(index=False))
+
+
+def execute(job: Job, parts: Path) -> float:
+    """Run ``job`` here, write its result with its wall time, return the seconds it took."""
+    begin = time.perf_counter()
+    table = job.run()
+    seconds = time.perf_counter() - begin
+    table.attrs = {"job": job.name, "seconds": round(seconds, 3)}
+    write_parquet(table, job.path(parts))
+    return seconds
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a job. seconds: its wall time. error: one line, empty if it succeeded. detail: the traceback."""
+
+    seconds: float = 0.0
+    error: str = ""
+    detail: str = ""
+
+
+@dataclass
+class Worker:
+    """The process, the way to talk to it, and the job it is working on."""
+
+    process: Any
+    connection: Connection
+    job: Job | None = None
+
+    def begin(self, job: Job) -> None:
+        """Give it a job."""
+        self.job = job
+        self.connection.send(job)
+
+    def report(self) -> Report:
+        """What became of its job, which it no longer has; a process that died counts as a failed job."""
+        self.job = None
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            code = self.process.exitcode
+            return Report(error=f"its process died (exit code {code}; killed, or out of memory?)")
+
+    def dismiss(self) -> None:
+        """Let it end by itself."""
+        if self.process.is_alive():
+            self.connection.send(None)
+            self.process.join()
+
+
+def hire(parts: Path, number: int) -> list[Worker]:
+    """Start ``number`` workers that write to ``parts``."""
+    context = get_context("spawn")  # a forked jax or torch can hang
+    workers = []
+    with _environment(ONE_THREAD):
+        for _ in range(number):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(theirs, parts), daemon=True)
+            process.start()
+            theirs.close()
+            workers.append(Worker(process, ours))
+    return workers
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables for the processes started inside, and the old ones again afterwards."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _work(connection: Connection, parts: Path) -> None:
+    """Loop of a worker process: receive a job, run it, report; end on None or when the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    while True:
+        try:
+            job = connection.recv()
+        except EOFError:
+            return
+        if job is None:
+            return
+        try:
+            connection.send(Report(seconds=execute(job, parts)))
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}".splitlines()[0]
+            connection.send(Report(error=text, detail=traceback.format_exc()))
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)  # nobody is left to work for; results are written atomically, so nothing breaks

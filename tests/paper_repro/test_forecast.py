@@ -1,0 +1,76 @@
+"""Numbers read off curves: updates to half success, intervals, and the comparison of forecast and measurement."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hand_tables import STEPS, curves
+from scipy.stats import t as student
+
+from paper_repro.forecast.comparison import compare, has_collapsed
+from paper_repro.forecast.forecast import FULL, QUICK
+from paper_repro.forecast.statistics import half_times, mean_interval, smooth, updates_to
+from paper_repro.report.schema import COMPARISON, check_table
+
+
+def test_a_row_compares_each_seed_with_its_own_forecast():
+    table = compare(curves(6.0))
+    check_table(table, COMPARISON, "comparison")
+    rows = table.set_index("rule")
+    assert rows.loc["grpo", "predicted_half"] == pytest.approx(20.0)
+    assert rows.loc["grpo", "measured_half"] == pytest.approx(20.0, abs=0.05)
+    assert rows.loc["spo", "measured_half"] == pytest.approx(14.0, abs=0.05)
+    assert rows.loc["spo", "ratio"] == pytest.approx(20 / 14, rel=0.01)
+    assert rows.loc["spo", "measured_low"] < 14 < rows.loc["spo", "measured_high"]
+    assert (table["seeds"] == 3).all()
+    assert (table["collapsed"] == 0).all()
+
+
+def test_a_perfect_forecast_has_no_error():
+    row = compare(curves(0.0, rules=("grpo",))).iloc[0]
+    assert (row["rmse"], row["r2"]) == (0.0, 1.0)
+
+
+def test_the_error_of_a_curve():
+    table = curves(0.0, rules=("grpo",))
+    table.loc[table["source"] == "theory", "success"] += 0.1
+    assert compare(table).iloc[0]["rmse"] == pytest.approx(0.1)
+
+
+def test_what_never_reaches_half_success_is_missing():
+    row = compare(curves(0.0, rules=("grpo",), half=90.0)).iloc[0]
+    assert np.isnan([row["predicted_half"], row["measured_half"], row["ratio"]]).all()
+
+
+def test_an_experiment_without_a_forecast_is_left_out():
+    table = pd.concat([curves(0.0), curves(0.0, "H6-sgd").query("source == 'network'")])
+    assert set(compare(table)["experiment"]) == {"H4-sgd"}
+
+
+@pytest.mark.parametrize(("fall", "said"), [(0.0, False), (0.05, False), (0.5, True)])
+def test_a_run_that_falls_back_has_collapsed(fall, said):
+    success = np.minimum(STEPS / 20, 1.0)
+    success[30:] -= fall
+    assert has_collapsed(success) is said
+
+
+def test_half_times_are_read_off_the_smoothed_curve():
+    assert updates_to(np.arange(5.0), np.array([0, 0.25, 0.75, 1, 1]), window=1) == pytest.approx(1.5)
+    assert np.isnan(updates_to(np.arange(3.0), np.zeros(3)))
+    np.testing.assert_allclose(smooth(np.arange(6.0), window=3), [0.5, 1, 2, 3, 4, 4.5])
+    times = half_times(curves(0.0)).set_index(["rule", "seed"])["updates"]
+    assert times["spo", 2] < times["spo", 0]
+
+
+def test_intervals_of_a_mean():
+    mean, low, high = mean_interval(np.array([1.0, 2.0, 3.0, np.nan]))
+    half = student.ppf(0.975, 2) / np.sqrt(3)
+    assert (mean, low, high) == pytest.approx((2.0, 2 - half, 2 + half))
+    assert mean_interval(np.array([1.0, 2.0]), level=0.5)[1] == pytest.approx(1.0)
+    assert np.isnan(mean_interval(np.array([1.0]))[1:]).all()
+    assert np.isnan(mean_interval(np.array([]))).all()
+
+
+@pytest.mark.parametrize("configuration", [*FULL, *QUICK], ids=lambda one: one.name)
+def test_every_configuration_is_allowed(configuration):
+    for rule in configuration.rules:
+        assert configuration.config(rule, 0).problems() == []
