@@ -26,7 +26,8 @@ from figures.style import BLUE, GREEN, VERMILLION, save_png, styled
 from spo_theory.methods.registry import rule
 from toy_llm.config import TrainConfig
 from toy_llm.network.linear import OneDnnLinear
-from toy_llm.network.transformer import Transformer, TransformerPolicy
+from toy_llm.network.transformer import Transformer
+from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.chain import ChainTask
 from toy_llm.training.loop import make_policy, policy_loss
 from toy_llm.training.rollout import collect

@@ -24,7 +24,8 @@ import toy_llm.network.transformer
 from spo_theory.methods.registry import rule
 from toy_llm.judging.exact import judge
 from toy_llm.network.linear import OneDnnLinear
-from toy_llm.network.transformer import Transformer, TransformerPolicy
+from toy_llm.network.transformer import Transformer
+from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.chain import ChainTask
 from toy_llm.training.loop import collect, policy_loss
 

@@ -297,7 +297,7 @@ class TableLog:
         """Replace the file by the whole table."""
         if self.out is None:
             return
-        from toy_llm.atomic import write_atomic
+        from toy_llm.files import write_atomic
 
         csv = self.out.suffix == ".csv"
         write_atomic(self.out, table.to_csv(index=False).encode() if csv else table.to_parquet(index=False))
@@ -537,7 +537,7 @@ def with_output(kind: type, about: Any) -> type:
     hints = get_type_hints(kind)
     groups: dict[str, list[Any]] = {}
     for f in fields(kind):
-        group, text, allowed = about[f.name]
+        group, text, allowed, _ = about[f.name]
         if group != "hidden":
             listed = getattr(hints[f.name], "__origin__", None) is Literal or hints[f.name] is bool
             said = text if listed else f"{text.removesuffix('.')} ({allowed.words})."

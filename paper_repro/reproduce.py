@@ -24,7 +24,7 @@ from paper_repro.report.render import render
 from paper_repro.report.schema import CLAIMS, COMPARISON, CURVES, check_table
 from paper_repro.studies.study import Study, choose, plates, studies
 from spo_theory.validation import check
-from toy_llm.atomic import write_atomic
+from toy_llm.files import write_atomic
 
 Tables = dict[str, pd.DataFrame]
 

@@ -1,6 +1,7 @@
 """Refuse bad input with one line that names the parameter, its value and what is allowed."""
 
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
 
@@ -23,3 +24,8 @@ def refuse(problems: Iterable[str]) -> None:
 def check(ok: bool, name: str, value: Any, allowed: str) -> None:
     """Raise `InputError` unless ``ok``."""
     refuse(problem(ok, name, value, allowed))
+
+
+def is_whole(value: Any, least: int) -> bool:
+    """Whether ``value`` is a whole number (not a truth value) of at least ``least``."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least

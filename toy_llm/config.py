@@ -1,73 +1,43 @@
 """What a training run is: every setting with its meaning, default and allowed values, in one place."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from math import cos, isfinite, pi
+from dataclasses import dataclass, replace
+from math import cos, pi
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
+from typing import Annotated, Literal
 
 import torch
 
-from spo_theory.methods.registry import CONVENTIONS, Rule, rule
+from spo_theory.method import Method
+from spo_theory.methods.conventions import CONVENTIONS
+from spo_theory.methods.registry import rule
+from spo_theory.parts.filters import TrainOn
+from spo_theory.parts.rewards import RtsLength
 from spo_theory.validation import InputError, problem, refuse
 from toy_llm.files import check_writable
-from toy_llm.problems.chain import ChainTask, Task
+from toy_llm.problems.chain import ChainTask
 from toy_llm.problems.suites import GYM, TRAINED, mixture
-from toy_llm.starts.chain import WarmStart
-from toy_llm.starts.suites import Size, Start, SuiteStart
+from toy_llm.problems.task import Task
+from toy_llm.settings import (
+    ABOVE_0,
+    FLAG,
+    FROM_0,
+    INNER_SHARE,
+    SHARE,
+    Condition,
+    Setting,
+    described,
+    idle_problems,
+    one_of,
+    optional,
+    settings_of,
+    value_problems,
+    whole,
+)
+from toy_llm.starts.chain import ChainStart
+from toy_llm.starts.start import WarmStart
+from toy_llm.starts.suites import Size, StartKind, SuiteStart
 from toy_llm.training.losses import Aggregation, KlEstimator
-from toy_llm.training.rollout import RtsLength, TrainOn
-
-
-class Allowed(NamedTuple):
-    """Which values a setting may have, in words and as a test."""
-
-    words: str
-    holds: Callable[[Any], bool]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, float | int) and not isinstance(value, bool) and isfinite(value)
-
-
-def whole(least: int) -> Allowed:
-    """Whole numbers from ``least``."""
-    return Allowed(
-        f"a whole number, at least {least}",
-        lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= least,
-    )
-
-
-def one_of(kind: Any) -> Allowed:
-    """The values of a ``Literal``."""
-    return Allowed(" or ".join(map(str, get_args(kind))), lambda v: v in get_args(kind))
-
-
-ABOVE_0 = Allowed("a finite number above 0", lambda v: _is_number(v) and v > 0)
-FROM_0 = Allowed("a finite number, at least 0", lambda v: _is_number(v) and v >= 0)
-SHARE = Allowed("a number from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1)
-RULE = Allowed(", ".join(rule.names()), lambda _: True)  # the rule checks itself, and its convention
-CONVENTION = Allowed(", ".join(CONVENTIONS), lambda _: True)
-FLAG = Allowed("True or False", lambda v: isinstance(v, bool))
-
-
-def optional(allowed: Allowed) -> Allowed:
-    """``allowed``, or None."""
-    return Allowed(f"{allowed.words}, or None", lambda v: v is None or allowed.holds(v))
-
-
-def described(words: str) -> Allowed:
-    """Values that another part checks (the task, the warm start, the rule); said here for the help."""
-    return Allowed(words, lambda _: True)
-
-
-class Setting(NamedTuple):
-    """What ``spo train --help`` says about a field of `TrainConfig`, and what `TrainConfig.validate` checks."""
-
-    group: str
-    text: str
-    allowed: Allowed
-
+from toy_llm.training.rollout import Sampling
 
 Judge = Literal["exact", "noisy", "learned"]
 Mode = Literal["online", "offline"]
@@ -75,6 +45,17 @@ Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["constant", "linear", "cosine"]
 Scope = Literal["all_negative", "all_incorrect"]
 PolicyKind = Literal["transformer", "tabular"]
+
+ON_THE_CHAIN = Condition("with suites", lambda config: not config.suites)
+ON_SUITES = Condition("without suites", lambda config: bool(config.suites))
+BY_THE_NETWORK = Condition("for a tabular policy", lambda config: config.policy != "tabular")
+NOISY_JUDGE = Condition("unless judge is noisy", lambda config: config.judge == "noisy")
+LEARNED_JUDGE = Condition("unless judge is learned", lambda config: config.judge == "learned")
+WITH_A_CHECKPOINT = Condition("without a checkpoint", lambda config: config.checkpoint is not None)
+
+RULES = described(", ".join(rule.names()))  # a rule checks its own options
+CONVENTION = described(", ".join(CONVENTIONS))
+RULE_OPTIONS = ("beta", "gamma", "scope", "convention", "rts_length", "train_on", "clip_low", "clip_high")
 
 
 @dataclass(frozen=True)
@@ -90,29 +71,33 @@ class TrainConfig:
             described(" or ".join((*TRAINED, GYM))),
         ),
     ] = ()
-    horizon: Annotated[int, Setting("problems", "Steps per question, H.", described("at least 1"))] = 6
-    modulus: Annotated[int, Setting("problems", "Numbers are added modulo this.", described("2 to 1000"))] = 10
+    horizon: Annotated[int, Setting("problems", "Steps per question, H.", described("at least 1"), ON_THE_CHAIN)] = 6
+    modulus: Annotated[
+        int, Setting("problems", "Numbers are added modulo this.", described("2 to 1000"), ON_THE_CHAIN)
+    ] = 10
 
     size: Annotated[
-        Size, Setting("network", "Network for suites; its sizes stand for 7B, 14B and 32B.", one_of(Size))
+        Size, Setting("network", "Network for suites; its sizes stand for 7B, 14B and 32B.", one_of(Size), ON_SUITES)
     ] = "medium"
     start: Annotated[
-        Start,
+        StartKind,
         Setting(
             "network",
             "Warm start for suites: base learnt from imperfect traces, distilled from a large network's own.",
-            one_of(Start),
+            one_of(StartKind),
+            ON_SUITES,
         ),
     ] = "base"
-    layers: Annotated[int, Setting("network", "Transformer layers.", described("at least 1"))] = 2
-    width: Annotated[int, Setting("network", "Transformer width.", described("a multiple of heads"))] = 64
-    heads: Annotated[int, Setting("network", "Attention heads.", described("at least 1"))] = 4
+    layers: Annotated[int, Setting("network", "Transformer layers.", described("at least 1"), ON_THE_CHAIN)] = 2
+    width: Annotated[int, Setting("network", "Transformer width.", described("a multiple of heads"), ON_THE_CHAIN)] = 64
+    heads: Annotated[int, Setting("network", "Attention heads.", described("at least 1"), ON_THE_CHAIN)] = 4
     output_scale: Annotated[
         float,
         Setting(
             "network",
             "Logits are multiplied by this and the head starts smaller: larger keeps the kernel steadier.",
             described("above 0"),
+            ON_THE_CHAIN,
         ),
     ] = 6.0
     start_accuracy: Annotated[
@@ -129,12 +114,13 @@ class TrainConfig:
     ] = None
     start_seed: Annotated[int, Setting("network", "Seed of the warm start.", whole(0))] = 0
     policy: Annotated[
-        PolicyKind, Setting("network", "What is trained: the network, or one log-odds per step.", one_of(PolicyKind))
+        PolicyKind,
+        Setting("network", "What is trained: the network, or one log-odds per step.", one_of(PolicyKind), ON_THE_CHAIN),
     ] = "transformer"
 
     rule: Annotated[
         str,
-        Setting("update rule", "How groups become advantages.", RULE),
+        Setting("update rule", "How groups become advantages.", RULES),
     ] = "spo"
     group_size: Annotated[int, Setting("update rule", "Responses per question, G.", described("at least 2"))] = 8
     beta: Annotated[
@@ -162,11 +148,16 @@ class TrainConfig:
             "RTS divides the length of the right prefix by that of the response as written (the paper), or of the "
             "true one, so that ending early is no gain; coloured rules on suites only.",
             one_of(RtsLength),
+            ON_SUITES,
         ),
     ] = "written"
     convention: Annotated[
         str | None,
-        Setting("update rule", "Advantage convention of a known trainer, paper by default.", CONVENTION),
+        Setting(
+            "update rule",
+            "Advantage convention of a known trainer, paper by default.",
+            CONVENTION,
+        ),
     ] = None
 
     judge: Annotated[
@@ -178,23 +169,30 @@ class TrainConfig:
             one_of(Judge),
         ),
     ] = "exact"
-    miss: Annotated[float, Setting("step judge", "Chance that the noisy judge passes a wrong step.", SHARE)] = 0.0
+    miss: Annotated[
+        float, Setting("step judge", "Chance that the noisy judge passes a wrong step.", SHARE, NOISY_JUDGE)
+    ] = 0.0
     false_alarm: Annotated[
-        float, Setting("step judge", "Chance that the noisy judge calls a right step wrong.", SHARE)
+        float, Setting("step judge", "Chance that the noisy judge calls a right step wrong.", SHARE, NOISY_JUDGE)
     ] = 0.0
     votes: Annotated[
-        int, Setting("step judge", "Noisy judgments of each response, of which the majority counts.", whole(1))
+        int,
+        Setting("step judge", "Noisy judgments of each response, of which the majority counts.", whole(1), NOISY_JUDGE),
     ] = 1
     judge_accuracy: Annotated[
         float | None,
         Setting(
             "step judge",
             "Share of right steps in the traces that the learned judge is trained on, 0.7 by default.",
-            Allowed("strictly between 0 and 1, or None", lambda v: v is None or (_is_number(v) and 0 < v < 1)),
+            optional(INNER_SHARE),
+            LEARNED_JUDGE,
         ),
     ] = None
     judge_updates: Annotated[
-        int | None, Setting("step judge", "Gradient steps of the learned judge, 600 by default.", optional(whole(1)))
+        int | None,
+        Setting(
+            "step judge", "Gradient steps of the learned judge, 600 by default.", optional(whole(1)), LEARNED_JUDGE
+        ),
     ] = None
 
     mode: Annotated[
@@ -213,7 +211,7 @@ class TrainConfig:
         Setting("rollouts", "Groups to learn from; the others' advantages are set to 0.", one_of(TrainOn)),
     ] = "all"
     questions: Annotated[int, Setting("rollouts", "Questions per update.", whole(1))] = 64
-    temperature: Annotated[float, Setting("rollouts", "Sampling temperature.", ABOVE_0)] = 1.0
+    temperature: Annotated[float, Setting("rollouts", "Sampling temperature.", ABOVE_0, BY_THE_NETWORK)] = 1.0
     seed: Annotated[int, Setting("rollouts", "Seed of questions and sampling.", whole(0))] = 0
 
     clip_low: Annotated[float, Setting("loss", "The ratio is clipped below 1 - clip_low.", FROM_0)] = 0.2
@@ -273,10 +271,19 @@ class TrainConfig:
     ] = ".cache/warmstart"
     checkpoint: Annotated[str | None, Setting("run", "Where to keep the state of the run.", described("a file"))] = None
     checkpoint_every: Annotated[
-        int, Setting("run", "Write the checkpoint every so many updates, 0 for only at the end.", whole(0))
+        int,
+        Setting(
+            "run", "Write the checkpoint every so many updates, 0 for only at the end.", whole(0), WITH_A_CHECKPOINT
+        ),
     ] = 0
     resume: Annotated[
-        bool, Setting("run", "Continue from the checkpoint if there is one: the curve is the same to the bit.", FLAG)
+        bool,
+        Setting(
+            "run",
+            "Continue from the checkpoint if there is one: the curve is the same to the bit.",
+            FLAG,
+            WITH_A_CHECKPOINT,
+        ),
     ] = False
     progress: Annotated[bool, Setting("hidden", "Show a progress bar.", FLAG)] = False
 
@@ -284,88 +291,87 @@ class TrainConfig:
         """The problems of this run; raises `InputError` if there are no such."""
         return mixture(self.suites) if self.suites else ChainTask(self.horizon, self.modulus)
 
-    def warm_start(self) -> WarmStart | SuiteStart:
-        """The warm start of this run; the one for suites learns them all, and those of this run."""
+    def warm_start(self) -> WarmStart:
+        """The warm start of this run; the one for suites learns the eight to train on, and those of this run.
+
+        >>> TrainConfig(horizon=4, start_accuracy=0.3).warm_start().accuracy
+        0.3
+        """
         if self.suites:
             suites = (*TRAINED, *(name for name in self.suites if name not in TRAINED))
             spec = SuiteStart(self.size, self.start, suites, self.start_accuracy, seed=self.start_seed)
-            most = self.start_updates
-            return spec if most is None else replace(spec, learn=most, adapt=min(most, spec.adapt))
-        chain = WarmStart(
-            self.horizon,
-            self.modulus,
-            self.layers,
-            self.width,
-            self.heads,
-            self.output_scale,
-            self.start_accuracy,
+            if self.start_updates is None:
+                return spec
+            return replace(spec, learn=self.start_updates, adapt=min(self.start_updates, spec.adapt))
+        chain = ChainStart(
+            horizon=self.horizon,
+            modulus=self.modulus,
+            layers=self.layers,
+            width=self.width,
+            heads=self.heads,
+            output_scale=self.output_scale,
+            accuracy=self.start_accuracy,
             seed=self.start_seed,
         )
         return chain if self.start_updates is None else replace(chain, updates=self.start_updates)
 
-    def make_rule(self) -> Rule:
-        """The update rule of this run; raises `InputError` if its options make no sense."""
-        options = {name: getattr(self, name) for name in ("beta", "gamma", "scope", "convention")}
-        return rule(self.rule, group_size=self.group_size, **{k: v for k, v in options.items() if v is not None})
+    def make_rule(self) -> Method:
+        """The update rule of this run; raises `InputError` if its options make no sense.
+
+        >>> TrainConfig(rule="spo", beta=5.0).make_rule().reward.beta
+        5.0
+        """
+        options = {name: getattr(self, name) for name in RULE_OPTIONS}
+        changed = {name: value for name, value in options.items() if value != getattr(type(self), name)}
+        return rule(self.rule, group_size=self.group_size, **changed)
+
+    def sampling(self) -> Sampling:
+        """How the batches of this run are sampled."""
+        return Sampling(self.group_size, self.questions, self.temperature, self.seed, self.device)
 
     def learning_rate_at(self, update: int) -> float:
-        """Step size of an update, counted from 0: a linear rise over ``warmup`` updates, then the schedule."""
+        """Step size of an update, counted from 0: a linear rise over ``warmup`` updates, then the schedule.
+
+        >>> config = TrainConfig(updates=4, learning_rate=1.0, schedule="linear")
+        >>> [config.learning_rate_at(update) for update in range(4)]
+        [1.0, 0.75, 0.5, 0.25]
+        """
         rise = min((update + 1) / self.warmup, 1.0) if self.warmup else 1.0
         done = max(0, update - self.warmup) / max(1, self.updates - self.warmup)
         fall = {"constant": 1.0, "linear": 1.0 - done, "cosine": (1.0 + cos(pi * done)) / 2}
         return self.learning_rate * (rise * fall[self.schedule])
 
     def problems(self) -> list[str]:
-        """What is wrong with these settings, one line each."""
-        lines = []
-        for name, about in settings().items():
-            lines += problem(about.allowed.holds(getattr(self, name)), name, getattr(self, name), about.allowed.words)
+        """What is wrong with these settings, one line each.
+
+        >>> TrainConfig(questions=6, minibatches=4).problems()
+        ['minibatches = 4 is not allowed: minibatches must be a divisor of questions (6)']
+        """
+        # Each setting by itself, then those that would have no effect in this run.
+        lines = value_problems(self)
         if not lines:
             divides = self.questions % self.minibatches == 0
             lines += problem(divides, "minibatches", self.minibatches, f"a divisor of questions ({self.questions})")
-        for judge, names in (
-            ("noisy", ("miss", "false_alarm", "votes")),
-            ("learned", ("judge_accuracy", "judge_updates")),
-        ):
-            for name in names:
-                value, usual = getattr(self, name), getattr(type(self), name)
-                lines += problem(self.judge == judge or value == usual, name, value, f"{usual} unless judge is {judge}")
-        if self.policy == "tabular":
-            lines += problem(self.temperature == 1.0, "temperature", self.temperature, "1 for a tabular policy")
-        fixed = (
-            ("horizon", "modulus", "layers", "width", "heads", "output_scale")
-            if self.suites
-            else ("size", "start", "rts_length")
-        )
-        for name in fixed:
-            value, usual = getattr(self, name), getattr(type(self), name)
-            lines += problem(value == usual, name, value, f"{usual} {'with' if self.suites else 'without'} suites")
-        if self.suites:
-            lines += problem(self.policy == "transformer", "policy", self.policy, "transformer with suites")
+        lines += idle_problems(self)
+
+        # The parts that a run is made of check their own settings.
         lines += self.warm_start().problems()
-        for attempt in (self.task, self.make_rule):
+        for make in (self.task, self.make_rule):
             try:
-                attempt()
+                make()
             except InputError as error:
                 lines += str(error).splitlines()
-        if self.rts_length != "written" and self.rule in rule.names():
-            coloured = rule(self.rule).colouring is not None
-            lines += problem(coloured, "rts_length", self.rts_length, f"written for rule {self.rule!r}: it has no RTS")
+
+        # What only this machine knows.
         try:
             torch.empty(0, device=self.device)
         except (RuntimeError, AssertionError) as error:
             lines.append(f"device = {self.device!r} is not allowed: {str(error).splitlines()[0]}")
-        if self.checkpoint is None:
-            lines += problem(not self.resume, "resume", self.resume, "False without a checkpoint")
-            lines += problem(
-                self.checkpoint_every == 0, "checkpoint_every", self.checkpoint_every, "0 without a checkpoint"
-            )
-        else:
-            lines += problem(not Path(self.checkpoint).is_dir(), "checkpoint", self.checkpoint, "a file, not a folder")
-        return lines
+        is_folder = self.checkpoint is not None and Path(self.checkpoint).is_dir()
+        return lines + problem(not is_folder, "checkpoint", self.checkpoint, "a file, not a folder")
 
     def validate(self) -> None:
-        """Refuse bad settings, all problems at once, before any work."""
+        """Refuse bad settings with `InputError`, all problems at once, before any work."""
         refuse(self.problems())
         if self.checkpoint is not None:
             check_writable("checkpoint", Path(self.checkpoint).parent)
@@ -373,5 +379,4 @@ class TrainConfig:
 
 def settings() -> dict[str, Setting]:
     """What is known of every field of `TrainConfig`, in order."""
-    hints = get_type_hints(TrainConfig, include_extras=True)
-    return {f.name: hints[f.name].__metadata__[0] for f in fields(TrainConfig)}
+    return settings_of(TrainConfig)

@@ -2,15 +2,19 @@
 
 import hashlib
 import io
+import os
+import secrets
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
-
-import torch
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from spo_theory.validation import InputError, check
-from toy_llm.atomic import write_atomic
+
+if TYPE_CHECKING:  # writing a file takes no torch, whose import takes a second
+    import torch
+
+Module = TypeVar("Module", bound="torch.nn.Module")
 
 
 def check_writable(name: str, folder: str | Path) -> None:
@@ -23,8 +27,44 @@ def check_writable(name: str, folder: str | Path) -> None:
         check(False, name, str(folder), f"a folder that can be written to ({error.strerror})")
 
 
+def write_atomic(path: str | Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` so that a reader sees the old file or the whole new one, never a part.
+
+    Raises `OSError` naming ``path`` if the disk is full or the folder cannot be written; the old file is whole then.
+
+    >>> folder = tempfile.mkdtemp()
+    >>> write_atomic(f"{folder}/table.csv", b"step,success")
+    >>> Path(folder, "table.csv").read_bytes()
+    b'step,success'
+    """
+    path = Path(path)
+    try:
+        _write_atomic(path, data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _write_atomic(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+
+    # Unlike those of `tempfile.mkstemp`, the file is as readable as any other.
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def save(path: str | Path, state: Any) -> None:
     """Save a torch state with its SHA-256 in front."""
+    import torch
+
     buffer = io.BytesIO()
     torch.save(state, buffer)
     data = buffer.getvalue()
@@ -33,23 +73,22 @@ def save(path: str | Path, state: Any) -> None:
 
 def load(path: str | Path, device: str = "cpu") -> Any:
     """Load what `save` wrote; raises `InputError` naming the file if its checksum does not match."""
+    import torch
+
     raw = Path(path).read_bytes()
     if hashlib.sha256(raw[32:]).digest() != raw[:32]:
         raise InputError(f"checkpoint {str(path)!r} is corrupt (its checksum does not match): delete it and run again")
     return torch.load(io.BytesIO(raw[32:]), map_location=device, weights_only=True)
 
 
-Module = TypeVar("Module", bound=torch.nn.Module)
-
-
-def cached_model(key: str, cache_dir: str | Path, new: Callable[[], Module], train: Callable[[], Module]) -> Module:
-    """``new()`` with the parameters of the file ``key`` if it is there, else ``train()``, whose parameters are stored.
+def cached_model(key: str, cache_dir: str | Path, build: Callable[[], Module], train: Callable[[], Module]) -> Module:
+    """``build()`` with the parameters of the file ``key`` if it is there, else ``train()``, whose parameters are kept.
 
     Raises `InputError` for an unwritable folder, before work, and for a corrupt or unfitting file.
     """
     path = Path(cache_dir) / f"{key}.pt"
     if path.exists():
-        model = new()
+        model = build()
         state = load(path)
         try:
             model.load_state_dict(state)

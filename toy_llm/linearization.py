@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from spo_theory.methods.registry import Rule
-from toy_llm.network.transformer import TransformerPolicy
+from spo_theory.method import Method
+from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.training.losses import policy_loss
 from toy_llm.training.rollout import collect
 
@@ -20,6 +20,9 @@ def true_prefix_log_odds(logits: torch.Tensor, targets: torch.Tensor) -> torch.T
 
     ``logits`` ``(..., H, V)``: the network's output where it predicts each step after the true prefix;
     ``targets`` ``(..., H)``: the true values. ``log p - log(1 - p)``, computed without cancellation.
+
+    >>> true_prefix_log_odds(torch.tensor([[2.0, 0.5]]), torch.tensor([0]))
+    tensor([1.5000])
     """
     right = logits.gather(-1, targets[..., None]).squeeze(-1)
     others = logits.scatter(-1, targets[..., None], -torch.inf)
@@ -31,7 +34,9 @@ def log_odds_gradients(model: torch.nn.Module, tokens: torch.Tensor, horizon: in
 
     ``tokens`` ``(N, T)``: prompts followed by their H true values. One backward pass for each of the N H numbers.
     """
-    parameters, odds, gradients = list(model.parameters()), [], []
+    parameters = list(model.parameters())
+    odds = []
+    gradients = []
     for row in tokens:
         logits, _ = model(row[None, :-1], last=horizon)
         own = true_prefix_log_odds(logits[0], row[-horizon:])
@@ -47,7 +52,11 @@ def mean_kernel(gradients: torch.Tensor) -> np.ndarray:
 
     Entry ``[h, k]``: how much the mean log-odds of step h rises per unit of learning rate and of the update of
     step k, averaged over pairs of *different* questions: training meets fresh questions, so none trains on itself.
+
+    >>> mean_kernel(torch.tensor([[[1.0, 0.0]], [[1.0, 2.0]]]))  # two questions, one step, two parameters
+    array([[1.]])
     """
+    # All pairs, less those of a question with itself.
     n = len(gradients)
     total = gradients.sum(0)
     own = torch.einsum("nhp,nkp->hk", gradients, gradients)
@@ -69,21 +78,25 @@ class Start:
 
 def measure_start(policy: TransformerPolicy, questions: int = 2048, kernel_questions: int = 64, seed: int = 0) -> Start:
     """Measure log-odds on ``questions`` questions and gradients on ``kernel_questions`` others (stream "measure")."""
+    # Log-odds take one pass forward, so many questions can be asked.
     task = policy.task
     prompts, answers = task.questions("measure", seed, kernel_questions, questions)
     with torch.no_grad():
         logits, _ = policy.model(torch.cat([prompts, answers[:, :-1]], dim=1), last=task.horizon)
-    prompts, true = task.questions("measure", seed, 0, kernel_questions)
-    _, gradients = log_odds_gradients(policy.model, torch.cat([prompts, true], dim=1), task.horizon)
+    log_odds = true_prefix_log_odds(logits, answers)
+
+    # Gradients take a pass backward for every step of every question.
+    prompts, answers = task.questions("measure", seed, 0, kernel_questions)
+    _, gradients = log_odds_gradients(policy.model, torch.cat([prompts, answers], dim=1), task.horizon)
     return Start(
-        true_prefix_log_odds(logits, answers).double().numpy(),
-        mean_kernel(gradients),
-        gradients.mean(0).double().numpy(),
+        log_odds=log_odds.double().numpy(),
+        kernel=mean_kernel(gradients),
+        features=gradients.mean(0).double().numpy(),
     )
 
 
 def gradient_variance(
-    policy: TransformerPolicy, update_rule: Rule, questions: int, batches: int = 32, seed: int = 0
+    policy: TransformerPolicy, update_rule: Method, questions: int, batches: int = 32, seed: int = 0
 ) -> np.ndarray:
     """Variance ``(P,)`` of the gradient of one batch of ``questions`` groups, from ``batches`` batches, no update."""
     parameters = list(policy.model.parameters())

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from toy_llm.linearization import Start, gradient_variance, measure_start
-from toy_llm.network.transformer import TransformerPolicy
+from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.training.loop import TrainConfig, make_policy, train
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow.parquet as parquet
 
 from paper_repro.jobs.job import Job
-from toy_llm.atomic import write_atomic
+from toy_llm.files import write_atomic
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",

@@ -6,7 +6,7 @@ import pandas as pd
 from figures import colouring
 from paper_repro.jobs.job import Job
 from paper_repro.studies.study import Plate, Study
-from spo_theory.methods.registry import READINGS
+from spo_theory.methods.conventions import READINGS
 from spo_theory.parts.rewards import Colouring
 
 

@@ -8,7 +8,7 @@ from paper_repro.claims.verdicts import Finding, Tables, verdict
 from paper_repro.jobs.job import Job
 from paper_repro.settings import BETA, GAMMA, build
 from paper_repro.studies.study import Claim, Plate, Study
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain
 
 
@@ -35,7 +35,7 @@ def escape(
     return pd.DataFrame(rows).assign(rule=name, group_size=group_size, horizon=horizon, all_negative=silent)
 
 
-def _exact_updates(chain: ReasoningChain, r: Rule, most: int) -> float:
+def _exact_updates(chain: ReasoningChain, r: Method, most: int) -> float:
     from spo_theory.dynamics.maps import solve, updates_to
 
     done, block, updates = 0, 64, float("nan")

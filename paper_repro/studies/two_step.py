@@ -7,10 +7,11 @@ from figures import two_step
 from paper_repro.claims.verdicts import Finding, Tables, verdict
 from paper_repro.jobs.job import Job
 from paper_repro.studies.study import Claim, Plate, Study
-from spo_theory.methods.registry import Rule, rule
+from spo_theory.method import Method
+from spo_theory.methods.registry import rule
 
 
-def two_step_rule(name: str) -> Rule:
+def two_step_rule(name: str) -> Method:
     """The paper's rules of its Section 3.2: groups of 2, rewards 0, 1/2 and 1."""
     return rule("spo", group_size=2, shape="raw") if name == "spo" else rule("grpo", group_size=2)
 

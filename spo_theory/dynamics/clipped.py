@@ -11,15 +11,16 @@ import pandas as pd
 from spo_theory.dynamics.maps import apply_kernel, check_run, records
 from spo_theory.dynamics.sampled import simulate
 from spo_theory.exact.expected import NoExactForm, need_exact, negative_part_function, rule_advantage_function
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
+from spo_theory.parts.credit import WholeResponse
 from spo_theory.validation import check, problem, refuse
 
 Ratio = Literal["token", "sequence"]
 
 
 def surrogate_gradient_function(
-    rule: Rule, rts: Any, clip_low: float = 0.2, clip_high: float = 0.2, ratio: Ratio = "token"
+    rule: Method, rts: Any, clip_low: float = 0.2, clip_high: float = 0.2, ratio: Ratio = "token"
 ) -> Callable[[Any, Any], jax.Array]:
     """Expected gradient of the clipped surrogate: a jit-able function of logits ``(old, now)``, both ``(..., H)``.
 
@@ -35,8 +36,8 @@ def surrogate_gradient_function(
         + problem(clip_high > 0, "clip_high", clip_high, "above 0")
         + problem(ratio in get_args(Ratio), "ratio", ratio, " or ".join(get_args(Ratio)))
     )
-    need_exact(rule.credit == "response", "credit", rule.credit, "'response'")
-    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none'")
+    need_exact(isinstance(rule.credit, WholeResponse), "credit", rule.credit, "WholeResponse()")
+    need_exact(not rule.baseline.uses_log_prob, "baseline", rule.baseline, "without a penalty")
     whole, blame = rule_advantage_function(rule, rts), negative_part_function(rule, rts)
 
     def log_steps(logits: jax.Array) -> jax.Array:
@@ -64,7 +65,7 @@ def surrogate_gradient_function(
 
 def solve_clipped(
     chain: ReasoningChain,
-    rule: Rule,
+    rule: Method,
     steps: int,
     inner_updates: int = 4,
     learning_rate: float = 1.0,

@@ -10,14 +10,14 @@ import pandas as pd
 from spo_theory.dynamics.maps import apply_kernel, check_run, runs
 from spo_theory.exact.expected import rule_update_function
 from spo_theory.exact.moments import second_moment_function
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.validation import check
 
 
 def diffuse(
     chain: ReasoningChain,
-    rule: Rule,
+    rule: Method,
     steps: int,
     learning_rate: float = 1.0,
     questions: int = 64,

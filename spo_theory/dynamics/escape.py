@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from spo_theory.dynamics.maps import check_kernel
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.published.davis_recht import transform_clock
 from spo_theory.validation import check, problem, refuse
@@ -72,14 +72,14 @@ def pair_colouring_time(step_success: float, horizon: int) -> float:
     return 4 * horizon * max(float(transform_clock(target, "none") - transform_clock(step_success, "none")), 0.0)
 
 
-def lone_failure_advantage(rule: Rule, horizon: int) -> np.ndarray:
+def lone_failure_advantage(rule: Method, horizon: int) -> np.ndarray:
     """Advantage ``(H,)`` of the only incorrect response of a group, by the step it fails at; steps of equal length."""
     k = np.full((horizon, rule.group_size), horizon)
     k[:, 0] = np.arange(horizon)
     return rule.advantages(k == horizon, k, np.full(k.shape, horizon), dtype=np.dtype(float))[:, 0]
 
 
-def lone_failure_update(chain: ReasoningChain, rule: Rule) -> np.ndarray:
+def lone_failure_update(chain: ReasoningChain, rule: Method) -> np.ndarray:
     """Update ``(H, H)`` of a group with one incorrect response; row h: it fails at step h.
 
     Advantages sum to 0, so the steps before the error get nothing, step h gets ``|A| / G`` and a later step j
@@ -92,7 +92,7 @@ def lone_failure_update(chain: ReasoningChain, rule: Rule) -> np.ndarray:
 
 
 def collapse_rate(
-    chain: ReasoningChain, rule: Rule, kernel: Any, questions: int = 1, level: float = 0.5
+    chain: ReasoningChain, rule: Method, kernel: Any, questions: int = 1, level: float = 0.5
 ) -> tuple[float, int]:
     """Learning rate from which one lone failure takes success below ``level``, and the step it fails at (from 0).
 

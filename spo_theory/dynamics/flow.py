@@ -11,14 +11,14 @@ from scipy.integrate import solve_ivp
 
 from spo_theory.dynamics.maps import apply_kernel, check_kernel, records
 from spo_theory.exact.expected import rule_update_function
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities
 from spo_theory.validation import check, problem, refuse
 
 RELATIVE, ABSOLUTE = 1e-10, 1e-12  # error the solver allows itself per step, in logits
 
 
-def _velocity(chain: ReasoningChain, rule: Rule, kernel: Any) -> Callable[[float, np.ndarray], np.ndarray]:
+def _velocity(chain: ReasoningChain, rule: Method, kernel: Any) -> Callable[[float, np.ndarray], np.ndarray]:
     k = check_kernel(chain, kernel)
     update = rule_update_function(rule, chain.rts)
     shape = chain.logits.shape
@@ -30,7 +30,7 @@ def _velocity(chain: ReasoningChain, rule: Rule, kernel: Any) -> Callable[[float
     return lambda _, flat: np.asarray(velocity(flat))
 
 
-def flow(chain: ReasoningChain, rule: Rule, duration: float, points: int = 201, kernel: Any = None) -> pd.DataFrame:
+def flow(chain: ReasoningChain, rule: Method, duration: float, points: int = 201, kernel: Any = None) -> pd.DataFrame:
     """Follow ``dL/dt = K g(L)`` from ``chain``; time is counted in updates of learning rate 1.
 
     ``duration``: above 0. ``points``: rows of the answer, equally spaced in time, at least 2. ``kernel``: as in
@@ -59,7 +59,9 @@ def flow(chain: ReasoningChain, rule: Rule, duration: float, points: int = 201, 
     return table
 
 
-def flow_time(chain: ReasoningChain, rule: Rule, level: float = 0.5, longest: float = 1e9, kernel: Any = None) -> float:
+def flow_time(
+    chain: ReasoningChain, rule: Method, level: float = 0.5, longest: float = 1e9, kernel: Any = None
+) -> float:
     """Time until success first reaches ``level``, located by the solver; NaN if not within ``longest``.
 
     ``level``: of the mean success, in (0, 1). Units and errors as in `flow`. Derived in docs/theory/dynamics.md.

@@ -10,7 +10,7 @@ import pandas as pd
 from spo_theory.dynamics.first_passage import first_reach
 from spo_theory.exact.expected import rule_update_function
 from spo_theory.exact.moments import rule_square_function, second_moment_function
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities
 from spo_theory.validation import check, problem, refuse
 
@@ -78,7 +78,7 @@ def runs(logits: np.ndarray, group_size: int) -> pd.DataFrame:
 
 def solve(
     chain: ReasoningChain,
-    rule: Rule,
+    rule: Method,
     steps: int,
     learning_rate: float = 1.0,
     optimizer: Optimizer = "sgd",
@@ -120,7 +120,7 @@ def solve(
 
 
 def _sgd(
-    chain: ReasoningChain, rule: Rule, steps: int, learning_rate: float, kernel: np.ndarray | None, momentum: float
+    chain: ReasoningChain, rule: Method, steps: int, learning_rate: float, kernel: np.ndarray | None, momentum: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits ``(steps + 1, ..., H)`` and gradient norms ``(steps + 1,)`` of gradient steps with momentum."""
     update = rule_update_function(rule, chain.rts)
@@ -139,7 +139,7 @@ def _sgd(
     return np.asarray(path), np.asarray(norms)
 
 
-def noise_energy(chain: ReasoningChain, rule: Rule) -> Any:
+def noise_energy(chain: ReasoningChain, rule: Method) -> Any:
     """Jit-able function from logits to ``E[A^2] sum_h q_h (1 - q_h)``, the size of the sampling noise.
 
     The squared gradient of one response is its squared advantage times the squared scores of its H tokens,
@@ -155,7 +155,7 @@ def noise_energy(chain: ReasoningChain, rule: Rule) -> Any:
     return energy
 
 
-def _variance(chain: ReasoningChain, rule: Rule, at_start: Any, questions: int | None) -> Any:
+def _variance(chain: ReasoningChain, rule: Method, at_start: Any, questions: int | None) -> Any:
     """Jit-able function from logits to the variance of a batch gradient, per parameter."""
     if questions is not None:
         second, update = second_moment_function(rule, chain.rts), rule_update_function(rule, chain.rts)
@@ -168,7 +168,7 @@ def _variance(chain: ReasoningChain, rule: Rule, at_start: Any, questions: int |
 
 
 def _adam(
-    chain: ReasoningChain, rule: Rule, steps: int, learning_rate: float, features: np.ndarray | None, variance: Any
+    chain: ReasoningChain, rule: Method, steps: int, learning_rate: float, features: np.ndarray | None, variance: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits and gradient norms of Adam on the logits, or on the parameters of the linearized network."""
     update = rule_update_function(rule, chain.rts)
@@ -195,7 +195,7 @@ def _adam(
 
 
 def escape_map(
-    chain: ReasoningChain, rule: Rule, steps: int, learning_rate: float = 1.0, level: float = 0.5
+    chain: ReasoningChain, rule: Method, steps: int, learning_rate: float = 1.0, level: float = 0.5
 ) -> np.ndarray:
     """Updates ``(N,)`` until the success of each question first reaches ``level``, linear between updates; or NaN.
 

@@ -17,7 +17,8 @@ from spo_theory.dynamics.maps import (
     check_run,
     runs,
 )
-from spo_theory.methods.registry import Rule
+from spo_theory.group import Group
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
 from spo_theory.validation import check, problem, refuse
 
@@ -30,15 +31,20 @@ class SampledUpdate(NamedTuple):
     groups: int
 
 
-def _sample(chain: ReasoningChain, rule: Rule, logits: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _sample(chain: ReasoningChain, rule: Method, logits: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Classes ``(questions, G)`` of one sampled group per row of logits, and what acts on each step ``(..., G, H)``."""
     p, horizon = class_probabilities(logits), chain.horizon
     draws = jax.random.uniform(key, (*logits.shape[:-1], rule.group_size, 1))
     k = jnp.sum(draws > jnp.cumsum(p, axis=-1)[..., None, :-1], axis=-1)
+    correct = k == horizon
     lengths = jnp.broadcast_to(jnp.asarray(chain.step_lengths), (*k.shape, horizon))
-    confidence = jnp.take_along_axis(p, k, axis=-1) if rule.penalty == "confidence" else None
-    advantages = rule.advantages(k == horizon, k, lengths, confidence=confidence)
-    return k, rule.step_advantages(k == horizon, k, advantages, horizon)
+
+    log_prob = None
+    if rule.baseline.uses_log_prob:
+        log_prob = jnp.log(jnp.take_along_axis(p, k, axis=-1))[..., None]
+
+    group = Group(correct, k, lengths, log_prob=log_prob)
+    return k, rule.step_credit(group)
 
 
 def _step_scores(k: jax.Array, logits: jax.Array) -> jax.Array:
@@ -46,7 +52,7 @@ def _step_scores(k: jax.Array, logits: jax.Array) -> jax.Array:
     return jnp.take_along_axis(class_scores(logits), k[..., None], axis=-2)
 
 
-def _sample_update(chain: ReasoningChain, rule: Rule, logits: jax.Array, key: jax.Array) -> jax.Array:
+def _sample_update(chain: ReasoningChain, rule: Method, logits: jax.Array, key: jax.Array) -> jax.Array:
     """Update ``(questions, H)`` of one sampled group for each row of ``logits`` ``(questions, H)``."""
     k, acting = _sample(chain, rule, logits, key)
     return jnp.mean(acting * _step_scores(k, logits), axis=-2)
@@ -63,7 +69,7 @@ def _surrogate_gradient(
     return jnp.mean(jnp.where(clipped, 0.0, acting * ratio) * _step_scores(k, now), axis=-2)
 
 
-def sampled_update(chain: ReasoningChain, rule: Rule, groups: int, seed: int = 0) -> SampledUpdate:
+def sampled_update(chain: ReasoningChain, rule: Method, groups: int, seed: int = 0) -> SampledUpdate:
     """Monte Carlo estimate of `expected_update` for a single question from ``groups`` sampled groups.
 
     ``groups``: at least 2. ``seed``: of the sampling. Raises `InputError` for a chain of several questions.
@@ -92,7 +98,7 @@ def sampled_update(chain: ReasoningChain, rule: Rule, groups: int, seed: int = 0
 
 def simulate(
     chain: ReasoningChain,
-    rule: Rule,
+    rule: Method,
     steps: int,
     learning_rate: float = 1.0,
     questions: int = 64,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from spo_theory.exact.expected import compositions, member_classes
+from spo_theory.exact.compositions import compositions, member_classes
 
 
 def all_groups(horizon: int, group_size: int) -> np.ndarray:

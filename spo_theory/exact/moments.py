@@ -1,176 +1,114 @@
 """Exact second moments of advantages and of the group gradient (docs/theory/second-moments.md)."""
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spo_theory.exact.expected import (
-    Expectation,
-    Method,
-    certified,
-    check_prepared,
-    check_rows,
-    choose_method,
-    combine_scopes,
-    compositions,
-    expected_update,
-    in_blocks,
-    member_classes,
-    merge_equal,
-    multinomial,
-    need_exact,
-    warn_uncertified,
-)
-from spo_theory.exact.quadrature import group_nodes
-from spo_theory.methods.registry import Rule
+from spo_theory.exact.certified import prepare_certified
+from spo_theory.exact.forms import Expectation, evaluate
+from spo_theory.exact.prepare import Engine, Statistic
+from spo_theory.exact.refusals import need_exact
+from spo_theory.exact.scopes import RuleForm, combine_scopes, evaluate_rule
+from spo_theory.exact.update import expected_update
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
 from spo_theory.parts.baselines import GroupAdvantage
+from spo_theory.parts.credit import WholeResponse
 from spo_theory.validation import check
 
-SMALLEST = 1e-100  # a factor phi below this is not divided by: what it multiplies is 0 to every digit
+
+@partial(jax.tree_util.register_dataclass, data_fields=["square", "product", "group_size"], meta_fields=[])
+@dataclass(frozen=True)
+class SecondMomentForm:
+    """``E[A^2 | k]``, ``E[A_1 A_2 | k, j]`` and the group size."""
+
+    square: RuleForm
+    product: RuleForm
+    group_size: Any
 
 
-def _squares(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, method: str, refine: int) -> Expectation:
-    if method == "enumerate":
-        counts = compositions(group_size - 1, len(rewards))
-        others = rewards[member_classes(counts)]
-        groups = (np.concatenate([np.full((len(counts), 1), r), others], axis=1) for r in rewards)
-        chance, table = multinomial(counts), jnp.asarray(np.stack([advantage(g)[:, 0] ** 2 for g in groups], axis=1))
-        return in_blocks(lambda p: chance(p) @ table, len(counts))
-    rule = group_nodes(rewards, group_size, advantage, power=2, refine=refine)
-    kernel, weight = jnp.asarray(rule.kernel), jnp.asarray(rule.weight * (group_size - 1) / group_size**2)
-    d = jnp.asarray(rewards[None, :] - rewards[:, None])
-
-    def expected(p: jax.Array) -> jax.Array:
-        share = p[..., None, :] * kernel
-        phi = share.sum(-1)
-        # (r_k - mean)^2 is a sum over pairs of other responses: the same one twice, or two different ones
-        same = jnp.einsum("...l,lk,...lk->...k", weight * phi ** (group_size - 2), kernel, share @ d**2)
-        if group_size == 2:
-            return same
-        pair = weight * phi ** (group_size - 3)
-        return same + (group_size - 2) * jnp.einsum("...l,lk,...lk->...k", pair, kernel, (share @ d) ** 2)
-
-    return in_blocks(expected, rule.kernel.size)
-
-
-def _products(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, method: str, refine: int) -> Expectation:
-    classes = len(rewards)
-    if method == "enumerate":
-        counts = compositions(group_size - 2, classes)
-        others = rewards[member_classes(counts)]
-        table = np.empty((len(counts), classes, classes))
-        for k in range(classes):
-            for j in range(k, classes):
-                two = np.broadcast_to(rewards[[k, j]], (len(counts), 2))
-                a = advantage(np.concatenate([two, others], axis=1))
-                table[:, k, j] = table[:, j, k] = a[:, 0] * a[:, 1]
-        chance, flat = multinomial(counts), jnp.asarray(table.reshape(len(counts), -1))
-        return in_blocks(lambda p: (chance(p) @ flat).reshape(*p.shape[:-1], classes, classes), len(counts))
-    rule = group_nodes(rewards, group_size, advantage, power=2, refine=refine)
-    n = group_size
-    kernel, weight = jnp.asarray(rule.kernel), jnp.asarray(rule.weight / n**2)
-    d = jnp.asarray(rewards[None, :] - rewards[:, None])
-
-    def expected(p: jax.Array) -> jax.Array:
-        share = p[..., None, :] * kernel
-        phi = share.sum(-1)
-        # mean and variance of a reward drawn at a node, the mean only ever as a distance from it
-        above = (share @ d) / jnp.where(phi > SMALLEST, phi, 1.0)[..., None]
-        spread = jnp.sum(share * above**2, axis=-1) / jnp.where(phi > SMALLEST, phi, 1.0)
-        w = weight * phi ** (n - 2)
-
-        def contract(x: jax.Array, left: jax.Array) -> jax.Array:
-            return jnp.swapaxes(x[..., None] * left, -1, -2) @ left
-
-        apart = contract(w, kernel)
-        return (
-            (n - 2) ** 2 * contract(w, above * kernel) + (n - 2) * contract(w * spread, kernel) - (n - 1) * d**2 * apart
-        )
-
-    return in_blocks(expected, rule.kernel.size)
-
-
-def square_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Method = "auto") -> Expectation:
+def square_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Engine = "auto") -> Expectation:
     """Function from ``p`` ``(..., K)`` to ``E[A_1^2 | class of 1 is k]`` ``(..., K)`` for fixed rewards ``(K,)``.
 
-    ``method``, errors: as in `spo_theory.exact.expected.expected_advantages`. Derived in
+    ``method``, errors: as in `spo_theory.exact.advantages.expected_advantages`. Derived in
     docs/theory/second-moments.md#squares-and-products.
     """
-    return _moment(_squares, rewards, group_size, advantage, method, given=1)
+    return partial(evaluate, prepare_certified(rewards, group_size, advantage, method, "square"))
 
 
-def product_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Method = "auto") -> Expectation:
+def product_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Engine = "auto") -> Expectation:
     """Function from ``p`` ``(..., K)`` to ``E[A_1 A_2 | classes of 1 and 2 are k and j]`` ``(..., K, K)``.
 
     ``rewards`` ``(K,)``, ``method``, errors: as in `square_function`. Derived in
     docs/theory/second-moments.md#squares-and-products.
     """
-    return _moment(_products, rewards, group_size, advantage, method, given=2)
+    return partial(evaluate, prepare_certified(rewards, group_size, advantage, method, "product"))
 
 
-def _moment(
-    build: Any, rewards: Any, group_size: int, advantage: GroupAdvantage, method: str, given: int
-) -> Expectation:
-    r = np.asarray(rewards, dtype=float)
-    check_prepared(r, group_size, method)
+def prepare_moment(
+    rule: Method, rts: Any, statistic: Statistic, method: Engine = "auto", *, padded: bool = False
+) -> RuleForm:
+    """Form of the ``square`` or ``product`` of ``rule`` for classes with the given ``rts`` ``(K,)``.
 
-    def at(refine: int) -> Expectation:
-        def prepare(distinct: np.ndarray) -> Expectation:
-            used = choose_method(distinct, group_size, advantage, method)
-            if used == "enumerate":
-                check_rows(group_size, len(distinct))
-            return build(distinct, group_size, advantage, used, refine)
-
-        return merge_equal(r, prepare, given, silent=advantage.baseline == "mean")
-
-    function = at(1)
-    if not certified(r, group_size, advantage, method):
-        warn_uncertified(function, at(2), r.size)
-    return function
+    For `spo_theory.exact.scopes.evaluate_rule`. Derived in docs/theory/second-moments.md#squares-and-products.
+    """
+    return combine_scopes(
+        rule, rts, lambda r: prepare_certified(r, rule.group_size, rule.advantage, method, statistic, padded=padded)
+    )
 
 
-def rule_square_function(rule: Rule, rts: Any, method: Method = "auto") -> Expectation:
+def rule_square_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
     """``E[A^2 | k]`` of ``rule`` for classes with the given ``rts`` ``(K,)``, as a function of ``p`` ``(..., K)``.
 
     Derived in docs/theory/second-moments.md#squares-and-products.
     """
-    return combine_scopes(rule, rts, lambda r: square_function(r, rule.group_size, rule.advantage, method))
+    return partial(evaluate_rule, prepare_moment(rule, rts, "square", method))
 
 
-def rule_product_function(rule: Rule, rts: Any, method: Method = "auto") -> Expectation:
+def rule_product_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
     """``E[A_1 A_2 | k, j]`` ``(..., K, K)`` of ``rule`` for classes with the given ``rts`` ``(K,)``.
 
     Derived in docs/theory/second-moments.md#squares-and-products.
     """
-    return combine_scopes(rule, rts, lambda r: product_function(r, rule.group_size, rule.advantage, method), given=2)
+    return partial(evaluate_rule, prepare_moment(rule, rts, "product", method))
 
 
-def second_moment_function(rule: Rule, rts: Any, method: Method = "auto") -> Any:
+def prepare_second_moment(rule: Method, rts: Any, method: Engine = "auto", *, padded: bool = False) -> SecondMomentForm:
+    """Form of ``E[g g^T]`` of ``rule`` for classes with the given ``rts`` ``(H + 1,)``, for `evaluate_second_moment`.
+
+    Raises `NoExactForm` for credit to the prefix and for a penalty.
+    """
+    need_exact(isinstance(rule.credit, WholeResponse), "credit", rule.credit, "WholeResponse()", "sampled_update")
+    need_exact(not rule.baseline.uses_log_prob, "baseline", rule.baseline, "without a penalty", "sampled_update")
+    square = prepare_moment(rule, rts, "square", method, padded=padded)
+    product = prepare_moment(rule, rts, "product", method, padded=padded)
+    return SecondMomentForm(square, product, np.float64(rule.group_size))
+
+
+def evaluate_second_moment(form: SecondMomentForm, logits: Any) -> jax.Array:
+    """``E[g g^T]`` ``(..., H, H)`` at logits ``(..., H)``; jit-able with ``form`` as an argument."""
+    p, s = class_probabilities(logits), class_scores(logits)
+    own = jnp.einsum("...k,...kh,...ki->...hi", p * evaluate_rule(form.square, p), s, s)
+    cross = jnp.einsum("...k,...j,...kj,...kh,...ji->...hi", p, p, evaluate_rule(form.product, p), s, s)
+    return own / form.group_size + (1 - 1 / form.group_size) * cross
+
+
+evaluate_second_moment_compiled = jax.jit(evaluate_second_moment)
+
+
+def second_moment_function(rule: Method, rts: Any, method: Engine = "auto") -> Any:
     """Jit-able function from logits ``(..., H)`` to ``E[g g^T]`` ``(..., H, H)``, g the gradient of one group.
 
     ``g = (1/G) sum_i A_i s_i``. Derived in docs/theory/second-moments.md#covariance.
     """
-    need_exact(rule.credit == "response", "credit", rule.credit, "'response' for second moments", "sampled_update")
-    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none' for second moments", "sampled_update")
-    square, product, n = (
-        rule_square_function(rule, rts, method),
-        rule_product_function(rule, rts, method),
-        rule.group_size,
-    )
-
-    def second_moment(logits: Any) -> jax.Array:
-        p, s = class_probabilities(logits), class_scores(logits)
-        own = jnp.einsum("...k,...kh,...ki->...hi", p * square(p), s, s)
-        cross = jnp.einsum("...k,...j,...kj,...kh,...ji->...hi", p, p, product(p), s, s)
-        return own / n + (1 - 1 / n) * cross
-
-    return second_moment
+    return partial(evaluate_second_moment, prepare_second_moment(rule, rts, method))
 
 
-def group_covariance(chain: ReasoningChain, rule: Rule, method: Method = "auto") -> np.ndarray:
+def group_covariance(chain: ReasoningChain, rule: Method, method: Engine = "auto") -> np.ndarray:
     """Covariance ``(..., H, H)`` of the gradient of one group with respect to the step logits, per question.
 
     Derived in docs/theory/second-moments.md#covariance.
@@ -178,15 +116,16 @@ def group_covariance(chain: ReasoningChain, rule: Rule, method: Method = "auto")
     return _moments(chain, rule, method)[1]
 
 
-def _moments(chain: ReasoningChain, rule: Rule, method: Method) -> tuple[np.ndarray, np.ndarray]:
+def _moments(chain: ReasoningChain, rule: Method, method: Engine) -> tuple[np.ndarray, np.ndarray]:
     """Mean ``(..., H)`` and covariance ``(..., H, H)`` of the gradient of one group."""
     mean = expected_update(chain, rule, method)
-    second = second_moment_function(rule, chain.rts, method)(chain.logits)
+    form = prepare_second_moment(rule, chain.rts, method, padded=True)
+    second = evaluate_second_moment_compiled(form, chain.logits)
     return mean, np.asarray(second) - mean[..., :, None] * mean[..., None, :]
 
 
 def batch_covariance(
-    chain: ReasoningChain, rule: Rule, questions: int | None = None, method: Method = "auto"
+    chain: ReasoningChain, rule: Method, questions: int | None = None, method: Engine = "auto"
 ) -> np.ndarray:
     """Covariance ``(H, H)`` of the mean gradient of a batch of questions, one group each, all sharing the logits.
 
@@ -206,7 +145,7 @@ def batch_covariance(
     return (within + centred.T @ centred / len(mean)) / questions
 
 
-def signal_to_noise(chain: ReasoningChain, rule: Rule, questions: int = 1, method: Method = "auto") -> np.ndarray:
+def signal_to_noise(chain: ReasoningChain, rule: Method, questions: int = 1, method: Engine = "auto") -> np.ndarray:
     """Expected update over its standard deviation, ``(..., H)``, for a batch of ``questions`` groups of one question.
 
     0 where the update is 0. Raises `InputError` for ``questions`` below 1. Derived in

@@ -1,264 +1,134 @@
-"""Named update rules as frozen values: reward shaping and group advantage, one place for theory and training."""
+"""The registry of update rules: every method by name, with its source, its options and how it is drawn.
+
+A method is a builder function in a file of this folder, decorated with `method`; the file is found by itself. See
+CONTRIBUTING.md, "Add a method in one file".
+"""
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple, get_type_hints
 
-from array_api_compat import array_namespace
-
-from spo_theory.parts.baselines import GroupAdvantage
-from spo_theory.parts.rewards import (
-    Array,
-    Colouring,
-    Scope,
-    Shape,
-    float_dtype,
-    reasoning_trajectory_score,
-    shaped_rewards,
-)
+from spo_theory.method import Method
+from spo_theory.methods.options import COMMON, adjust, common_options
 from spo_theory.validation import InputError, check
 
-CONVENTIONS: dict[str, GroupAdvantage] = {
-    "paper": GroupAdvantage(ddof=0, eps=0.0),  # arXiv 2505.11595, Section 2
-    "trl": GroupAdvantage(ddof=1, eps=1e-4),  # huggingface/trl, grpo_trainer.py
-    "verl": GroupAdvantage(ddof=1, eps=1e-6),  # volcengine/verl, core_algos.py
-    "nano_aha": GroupAdvantage(ddof=0, eps=1e-4),  # McGill-NLP/nano-aha-moment
-    "tiny_grpo": GroupAdvantage(ddof=1, eps=1e-8),  # open-thought/tiny-grpo
-    "grpo_zero": GroupAdvantage(ddof=0, eps=1e-4),  # policy-gradient/GRPO-Zero
-    "composer": GroupAdvantage(ddof=1, eps=1e-8),  # Wodlfvllf/grpo-composer, core
-    "composer_verl": GroupAdvantage(ddof=1, eps=1e-6),  # Wodlfvllf/grpo-composer, its functions for verl
-    "reasoning_gym": GroupAdvantage(ddof=1, eps=1e-6),  # open-thought/reasoning-gym trains with verl
-    "rasbt": GroupAdvantage(ddof=1, eps=1e-4),  # rasbt/reasoning-from-scratch
-    "oat_grpo": GroupAdvantage(ddof=1, eps=1e-8),  # sail-sg/understand-r1-zero, critic_type=grpo
-    "dr_grpo": GroupAdvantage(scale="none"),  # sail-sg/understand-r1-zero, Dr. GRPO
-    "tinker": GroupAdvantage(scale="none"),  # thinking-machines-lab/tinker-cookbook
-    "nanochat": GroupAdvantage(scale="none"),  # karpathy/nanochat
-}
-"""Advantage conventions of known trainers, by name."""
+Builder = Callable[..., Method]
 
-READINGS: dict[str, tuple[float, float]] = {"threshold": (10.0, 0.5), "literal": (0.5, 10.0)}
-"""The two readings (beta, gamma) of the values 10 and 0.5 that the paper prints without saying which is which:
-``threshold`` (slope 10 around RTS 1/2) and ``literal`` (the order in which its sentence names them)."""
+NO_METHODS = ("registry", "conventions", "options")
+"""Files of this folder that hold no method."""
 
 
-Credit = Literal["response", "prefix"]
-Penalty = Literal["none", "confidence"]
+class Option(NamedTuple):
+    """An option of a method. kind: its type. help: what it means and what is allowed, one sentence."""
+
+    name: str
+    kind: Any
+    default: Any
+    help: str
 
 
 @dataclass(frozen=True)
-class Rule:
-    """An update rule: how rewards are shaped and turned into advantages.
-
-    group_size: responses per question, G >= 2. colouring: None for the plain outcome reward. credit: which
-    steps a response's advantage acts on: all (``response``), or, if an incorrect response has a positive
-    advantage, only those before its first error (``prefix``): its wrong step is not reinforced with the rest.
-    penalty: ``confidence`` gives a response of an all-negative group the advantage ``-c / (1 - c)``, c the probability
-    the policy gave to it: the gradient of ``log(1 - c)``, the likelihood that it is not the answer.
-    """
+class Entry:
+    """A registered method. source: where it was published. label, colour: how figures show it (colour: hex)."""
 
     name: str
-    group_size: int = 8
-    colouring: Colouring | None = None
-    advantage: GroupAdvantage = field(default_factory=GroupAdvantage)
-    credit: Credit = "response"
-    penalty: Penalty = "none"
-
-    def __post_init__(self) -> None:
-        check(self.credit in get_args(Credit), "credit", self.credit, " or ".join(get_args(Credit)))
-        check(self.penalty in get_args(Penalty), "penalty", self.penalty, " or ".join(get_args(Penalty)))
-        alone = self.penalty == "none" and self.advantage.baseline == "mean"
-        check(self.colouring is None or alone, "colouring", self.colouring, "None with a penalty or another baseline")
-        whole = isinstance(self.group_size, int) and not isinstance(self.group_size, bool)
-        check(whole and self.group_size >= 2, "group_size", self.group_size, "a whole number, at least 2")
-
-    def rewards(
-        self,
-        correct: Array,
-        first_error: Array,
-        lengths: Array,
-        valid: Array | None = None,
-        dtype: Any = None,
-    ) -> Array:
-        """Shaped rewards ``(..., G)`` of responses.
-
-        ``correct``: boolean ``(..., G)``. ``first_error``: integer ``(..., G)``, correct steps before the first
-        wrong one. ``lengths``: steps per response ``(..., G)`` or the length of each step ``(..., G, S)``.
-        ``valid``: boolean ``(..., G)``, False for responses to ignore. ``dtype``: of the result.
-        """
-        xp = array_namespace(correct, first_error, lengths)
-        dtype = dtype or float_dtype(xp, lengths)
-        rts = reasoning_trajectory_score(first_error, lengths, dtype)
-        return shaped_rewards(correct, rts, self.colouring, valid)
-
-    def advantages(
-        self,
-        correct: Array,
-        first_error: Array,
-        lengths: Array,
-        valid: Array | None = None,
-        dtype: Any = None,
-        confidence: Array | None = None,
-    ) -> Array:
-        """Advantages ``(..., G)`` of responses; arguments as in `rewards`, the last axis is the group.
-
-        ``confidence``: probability ``(..., G)`` the policy gave to each response, for a rule with that penalty.
-        Raises `InputError` if the last axis is not ``group_size``, or if ``confidence`` is needed and missing.
-        """
-        check(
-            correct.shape[-1] == self.group_size,
-            "correct.shape[-1]",
-            correct.shape[-1],
-            f"{self.group_size}, the rule's group_size",
-        )
-        relative = self.advantage(self.rewards(correct, first_error, lengths, valid, dtype), valid)
-        if self.penalty == "none":
-            return relative
-        check(confidence is not None, "confidence", confidence, f"given for rule {self.name!r}")
-        xp = array_namespace(correct, relative)
-        counted = correct if valid is None else correct & valid
-        silent = ~xp.any(counted, axis=-1, keepdims=True) & (xp.ones_like(correct) if valid is None else valid)
-        return xp.where(silent, -confidence_odds(confidence), relative)
-
-    def step_advantages(self, correct: Array, first_error: Array, advantages: Array, steps: int) -> Array:
-        """Advantage ``(..., G, steps)`` that acts on each step, from `advantages` ``(..., G)``."""
-        xp = array_namespace(correct, first_error, advantages)
-        spread = xp.broadcast_to(advantages[..., None], (*advantages.shape, steps))
-        if self.credit == "response":
-            return spread
-        step = xp.arange(steps, dtype=first_error.dtype)
-        masked = (~correct & (advantages > 0))[..., None] & (step >= first_error[..., None])
-        return xp.where(masked, xp.zeros_like(spread), spread)
-
-
-def confidence_odds(confidence: Array) -> Array:
-    """``c / (1 - c)`` for probabilities below 1, any shape: the weight of a penalized response."""
-    return confidence / (1 - confidence)
+    build: Builder
+    source: str
+    label: str
+    colour: str
+    options_of: Builder
 
 
 class Registry:
-    """The rules by name; call it to build one: ``rule("spo", group_size=8, beta=5.0)``."""
+    """The methods by name; call it to build one: ``rule("spo", group_size=8, beta=5.0)``.
+
+    Example:
+        >>> from spo_theory import rule
+        >>> rule("spo", group_size=4, beta=5.0).reward.beta
+        5.0
+        >>> rule.describe("rebel")
+        'REBEL: regress differences of log-ratios on differences of rewards, over all pairs of a group.'
+    """
 
     def __init__(self) -> None:
-        self._builders: dict[str, Callable[..., Rule]] = {}
+        self._entries: dict[str, Entry] = {}
+        self._searched = False
 
-    def register(self, builder: Callable[..., Rule]) -> Callable[..., Rule]:
-        """Add ``builder`` under its function name; refuse a name that is taken."""
-        name = builder.__name__
-        check(name not in self._builders, "rule name", name, "new: it is registered already")
-        self._builders[name] = builder
-        return builder
+    def register(self, entry: Entry) -> None:
+        """Add ``entry``; raises `InputError` if its name is taken."""
+        check(entry.name not in self._entries, "rule name", entry.name, "new: it is registered already")
+        self._entries[entry.name] = entry
 
     def names(self) -> list[str]:
-        """Names of all rules, in the order they were registered."""
-        return list(self._builders)
+        """Names of all methods, in alphabetical order."""
+        self._search()
+        return sorted(self._entries)
+
+    def entry(self, name: str) -> Entry:
+        """All that is registered of method ``name``; raises `InputError` for an unknown one."""
+        self._search()
+        check(name in self._entries, "rule", name, f"one of {', '.join(self.names())}")
+        return self._entries[name]
 
     def describe(self, name: str) -> str:
-        """First line of the documentation of rule ``name``."""
-        return (inspect.getdoc(self._builder(name)) or "").splitlines()[0]
+        """First line of the documentation of method ``name``."""
+        return (inspect.getdoc(self.entry(name).build) or "").splitlines()[0]
 
-    def _builder(self, name: str) -> Callable[..., Rule]:
-        check(name in self._builders, "rule", name, f"one of {', '.join(self._builders)}")
-        return self._builders[name]
+    def options(self, name: str) -> list[Option]:
+        """The options of method ``name``: its own, then those that all methods of its kind share."""
+        builder = self.entry(name).options_of
+        hints = get_type_hints(builder, include_extras=True)
+        own = [_option(hints[p.name], p.name, p.default) for p in inspect.signature(builder).parameters.values()]
+        shared = common_options(self.entry(name).build())
+        return own + [_option(COMMON[key], key, default) for key, default in shared.items()]
 
-    def __call__(self, name: str, /, **options: Any) -> Rule:
-        """Build rule ``name``; options are those of its builder.
+    def __call__(self, name: str, /, **options: Any) -> Method:
+        """Build method ``name`` with ``options``, see `options`.
 
-        Raises `InputError` for an unknown rule, an unknown option or a value out of range.
+        Raises `InputError` for an unknown method, an unknown option or a value out of range.
         """
-        builder = self._builder(name)
-        allowed = list(inspect.signature(builder).parameters)
+        entry = self.entry(name)
+        shared = common_options(entry.build())
+        own = list(inspect.signature(entry.options_of).parameters)
         for option in options:
-            if option not in allowed:
-                raise InputError(f"option {option!r} is not allowed for rule {name!r}: use {', '.join(allowed)}")
-        return builder(**options)
+            if option not in own and option not in shared:
+                allowed = ", ".join([*own, *shared])
+                raise InputError(f"option {option!r} is not allowed for rule {name!r}: use {allowed}")
+
+        built = entry.build(**{key: value for key, value in options.items() if key in own})
+        return adjust(built, **{key: value for key, value in options.items() if key in shared})
+
+    def _search(self) -> None:
+        """Import every file of this folder once: each registers its methods."""
+        if self._searched:
+            return
+        self._searched = True
+        for file in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+            if file.stem not in NO_METHODS:
+                import_module(f"spo_theory.methods.{file.stem}")
+
+
+def _option(hint: Any, name: str, default: Any) -> Option:
+    kind, text = hint.__origin__, hint.__metadata__[0]
+    return Option(name, kind, default, text)
 
 
 rule = Registry()
+"""The registry that everything uses."""
 
 
-def _advantage(convention: str, std_eps: float | None, ddof: int | None) -> GroupAdvantage:
-    check(convention in CONVENTIONS, "convention", convention, f"one of {', '.join(CONVENTIONS)}")
-    base = CONVENTIONS[convention]
-    return GroupAdvantage(
-        ddof=base.ddof if ddof is None else ddof,
-        eps=base.eps if std_eps is None else std_eps,
-        scale=base.scale,
-    )
+def method(source: str, label: str, colour: str, options_of: Builder | None = None) -> Callable[[Builder], Builder]:
+    """Register the decorated builder under its function name.
 
-
-@rule.register
-def grpo(group_size: int = 8, convention: str = "paper", std_eps: float | None = None, ddof: int | None = None) -> Rule:
-    """GRPO: outcome reward, group-standardized advantage (arXiv 2402.03300)."""
-    return Rule("grpo", group_size, None, _advantage(convention, std_eps, ddof))
-
-
-@rule.register
-def spo(
-    group_size: int = 8,
-    beta: float | None = None,
-    gamma: float | None = None,
-    scope: Scope = "all_negative",
-    shape: Shape = "logistic",
-    reading: str = "threshold",
-    convention: str = "paper",
-    std_eps: float | None = None,
-    ddof: int | None = None,
-) -> Rule:
-    """SPO: GRPO with coloured incorrect responses (arXiv 2505.11595).
-
-    ``beta`` and ``gamma`` override ``reading``.
+    ``source``: where the method was published. ``label``, ``colour``: how figures show it. ``options_of``: another
+    builder whose options this one passes on, if it takes ``**options``.
     """
-    check(reading in READINGS, "reading", reading, f"one of {', '.join(READINGS)}")
-    slope, threshold = READINGS[reading]
-    colouring = Colouring(slope if beta is None else beta, threshold if gamma is None else gamma, scope, shape)
-    return Rule("spo", group_size, colouring, _advantage(convention, std_eps, ddof))
 
+    def decorate(builder: Builder) -> Builder:
+        rule.register(Entry(builder.__name__, builder, source, label, colour, options_of or builder))
+        return builder
 
-@rule.register
-def dr_grpo(group_size: int = 8) -> Rule:
-    """Dr. GRPO: outcome reward minus the group mean, not divided by the std (arXiv 2503.20783)."""
-    return Rule("dr_grpo", group_size, None, CONVENTIONS["dr_grpo"])
-
-
-@rule.register
-def spo_prefix(
-    group_size: int = 8,
-    beta: float | None = None,
-    gamma: float | None = None,
-    scope: Scope = "all_negative",
-    shape: Shape = "logistic",
-    reading: str = "threshold",
-    convention: str = "paper",
-    std_eps: float | None = None,
-    ddof: int | None = None,
-) -> Rule:
-    """SPO that credits an incorrect response only for its correct prefix (docs/theory/statements.md).
-
-    Options as for ``spo``. Not in the paper: it removes the cost that colouring has for late steps.
-    """
-    plain = spo(group_size, beta, gamma, scope, shape, reading, convention, std_eps, ddof)
-    return replace(plain, name="spo_prefix", credit="prefix")
-
-
-@rule.register
-def ngrpo(
-    group_size: int = 8, convention: str = "paper", std_eps: float | None = None, ddof: int | None = None
-) -> Rule:
-    """NGRPO: a virtual correct response counts in every group's mean and std (arXiv 2509.18851)."""
-    return Rule("ngrpo", group_size, None, replace(_advantage(convention, std_eps, ddof), baseline="virtual"))
-
-
-@rule.register
-def sign(group_size: int = 8) -> Rule:
-    """Sign: advantage 2 r - 1, whatever the group (arXiv 2605.07689)."""
-    return Rule("sign", group_size, None, GroupAdvantage(scale="none", baseline="half"))
-
-
-@rule.register
-def lens(group_size: int = 8, convention: str = "paper", std_eps: float | None = None, ddof: int | None = None) -> Rule:
-    """LENS-like: GRPO that penalizes confident wrong responses of all-negative groups (after arXiv 2510.08696).
-
-    The paper's exact weight is not reproduced: this is the maximum-likelihood one, see `Rule`.
-    """
-    return Rule("lens", group_size, None, _advantage(convention, std_eps, ddof), penalty="confidence")
+    return decorate

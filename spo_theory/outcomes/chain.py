@@ -7,10 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spo_theory.outcomes.world import World
 from spo_theory.parts.rewards import reasoning_trajectory_score
 from spo_theory.validation import check, refuse
-
-jax.config.update("jax_enable_x64", True)  # the theory is stated to 1e-10; float32 cannot hold it
 
 
 def class_probabilities(logits: Any) -> jax.Array:
@@ -35,6 +34,36 @@ def class_scores(logits: Any) -> jax.Array:
     k, step = jnp.arange(h + 1)[:, None], jnp.arange(h)[None, :]
     right, wrong = jax.nn.sigmoid(logits)[..., None, :], jax.nn.sigmoid(-logits)[..., None, :]
     return jnp.where(step < k, wrong, jnp.where(step == k, -right, 0.0))
+
+
+def step_log_probabilities(logits: Any) -> jax.Array:
+    """Log-probability ``(..., H + 1, H)`` of each step of each class, 0 beyond the first error."""
+    logits = jnp.asarray(logits, dtype=float)
+    horizon = logits.shape[-1]
+    outcome_class = jnp.arange(horizon + 1)[:, None]
+    step = jnp.arange(horizon)[None, :]
+
+    right = jax.nn.log_sigmoid(logits)[..., None, :]
+    wrong = jax.nn.log_sigmoid(-logits)[..., None, :]
+    return jnp.where(step < outcome_class, right, jnp.where(step == outcome_class, wrong, 0.0))
+
+
+@dataclass(frozen=True)
+class ChainModel:
+    """Probabilities and scores of the chain, in the form the engine asks for (`spo_theory.outcomes.world.Model`)."""
+
+    def probs(self, logits: Any, parameters: Any) -> jax.Array:
+        """Probability ``(..., H + 1)`` of each class."""
+        return class_probabilities(logits)
+
+    def step_log_probs(self, logits: Any, parameters: Any) -> jax.Array:
+        """Log-probability ``(..., H + 1, H)`` of each step of each class."""
+        return step_log_probabilities(logits)
+
+    def step_scores(self, logits: Any, parameters: Any) -> jax.Array:
+        """Gradient ``(..., H + 1, H, H)``: a step moves its own logit only."""
+        scores = class_scores(logits)
+        return scores[..., None] * jnp.eye(scores.shape[-1])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -79,6 +108,19 @@ class ReasoningChain:
             value.setflags(write=False)
             object.__setattr__(self, field, value)
         object.__setattr__(self, "step_success", np.asarray(jax.nn.sigmoid(logits)))
+
+    def world(self) -> World:
+        """The chain as a world for the exact engine: H + 1 classes, the last one correct."""
+        classes = np.arange(self.horizon + 1)
+        return World(
+            model=ChainModel(),
+            logits=self.logits,
+            axes=1,
+            correct=classes == self.horizon,
+            first_error=classes,
+            lengths=np.tile(self.step_lengths, (classes.size, 1)),
+            true_lengths=self.step_lengths,
+        )
 
     @property
     def horizon(self) -> int:

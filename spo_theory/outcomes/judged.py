@@ -1,7 +1,7 @@
 """Step judges that err, as confusion matrices over outcome classes (docs/theory/judges.md)."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from spo_theory.exact.expected import expected_update, need_exact, rule_advantage_function
-from spo_theory.methods.registry import Rule
-from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
+from spo_theory.exact.engine import update_function
+from spo_theory.exact.expected import expected_update
+from spo_theory.method import Method
+from spo_theory.outcomes.chain import ReasoningChain
+from spo_theory.outcomes.world import Model, World, as_world
+from spo_theory.parts.rewards import Outcome
 from spo_theory.validation import check, problem, refuse
 
 GRID_OFFSET = 0.4142
@@ -40,41 +43,89 @@ def confusion(horizon: int, miss: float = 0.0, false_alarm: float = 0.0) -> np.n
     return passed * np.concatenate([flagged, np.ones((horizon, 1))], axis=1)
 
 
-def judged_update_function(rule: Rule, rts: Any) -> Callable[[Any, Any], jax.Array]:
-    """Expected update under an erring judge: a jit-able function of logits ``(..., H)`` and confusion ``(H, H + 1)``.
+@dataclass(frozen=True)
+class JudgedModel:
+    """The model of a world whose wrong responses are judged by a judge that errs.
 
-    ``rts`` ``(H + 1,)``: of the outcome classes. Errors and source as in `expected_update_judged`.
+    truth: for each class its class in the world that is judged. axes: of the logits of one question. ``parameters``:
+    those of that world, and the probability ``(K,)`` that the judge hears each class as it does.
     """
-    need_exact(rule.credit == "response", "credit", rule.credit, "'response'")
-    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none'")
-    advantages = rule_advantage_function(rule, np.append(rts, 1.0))
 
-    def update(logits: Any, judged: Any) -> jax.Array:
-        p = class_probabilities(logits)
-        c = jnp.asarray(judged, float)
-        seen = jnp.concatenate([p[..., :-1] @ c, p[..., -1:]], axis=-1)  # judged classes 0..H of wrong ones; correct
-        a = advantages(seen)
-        given = jnp.concatenate([a[..., :-1] @ c.T, a[..., -1:]], axis=-1)
-        return jnp.einsum("...k,...kh->...h", p * given, class_scores(logits))
+    inner: Model
+    truth: tuple[int, ...]
+    axes: int
 
-    return update
+    def probs(self, logits: Any, parameters: Any) -> jax.Array:
+        """Probability ``(..., K)`` of each class."""
+        inner, heard = parameters
+        return self.inner.probs(logits, inner)[..., np.array(self.truth)] * heard
+
+    def step_log_probs(self, logits: Any, parameters: Any) -> jax.Array:
+        """Log-probability ``(..., K, S)`` of the steps really taken."""
+        return self.inner.step_log_probs(logits, parameters[0])[..., np.array(self.truth), :]
+
+    def step_scores(self, logits: Any, parameters: Any) -> jax.Array:
+        """Gradient ``(..., K, S, *D)`` of the steps really taken."""
+        scores = self.inner.step_scores(logits, parameters[0])
+        return jnp.take(scores, np.array(self.truth), axis=np.ndim(logits) - self.axes)
+
+
+def heard_chances(world: World, confusion_matrix: Any) -> jax.Array:
+    """Probability ``(K,)`` with which each class of `judged_world` is heard, from a matrix ``(H, H + 1)``."""
+    matrix = jnp.asarray(confusion_matrix, float)
+    wrong = world.first_error[~world.correct]
+    return jnp.concatenate([matrix[wrong].ravel(), jnp.ones(int(world.correct.sum()))])
+
+
+def judged_world(world: Any, confusion_matrix: Any) -> World:
+    """``world`` with the first errors that a judge hears instead of the true ones; outcomes are known exactly.
+
+    ``confusion_matrix`` ``(H, H + 1)``: see `confusion`. Every wrong class becomes H + 1, one for each judgement.
+    """
+    plain = as_world(world)
+    wrong = np.flatnonzero(~plain.correct)
+    right = np.flatnonzero(plain.correct)
+    horizon = plain.true_lengths.size
+    truth = np.concatenate([np.repeat(wrong, horizon + 1), right])
+    heard = np.concatenate([np.tile(np.arange(horizon + 1), wrong.size), plain.first_error[right]])
+    return World(
+        model=JudgedModel(plain.model, tuple(truth.tolist()), plain.axes),
+        logits=plain.logits,
+        axes=plain.axes,
+        correct=plain.correct[truth],
+        first_error=heard,
+        lengths=plain.lengths[truth],
+        true_lengths=plain.true_lengths,
+        parameters=(plain.parameters, heard_chances(plain, confusion_matrix)),
+    )
+
+
+def judged_update_function(chain: Any, rule: Method) -> Callable[[Any, Any], jax.Array]:
+    """Expected update under an erring judge: a jit-able function of logits ``(..., *D)`` and confusion ``(H, H + 1)``.
+
+    ``chain``: a `ReasoningChain` or a `World`. Errors and source as in `expected_update_judged`.
+    """
+    plain = as_world(chain)
+    horizon = plain.true_lengths.size
+    update = update_function(judged_world(plain, confusion(horizon)), rule)
+    return lambda logits, judged: update(logits, parameters=(plain.parameters, heard_chances(plain, judged)))
 
 
 def expected_update_judged(
-    chain: ReasoningChain, rule: Rule, miss: float = 0.0, false_alarm: float = 0.0
+    chain: ReasoningChain, rule: Method, miss: float = 0.0, false_alarm: float = 0.0
 ) -> np.ndarray:
     """Expected update ``(..., H)`` when the colours come from a judge that errs; outcomes are known exactly.
 
     ``miss``, ``false_alarm``: as in `confusion`. An incorrect response is rewarded for the step it is judged to
     fail at, and its advantage acts on the steps it really took; in all-negative or in all groups, as the rule says.
-    A perfect judge gives `spo_theory.expected_update`. Raises `InputError` for rates outside [0, 1] and for a rule
-    with credit to the prefix. Derived in docs/theory/expected-advantages.md and judges.md.
+    A perfect judge gives `spo_theory.expected_update`. Raises `InputError` for rates outside [0, 1]. Derived in
+    docs/theory/judges.md.
     """
     judged = confusion(chain.horizon, miss, false_alarm)
-    return np.asarray(judged_update_function(rule, chain.rts)(chain.logits, judged))
+    return np.asarray(judged_update_function(chain, rule)(chain.logits, judged))
 
 
-def colouring_gain_function(chain: ReasoningChain, rule: Rule) -> Callable[[float, float], float]:
+def colouring_gain_function(chain: ReasoningChain, rule: Method) -> Callable[[float, float], float]:
     """What colouring with an erring judge adds to the rate of log success, as a function of (miss, false_alarm).
 
     ``sum_h (1 - q_h) (g_h - g_h of the same rule without colouring)``, per unit of learning rate: above 0 the judged
@@ -83,14 +134,14 @@ def colouring_gain_function(chain: ReasoningChain, rule: Rule) -> Callable[[floa
     """
     check(rule.colouring is not None, "colouring", rule.colouring, "given: the rule must colour")
     check(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
-    update = judged_update_function(rule, chain.rts)
-    plain = expected_update(chain, replace(rule, colouring=None))
+    update = judged_update_function(chain, rule)
+    plain = expected_update(chain, replace(rule, reward=Outcome()))
     miss_step = 1 - chain.step_success
     gain = jax.jit(lambda c: (update(chain.logits, c) - plain) @ miss_step)
     return lambda miss, false_alarm: float(gain(confusion(chain.horizon, miss, false_alarm)))
 
 
-def useful_judges(chain: ReasoningChain, rule: Rule, misses: Any, points: int = 81) -> pd.DataFrame:
+def useful_judges(chain: ReasoningChain, rule: Method, misses: Any, points: int = 81) -> pd.DataFrame:
     """The boundary of the judges with which colouring helps: for every miss rate, the false-alarm rates of no gain.
 
     Zeros of `colouring_gain_function` in (0, 1), bracketed on ``points`` equally spaced rates and computed to 1e-12;

@@ -1,16 +1,18 @@
 """Loss normalizations when responses differ in length (docs/theory/lengths.md)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spo_theory.exact.expected import Method, need_exact, rule_advantage_function
-from spo_theory.methods.registry import Rule
-from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
-from spo_theory.validation import check, problem, refuse
+from spo_theory.exact.engine import along_scores, step_weight_function
+from spo_theory.method import Method
+from spo_theory.outcomes.chain import ReasoningChain
+from spo_theory.outcomes.world import Model, World, as_world
+from spo_theory.validation import check, is_whole, problem, refuse
 
 Normalization = Literal["response", "token", "constant"]
 STEP = 0.25  # spacing in the logarithm of the Laplace variable; the rule's error falls like exp(-pi^2 / spacing)
@@ -24,69 +26,106 @@ def _laplace_nodes(shortest: float, longest: float) -> tuple[np.ndarray, np.ndar
     return t, t * (1 + np.exp(-v)) * STEP
 
 
+def rambling_world(chain: ReasoningChain, after_error: float | Any) -> World:
+    """``chain`` with wrong responses that stop at the wrong step and ramble on for some tokens.
+
+    ``after_error``: tokens after the wrong step, one number or one per class of wrong responses ``(H,)``, at least 0;
+    step lengths count in the same unit. The rambling is one more step that teaches nothing. Raises `InputError`.
+    """
+    more = np.broadcast_to(np.asarray(after_error, dtype=float), (chain.horizon,))
+    check(bool((np.isfinite(more) & (more >= 0)).all()), "after_error", more.tolist(), "finite numbers, at least 0")
+
+    plain = chain.world()
+    written = np.arange(chain.horizon)[None, :] <= plain.first_error[:, None]
+    rambling = np.append(more, 0.0)[:, None]
+    return replace(
+        plain,
+        model=RamblingModel(plain.model),
+        lengths=np.column_stack([plain.lengths * written, rambling]),
+        true_lengths=np.append(chain.step_lengths, 0.0),
+    )
+
+
+@dataclass(frozen=True)
+class RamblingModel:
+    """A model with one more step, which has probability 1 and no score."""
+
+    inner: Model
+
+    def probs(self, logits: Any, parameters: Any) -> jax.Array:
+        """Probability ``(..., K)`` of each class."""
+        return self.inner.probs(logits, parameters)
+
+    def step_log_probs(self, logits: Any, parameters: Any) -> jax.Array:
+        """Log-probability ``(..., K, S + 1)`` of each step."""
+        found = self.inner.step_log_probs(logits, parameters)
+        return jnp.pad(found, [(0, 0)] * (found.ndim - 1) + [(0, 1)])
+
+    def step_scores(self, logits: Any, parameters: Any) -> jax.Array:
+        """Gradient ``(..., K, S + 1, H)`` of each step."""
+        found = self.inner.step_scores(logits, parameters)
+        return jnp.pad(found, [(0, 0)] * (found.ndim - 2) + [(0, 1), (0, 0)])
+
+
 def normalized_update_function(
-    rule: Rule,
-    rts: Any,
-    lengths: Any,
+    world: Any,
+    rule: Method,
     normalization: Normalization = "response",
     constant: float = 1.0,
     groups: int = 1,
-    method: Method = "auto",
 ) -> Callable[[Any], jax.Array]:
-    """Expected update under a loss normalization: a jit-able function from logits ``(..., H)`` to ``(..., H)``.
+    """Expected update under a loss normalization: a jit-able function from logits ``(..., *D)`` to ``(..., *D)``.
 
-    ``rts``, ``lengths`` ``(H + 1,)``: RTS and tokens of a response of every class (a response may stop at its error or
-    ramble on). ``response``: every response's token losses are divided by its own length, then averaged over
-    responses (GRPO, arXiv 2402.03300). ``token``: the sum over all tokens of a batch of ``groups`` groups of the
-    question is divided by their number (DAPO, arXiv 2503.14476). ``constant``: divided by ``constant`` tokens per
-    response (Dr. GRPO, arXiv 2503.20783). A step's score is the sum over its tokens in all of them. ``token``
-    couples the responses through their total length; it is exact by one more quadrature, from
-    ``1 / S = int_0^inf exp(-t S) dt``. Raises `InputError` for bad lengths or settings and for rules whose expected
-    advantage is no form in the class probabilities. Derived in docs/theory/lengths.md.
+    ``world``: its lengths are the tokens of each step. ``response``: every response's token losses are divided by its
+    own length, then averaged over responses (GRPO, arXiv 2402.03300). ``token``: the sum over all tokens of a batch of
+    ``groups`` groups of the question is divided by their number (DAPO, arXiv 2503.14476). ``constant``: divided by
+    ``constant`` tokens per response (Dr. GRPO, arXiv 2503.20783). A step's score is the sum over its tokens in all of
+    them. ``token`` couples the responses through their total length; it is exact by one more quadrature, from
+    ``1 / S = int_0^inf exp(-t S) dt``. Raises `InputError` for bad lengths or settings, `NoExactForm` where only the
+    Monte Carlo remains. Derived in docs/theory/lengths.md.
     """
-    size, spread = np.asarray(lengths, dtype=float), np.asarray(rts, dtype=float)
-    whole = isinstance(groups, int) and not isinstance(groups, bool) and groups >= 1
+    plain = as_world(world)
+    size = plain.lengths.sum(-1)
     refuse(
-        problem(size.shape == spread.shape, "lengths.shape", size.shape, f"{spread.shape}, one for every class")
-        + problem(bool((np.isfinite(size) & (size > 0)).all()), "lengths", size.tolist(), "finite numbers above 0")
+        problem(bool((np.isfinite(size) & (size > 0)).all()), "lengths", size.tolist(), "finite numbers above 0")
         + problem(normalization in get_args(Normalization), "normalization", normalization, "response, token, constant")
         + problem(bool(np.isfinite(constant)) and constant > 0, "constant", constant, "a finite number above 0")
-        + problem(whole, "groups", groups, "a whole number, at least 1")
+        + problem(is_whole(groups, 1), "groups", groups, "a whole number, at least 1")
     )
-    need_exact(rule.credit == "response", "credit", rule.credit, "'response'")
-    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none'")
-    advantages = rule_advantage_function(rule, spread, method)
-
-    def update(share: jax.Array, logits: jax.Array) -> jax.Array:
-        return jnp.einsum("...k,...kh->...h", share, class_scores(logits))
+    weights = step_weight_function(plain, rule)
 
     if normalization != "token":
-        each = jnp.asarray(size if normalization == "response" else np.full_like(size, constant))
+        each = size if normalization == "response" else np.full_like(size, constant)
 
         def separate(logits: Any) -> jax.Array:
-            p = class_probabilities(logits)
-            return update(p * advantages(p) / each, logits)
+            share = plain.model.probs(logits, plain.parameters) / each
+            return along_scores(plain, logits, share[..., None] * weights(logits))
 
         return separate
 
     responses = rule.group_size * groups
-    t, weight = _laplace_nodes(responses * size.min(), responses * size.max())
-    damp = jnp.asarray(np.exp(-t[:, None] * size))
-    scale = jnp.asarray(responses * weight)
+    node, weight = _laplace_nodes(responses * size.min(), responses * size.max())
+    damping = np.exp(-node[:, None] * size)
+    scale = responses * weight
 
     def together(logits: Any) -> jax.Array:
-        p = class_probabilities(logits)
-        tilted = p[..., None, :] * damp
-        others = tilted.sum(-1) ** (rule.group_size * (groups - 1))
-        share = jnp.einsum("l,...l,...lk->...k", scale, others, tilted * advantages(tilted))
-        return update(share, logits)
+        # Damped by its length, each response counts for itself: at every node the classes are as if independent
+        logits = jnp.asarray(logits, float)
+        damped = plain.model.probs(logits, plain.parameters)[..., None, :] * damping
+        other_groups = damped.sum(-1) ** (rule.group_size * (groups - 1))
+        of_one_question = logits.shape[logits.ndim - plain.axes :]
+        at_nodes = jnp.expand_dims(logits, -1 - plain.axes)
+        at_nodes = jnp.broadcast_to(at_nodes, (*damped.shape[:-1], *of_one_question))
+        given = weights(at_nodes, probs=damped)
+        share = jnp.einsum("l,...l,...lks->...ks", scale, other_groups, damped[..., None] * given)
+        return along_scores(plain, logits, share)
 
     return together
 
 
 def expected_update_normalized(
     chain: ReasoningChain,
-    rule: Rule,
+    rule: Method,
     after_error: float | Any,
     normalization: Normalization = "response",
     constant: float = 1.0,
@@ -94,13 +133,8 @@ def expected_update_normalized(
 ) -> np.ndarray:
     """Expected update ``(..., H)`` of a chain whose wrong responses have ``after_error`` tokens after the wrong step.
 
-    ``after_error``: one number or one per class of wrong responses ``(H,)``, at least 0; step lengths count in the same
-    unit, and the RTS is the correct prefix over the whole response. Other arguments as in `normalized_update_function`.
-    Derived in docs/theory/lengths.md.
+    The RTS is the correct prefix over the whole response. Arguments and errors as in `rambling_world` and
+    `normalized_update_function`. Derived in docs/theory/lengths.md.
     """
-    more = np.broadcast_to(np.asarray(after_error, dtype=float), (chain.horizon,))
-    check(bool((np.isfinite(more) & (more >= 0)).all()), "after_error", more.tolist(), "finite numbers, at least 0")
-    prefix = np.concatenate([[0.0], np.cumsum(chain.step_lengths)])
-    lengths = np.append(prefix[1:] + more, prefix[-1])
-    rts = prefix / lengths
-    return np.asarray(normalized_update_function(rule, rts, lengths, normalization, constant, groups)(chain.logits))
+    world = rambling_world(chain, after_error)
+    return np.asarray(normalized_update_function(world, rule, normalization, constant, groups)(chain.logits))

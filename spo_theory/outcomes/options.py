@@ -1,6 +1,6 @@
 """Steps with several options: one right, the wrong ones not equally likely (docs/theory/options.md)."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -8,42 +8,81 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from spo_theory.exact.expected import Method, need_exact, rule_advantage_function
-from spo_theory.methods.registry import Rule
-from spo_theory.parts.rewards import reasoning_trajectory_score
-from spo_theory.validation import check, problem, refuse
+from spo_theory.exact.engine import update_function
+from spo_theory.method import Method
+from spo_theory.outcomes.world import World
+from spo_theory.validation import check, is_whole, problem, refuse
 
 
-def option_update_function(rule: Rule, rts: Any, method: Method = "auto") -> Callable[[Any], jax.Array]:
-    """Expected update of the options' logits: a jit-able function from ``(..., H, M)`` to ``(..., H, M)``.
+@dataclass(frozen=True)
+class OptionsModel:
+    """H steps that are a softmax over M options each, option 0 right; logits ``(..., H, M)``.
 
-    Step h is a softmax over M options of which option 0 is right; all wrong ones end the correct prefix, so classes
-    and advantages know nothing of which it was. ``rts`` ``(H + 1,)``. Raises `InputError` for prefix credit and for a
-    penalty by confidence. Derived in docs/theory/options.md.
+    Classes: for every step and wrong option the responses that go wrong there, step by step; the last one is right.
     """
-    need_exact(rule.credit == "response", "credit", rule.credit, "'response'")
-    need_exact(rule.penalty == "none", "penalty", rule.penalty, "'none'")
-    advantages = rule_advantage_function(rule, rts, method)
 
-    def update(logits: Any) -> jax.Array:
-        x = jnp.asarray(logits, float)
-        pi = jax.nn.softmax(x, axis=-1)
-        q, miss = pi[..., 0], pi[..., 1:].sum(-1)
-        prefix = jnp.cumprod(q, axis=-1)
-        before = jnp.concatenate([jnp.ones_like(prefix[..., :1]), prefix[..., :-1]], axis=-1)
-        p = jnp.concatenate([before * miss, prefix[..., -1:]], axis=-1)
-        weighted = p * advantages(p)
-        wrong = weighted[..., :-1]  # responses whose first error is step h
-        right = jnp.cumsum(weighted[..., ::-1], axis=-1)[..., ::-1][..., 1:]  # those that took step h right
-        share = pi[..., 1:] / miss[..., None]
-        taken = jnp.concatenate([right[..., None], wrong[..., None] * share], axis=-1)
-        return taken - (right + wrong)[..., None] * pi
+    horizon: int
+    options: int
 
-    return update
+    def _taken(self) -> tuple[np.ndarray, np.ndarray]:
+        """Option that each class takes at each step ``(K, H)``, and whether it takes the step at all ``(K, H)``."""
+        wrong = self.options - 1
+        failed_at = np.append(np.repeat(np.arange(self.horizon), wrong), self.horizon)[:, None]
+        option = np.append(np.tile(np.arange(1, self.options), self.horizon), 0)[:, None]
+        step = np.arange(self.horizon)[None, :]
+        return np.where(step == failed_at, option, 0), step <= failed_at
+
+    def step_log_probs(self, logits: Any, parameters: Any) -> jax.Array:
+        """Log-probability ``(..., K, H)`` of each step of each class."""
+        chosen, taken = self._taken()
+        of_option = jax.nn.log_softmax(jnp.asarray(logits, float), axis=-1)
+        return jnp.where(taken, of_option[..., np.arange(self.horizon)[None, :], chosen], 0.0)
+
+    def probs(self, logits: Any, parameters: Any) -> jax.Array:
+        """Probability ``(..., K)`` of each class."""
+        return jnp.exp(self.step_log_probs(logits, parameters).sum(-1))
+
+    def step_scores(self, logits: Any, parameters: Any) -> jax.Array:
+        """Gradient ``(..., K, H, H, M)``: a step moves the logits of its own options."""
+        chosen, taken = self._taken()
+        share = jax.nn.softmax(jnp.asarray(logits, float), axis=-1)
+        one_hot = np.eye(self.options)[chosen]
+        own_step = jnp.where(taken[..., None], one_hot - share[..., None, :, :], 0.0)
+        return own_step[..., None, :] * np.eye(self.horizon)[:, :, None]
+
+
+def option_world(logits: Any, step_lengths: Any = None) -> World:
+    """The chain of softmax steps with ``logits`` ``(H, M)`` or ``(N, H, M)``, option 0 right.
+
+    ``step_lengths`` ``(H,)``, above 0 (default: equal). Which wrong option was taken does not matter to a judge.
+    Raises `InputError` for wrong shapes and values. Derived in docs/theory/options.md.
+    """
+    x = np.asarray(logits, dtype=float)
+    shaped = x.ndim in (2, 3) and x.shape[-2] >= 1 and x.shape[-1] >= 2
+    refuse(
+        problem(shaped, "logits.shape", x.shape, "(H, M), H at least 1 and M at least 2")
+        + problem(bool(np.isfinite(x).all()), "logits", "not finite", "finite numbers")
+    )
+    horizon, options = x.shape[-2:]
+
+    lengths = np.ones(horizon) if step_lengths is None else np.asarray(step_lengths, dtype=float)
+    good = lengths.shape == (horizon,) and bool((np.isfinite(lengths) & (lengths > 0)).all())
+    check(good, "step_lengths", lengths.tolist(), f"{horizon} finite numbers above 0")
+
+    first_error = np.append(np.repeat(np.arange(horizon), options - 1), horizon)
+    return World(
+        model=OptionsModel(horizon, options),
+        logits=x,
+        axes=2,
+        correct=first_error == horizon,
+        first_error=first_error,
+        lengths=np.tile(lengths, (first_error.size, 1)),
+        true_lengths=lengths,
+    )
 
 
 def solve_options(
-    logits: Any, rule: Rule, steps: int, learning_rate: float = 1.0, step_lengths: Any = None
+    logits: Any, rule: Method, steps: int, learning_rate: float = 1.0, step_lengths: Any = None
 ) -> pd.DataFrame:
     """Follow the exact expected updates of a chain of softmax steps from ``logits`` ``(H, M)``, option 0 right.
 
@@ -52,26 +91,23 @@ def solve_options(
     likely, 1 if there is but one). Raises `InputError` for bad settings. Derived in docs/theory/options.md.
     """
     x = np.asarray(logits, dtype=float)
-    shaped = x.ndim == 2 and len(x) >= 1 and x.shape[1] >= 2
     refuse(
-        problem(shaped, "logits.shape", x.shape, "(H, M), H at least 1 and M at least 2")
-        + problem(bool(np.isfinite(x).all()), "logits", "not finite", "finite numbers")
-        + problem(isinstance(steps, int) and steps >= 0, "steps", steps, "a whole number, at least 0")
+        problem(x.ndim == 2, "logits.shape", x.shape, "(H, M), H at least 1 and M at least 2")
+        + problem(is_whole(steps, 0), "steps", steps, "a whole number, at least 0")
         + problem(bool(np.isfinite(learning_rate)) and learning_rate > 0, "learning_rate", learning_rate, "above 0")
     )
-    h = len(x)
-    sizes = np.ones(h) if step_lengths is None else np.asarray(step_lengths, dtype=float)
-    good = sizes.shape == (h,) and bool((np.isfinite(sizes) & (sizes > 0)).all())
-    check(good, "step_lengths", sizes.tolist(), f"{h} finite numbers above 0")
-    update = option_update_function(rule, reasoning_trajectory_score(np.arange(h + 1), np.tile(sizes, (h + 1, 1))))
+    update = update_function(option_world(x, step_lengths), rule)
 
     def step(state: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
         return state + learning_rate * update(state), state
 
     _, path = jax.jit(lambda s: jax.lax.scan(step, s, length=steps + 1))(jnp.asarray(x))
-    pi = np.asarray(jax.nn.softmax(path, axis=-1))
-    share = pi[..., 1:] / pi[..., 1:].sum(-1, keepdims=True)
-    q, crowd = pi[..., 0], (share**2).sum(-1)
-    table = {"step": np.arange(steps + 1), "success": q.prod(1)}
-    table |= {f"q_{i + 1}": q[:, i] for i in range(h)}
-    return pd.DataFrame(table | {f"concentration_{i + 1}": crowd[:, i] for i in range(h)})
+
+    option = np.asarray(jax.nn.softmax(path, axis=-1))
+    right = option[..., 0]
+    share = option[..., 1:] / option[..., 1:].sum(-1, keepdims=True)
+    concentration = (share**2).sum(-1)
+    table = {"step": np.arange(steps + 1), "success": right.prod(1)}
+    table |= {f"q_{h + 1}": right[:, h] for h in range(len(x))}
+    table |= {f"concentration_{h + 1}": concentration[:, h] for h in range(len(x))}
+    return pd.DataFrame(table)

@@ -1,17 +1,16 @@
 """Group-relative advantages on any array library, exact zero for equal rewards in every dtype."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf, isfinite, nan
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from array_api_compat import array_namespace, is_jax_array
 
-from spo_theory.parts.rewards import float_dtype
+from spo_theory.group import Array, Group, float_dtype
 from spo_theory.validation import InputError, check, problem, refuse
 
-Array = Any
 Scale = Literal["std", "none"]
-Baseline = Literal["mean", "virtual", "half"]
+Kind = Literal["mean", "virtual", "half"]
 
 
 def _is_traced(x: Array) -> bool:
@@ -38,14 +37,15 @@ class GroupAdvantage:
     ddof: int = 0
     eps: float = 0.0
     scale: Scale = "std"
-    baseline: Baseline = "mean"
+    baseline: Kind = "mean"
+    uses_log_prob = False
 
     def __post_init__(self) -> None:
         refuse(
             problem(self.ddof in (0, 1), "ddof", self.ddof, "0 or 1")
             + problem(isfinite(self.eps) and self.eps >= 0, "std_eps", self.eps, "a finite number, at least 0")
             + problem(self.scale in get_args(Scale), "scale", self.scale, " or ".join(get_args(Scale)))
-            + problem(self.baseline in get_args(Baseline), "baseline", self.baseline, " or ".join(get_args(Baseline)))
+            + problem(self.baseline in get_args(Kind), "baseline", self.baseline, " or ".join(get_args(Kind)))
         )
 
     def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
@@ -107,3 +107,71 @@ class GroupAdvantage:
             xp.where(varied, variance, xp.ones_like(variance))
         )  # the root never sees 0: its slope there is infinite
         return centred / (std + self.eps / span if self.eps else std)  # 0 / span has slope 0 / 0 at span 1e-300
+
+    def advantages(self, group: Group, rewards: Array) -> Array:
+        """Advantages ``(..., G)`` of a group's rewards."""
+        return self(rewards, group.valid)
+
+
+class Baseline(Protocol):
+    """What every baseline is: it turns the rewards of a group into advantages."""
+
+    uses_log_prob: bool
+    """Whether advantages depend on the probabilities of the responses, not only on their rewards."""
+
+    def advantages(self, group: Group, rewards: Array) -> Array:
+        """Advantages ``(..., G)`` from a group and its rewards ``(..., G)``."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """No baseline: the reward is the advantage (Reinforce, arXiv 2504.11343)."""
+
+    uses_log_prob = False
+
+    def advantages(self, group: Group, rewards: Array) -> Array:
+        """Advantages ``(..., G)``."""
+        return rewards
+
+
+@dataclass(frozen=True)
+class PositivePart:
+    """The positive part of the reward: responses with a reward below 0 are not used (RAFT, arXiv 2504.11343)."""
+
+    uses_log_prob = False
+
+    def advantages(self, group: Group, rewards: Array) -> Array:
+        """Advantages ``(..., G)``."""
+        xp = array_namespace(rewards)
+        return xp.where(rewards > 0, rewards, xp.zeros_like(rewards))
+
+
+@dataclass(frozen=True)
+class ConfidencePenalty:
+    """In an all-negative group ``-c / (1 - c)``, c the probability that the policy gave to the response.
+
+    That is the gradient of ``log(1 - c)``, the likelihood that the response is not the answer. Other groups have the
+    advantages of ``otherwise``. Source: after LENS, arXiv 2510.08696, whose exact weight is not reproduced.
+    """
+
+    otherwise: GroupAdvantage = field(default_factory=GroupAdvantage)
+    uses_log_prob = True
+
+    def advantages(self, group: Group, rewards: Array) -> Array:
+        """Advantages ``(..., G)``; raises `InputError` if the group has no log-probabilities."""
+        check(group.log_prob is not None, "log_prob", group.log_prob, "given: the penalty weighs by confidence")
+        xp = array_namespace(group.correct, rewards)
+        relative = self.otherwise(rewards, group.valid)
+
+        penalized = group.all_negative & xp.ones_like(group.correct)
+        if group.valid is not None:
+            penalized = penalized & group.valid
+
+        # c / (1 - c) = 1 / (1 / c - 1); the exponential of a long response's log-probability may underflow to 0
+        confidence = xp.exp(xp.sum(group.log_prob, axis=-1))
+        return xp.where(penalized, -confidence_odds(confidence), relative)
+
+
+def confidence_odds(confidence: Array) -> Array:
+    """``c / (1 - c)`` for probabilities below 1, any shape: the weight of a penalized response."""
+    return confidence / (1 - confidence)

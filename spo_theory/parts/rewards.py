@@ -1,28 +1,30 @@
-"""Outcome reward, reasoning trajectory score (RTS) and colouring, on any array library.
+"""Rewards: outcome, plus or minus one, and colouring by the reasoning trajectory score (RTS), on any array library.
 
-Shapes are ``(..., G)``: the last axis is the group. Paper: arXiv 2505.11595, Section 3.1, Eq. 2. The
-paper's prose and its theory reward later first errors more, so the logistic here *increases* in RTS.
+A reward part maps a `spo_theory.group.Group` to rewards ``(..., G)``; the last axis is the group. Paper: arXiv
+2505.11595, Section 3.1, Eq. 2. The paper's prose and its theory reward later first errors more, so the logistic here
+*increases* in RTS.
 """
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from array_api_compat import array_namespace
 
+from spo_theory.group import Array, Group, float_dtype
 from spo_theory.validation import problem, refuse
 
-Array = Any
 Scope = Literal["all_negative", "all_incorrect"]
 Shape = Literal["logistic", "raw"]
+RtsLength = Literal["written", "true"]
+"""What RTS divides a right prefix by: the length of the response itself (the paper), or of the right one."""
 
 
-def float_dtype(xp: Any, *arrays: Array) -> Any:
-    """Return the floating dtype of the first floating array, else the library's default real dtype."""
-    for a in arrays:
-        if xp.isdtype(a.dtype, "real floating"):
-            return a.dtype
-    return xp.asarray(0.0).dtype
+class Reward(Protocol):
+    """What every reward part is."""
+
+    def __call__(self, group: Group) -> Array:
+        """Rewards ``(..., G)`` in ``group.floating``; 0 for responses that do not count."""
 
 
 def outcome_reward(correct: Array, dtype: Any = None) -> Array:
@@ -72,6 +74,7 @@ class Colouring:
     gamma: float = 0.5
     scope: Scope = "all_negative"
     shape: Shape = "logistic"
+    length: RtsLength = "written"
 
     def __post_init__(self) -> None:
         refuse(
@@ -79,7 +82,17 @@ class Colouring:
             + problem(isfinite(self.gamma), "gamma", self.gamma, "a finite number")
             + problem(self.scope in get_args(Scope), "scope", self.scope, " or ".join(get_args(Scope)))
             + problem(self.shape in get_args(Shape), "shape", self.shape, " or ".join(get_args(Shape)))
+            + problem(self.length in get_args(RtsLength), "rts_length", self.length, " or ".join(get_args(RtsLength)))
         )
+
+    def __call__(self, group: Group) -> Array:
+        """Rewards ``(..., G)``: 1 if correct, the colour of its RTS for a response in the scope, 0 for any other."""
+        lengths = group.lengths
+        if self.length == "true" and group.true_lengths is not None:
+            lengths = group.xp.broadcast_to(group.true_lengths, (*group.correct.shape, group.true_lengths.shape[-1]))
+
+        rts = reasoning_trajectory_score(group.first_error, lengths, group.floating)
+        return shaped_rewards(group.correct, rts, self, group.valid)
 
     def values(self, rts: Array) -> Array:
         """Reward of an incorrect response; ``rts`` floating, any shape, in [0, 1]; returns the same shape."""
@@ -111,3 +124,29 @@ def shaped_rewards(correct: Array, rts: Array, colouring: Colouring | None, vali
             coloured = coloured & ~xp.any(counted, axis=-1, keepdims=True)
         reward = xp.where(coloured, colouring.values(rts), reward)
     return reward if valid is None else xp.where(valid, reward, xp.zeros_like(reward))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Reward 1 for a correct response, 0 for any other.
+
+    Example:
+        >>> import numpy as np
+        >>> Outcome()(Group(np.array([True, False]), np.array([2, 0]), np.array([2, 2]))).tolist()
+        [1.0, 0.0]
+    """
+
+    def __call__(self, group: Group) -> Array:
+        """Rewards ``(..., G)``."""
+        return outcome_reward(group.counted_correct, group.floating)
+
+
+@dataclass(frozen=True)
+class PlusMinusOne:
+    """Reward +1 for a correct response, -1 for any other (arXiv 2504.11343)."""
+
+    def __call__(self, group: Group) -> Array:
+        """Rewards ``(..., G)``; 0 for responses that do not count."""
+        xp = group.xp
+        signed = 2 * outcome_reward(group.correct, group.floating) - 1
+        return signed if group.valid is None else xp.where(group.valid, signed, xp.zeros_like(signed))

@@ -9,7 +9,8 @@ from scipy.optimize import brentq
 
 from spo_theory.dynamics.maps import solve, updates_to
 from spo_theory.exact.expected import expected_update
-from spo_theory.methods.registry import READINGS, rule
+from spo_theory.methods.conventions import READINGS
+from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.parts.rewards import Colouring
 from spo_theory.theorems.scopes import log_success_rate

@@ -7,7 +7,8 @@ from itertools import product
 import numpy as np
 
 from spo_theory.exact.groups import all_groups
-from spo_theory.methods.registry import Rule, rule
+from spo_theory.method import Method
+from spo_theory.methods.registry import rule
 from spo_theory.theorems.statement import statement
 
 SIZES = tuple(product((1, 2, 4, 6), (2, 3, 5, 8)))  # (H, G)
@@ -15,7 +16,7 @@ EVERY_GROUP = "every group of G = 2, 3, 5, 8 responses of H = 1, 2, 4, 6 steps"
 BETAS_AND_GAMMAS = ((10.0, 0.5), (0.5, 10.0), (5.0, 0.5), (100.0, 0.9))
 
 
-def group_advantages(coloured: Rule, classes: np.ndarray, horizon: int) -> np.ndarray:
+def group_advantages(coloured: Method, classes: np.ndarray, horizon: int) -> np.ndarray:
     """Advantages ``(C, G)`` of groups of outcome classes ``(C, G)``; all steps are equally long."""
     return coloured.advantages(classes == horizon, classes, np.full(classes.shape, horizon))
 

@@ -8,10 +8,12 @@ import numpy as np
 from spo_theory.dynamics.escape import collapse_rate, fewest_updates, lone_failure_update, pair_colouring_time
 from spo_theory.dynamics.flow import flow_time
 from spo_theory.dynamics.maps import solve, updates_to
+from spo_theory.exact.engine import update_function
 from spo_theory.exact.expected import expected_update
-from spo_theory.methods.registry import Rule, rule
+from spo_theory.method import Method
+from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain
-from spo_theory.outcomes.options import option_update_function
+from spo_theory.outcomes.options import option_world
 from spo_theory.theorems.statement import statement
 
 
@@ -106,7 +108,7 @@ def options_even_out() -> Iterator[str]:
     chain = ReasoningChain(step_success=probability[..., 0])
     for name in ("grpo", "spo"):
         applied = rule(name, group_size=4)
-        update = np.asarray(option_update_function(applied, chain.rts)(logits))
+        update = np.asarray(update_function(option_world(logits), applied)(logits))
         right = update[..., 0]
         wrong = update[..., 1:]
         mean_wrong = (rho * wrong).sum(-1)
@@ -139,7 +141,7 @@ def spread_makes_silent_groups() -> Iterator[str]:
                 yield f"P = {success.tolist()}, G = {group_size}"
 
 
-def lone_failure_updates(chain: ReasoningChain, applied: Rule) -> np.ndarray:
+def lone_failure_updates(chain: ReasoningChain, applied: Method) -> np.ndarray:
     """Update ``(H, H)`` of a group with one incorrect response, row h: it fails at step h; from the rule itself."""
     horizon = chain.horizon
     classes = np.full((horizon, applied.group_size), horizon)

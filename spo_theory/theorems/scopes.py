@@ -7,7 +7,8 @@ from itertools import product
 import numpy as np
 
 from spo_theory.exact.expected import expected_update
-from spo_theory.methods.registry import Rule, rule
+from spo_theory.method import Method
+from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.theorems.statement import statement
 
@@ -15,7 +16,7 @@ BETAS_AND_GAMMAS = ((5.0, 0.5), (10.0, 0.5), (0.5, 10.0), (50.0, 0.9))
 ROUND_OFF = 1e-13  # gains of this size have no certain sign
 
 
-def log_success_rate(chain: ReasoningChain, applied: Rule) -> np.ndarray:
+def log_success_rate(chain: ReasoningChain, applied: Method) -> np.ndarray:
     """``sum_h (1 - q_h) g_h`` ``(...)``: how fast log success rises to first order, per unit of learning rate."""
     return ((1 - chain.step_success) * expected_update(chain, applied)).sum(-1)
 
@@ -26,7 +27,7 @@ def two_step_grid(points: int) -> ReasoningChain:
     return ReasoningChain(step_success=np.stack([a.ravel() for a in np.meshgrid(axis, axis)], axis=1))
 
 
-def wrong_side(chain: ReasoningChain, coloured: Rule) -> tuple[np.ndarray, np.ndarray]:
+def wrong_side(chain: ReasoningChain, coloured: Method) -> tuple[np.ndarray, np.ndarray]:
     """What colouring gains at every start of a two-step chain ``(N,)``, and where its sign is not that of
     ``1 - p - q (1 - q)`` ``(N,)``."""
     p, q = chain.step_success.T

@@ -27,7 +27,7 @@ from spo_theory.exact.expected import (
 )
 from spo_theory.exact.moments import square_function
 from spo_theory.exact.quadrature import inverse_std_weight, inverse_variance_weight, node_count, nodes
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.parts.baselines import GroupAdvantage
 from spo_theory.parts.rewards import Colouring
 
@@ -312,7 +312,7 @@ def test_two_step_updates():
 
 def test_mean_only_update_of_a_coloured_chain():
     chain = ReasoningChain(step_success=[0.5, 0.4, 0.6, 0.3])
-    mean_only = Rule("mean only", 8, Colouring(shape="raw"), GroupAdvantage(scale="none"))
+    mean_only = Method("mean only", 8, Colouring(shape="raw"), GroupAdvantage(scale="none"))
     got = expected_update(chain, mean_only)
     np.testing.assert_allclose(got, [0.07825, 0.04313, 0.01521, 0.01241], atol=5.1e-6, rtol=0)
 

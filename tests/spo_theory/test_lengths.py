@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule
-from spo_theory.exact.expected import NoExactForm
-from spo_theory.outcomes.lengths import expected_update_normalized, normalized_update_function
+from spo_theory.outcomes.lengths import expected_update_normalized, normalized_update_function, rambling_world
 
 CHAIN = ReasoningChain(step_success=(0.4, 0.7), step_lengths=(1.0, 3.0))
 LENGTHS = np.array([2.5, 9.0, 4.0])
 RTS = np.array([0.0, 1 / 9, 1.0])
+WORLD = rambling_world(CHAIN, [1.5, 5.0])
 RULES = [
     rule("grpo", group_size=3),
     rule("spo", group_size=3),
@@ -34,7 +34,7 @@ def by_every_batch(r, normalization, groups, constant=1.0):
         if colour is not None:
             coloured = ~correct & ((colour.scope == "all_incorrect") | ~correct.any(1, keepdims=True))
             reward = np.where(coloured, colour.values(rts), reward)
-        a = r.advantage(reward)
+        a = r.baseline(reward)
         size = LENGTHS[k]
         s = CHAIN.scores[k]
         if normalization == "response":
@@ -50,7 +50,7 @@ def by_every_batch(r, normalization, groups, constant=1.0):
 @pytest.mark.parametrize("r", RULES, ids=lambda r: f"{r.name}-{r.colouring.scope if r.colouring else ''}")
 @pytest.mark.parametrize(("normalization", "groups"), [("response", 1), ("token", 1), ("token", 2), ("constant", 1)])
 def test_against_every_batch(r, normalization, groups):
-    exact = normalized_update_function(r, RTS, LENGTHS, normalization, 7.0, groups)(CHAIN.logits)
+    exact = normalized_update_function(WORLD, r, normalization, 7.0, groups)(CHAIN.logits)
     np.testing.assert_allclose(exact, by_every_batch(r, normalization, groups, 7.0), rtol=2e-13, atol=1e-16)
 
 
@@ -58,7 +58,7 @@ def test_equal_lengths_only_rescale():
     chain = ReasoningChain(step_success=(0.3, 0.5, 0.6))
     plain = expected_update(chain, rule("spo"))
     for normalization in ("response", "token"):
-        same = normalized_update_function(rule("spo"), chain.rts, np.full(4, 3.0), normalization, groups=5)
+        same = normalized_update_function(chain, rule("spo"), normalization, groups=5)
         np.testing.assert_allclose(same(chain.logits), plain / 3, rtol=1e-12)
 
 
@@ -75,18 +75,13 @@ def test_rambling_wrong_responses_weigh_less_per_response_than_per_token():
 def test_large_groups_stay_exact():
     """G = 64, 16 groups: halving the work by symmetry is not possible, but equal lengths give the plain update."""
     chain = ReasoningChain(step_success=(0.3, 0.5, 0.6, 0.4))
-    update = normalized_update_function(rule("spo", group_size=64), chain.rts, np.full(5, 11.0), "token", groups=16)
-    np.testing.assert_allclose(
-        update(chain.logits), expected_update(chain, rule("spo", group_size=64)) / 11, rtol=1e-12
-    )
+    update = normalized_update_function(chain, rule("spo", group_size=64), "token", groups=16)
+    np.testing.assert_allclose(update(chain.logits), expected_update(chain, rule("spo", group_size=64)) / 4, rtol=1e-12)
 
 
 def test_bad_input_is_named():
-    with pytest.raises(InputError, match=r"lengths\.shape = \(2,\)") as error:
-        normalized_update_function(rule("grpo"), RTS, [1.0, 2.0], "tokens", groups=0)
-    assert "normalization = 'tokens'" in str(error.value)
+    with pytest.raises(InputError, match="normalization = 'tokens'") as error:
+        normalized_update_function(CHAIN, rule("grpo"), "tokens", groups=0)
     assert "groups = 0" in str(error.value)
-    with pytest.raises(NoExactForm, match="credit = 'prefix'"):
-        normalized_update_function(rule("spo_prefix"), RTS, LENGTHS)
     with pytest.raises(InputError, match="after_error"):
         expected_update_normalized(CHAIN, rule("grpo"), -1.0)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule, solve
-from spo_theory.outcomes.options import option_update_function, solve_options
+from spo_theory.exact.engine import update_function
+from spo_theory.outcomes.options import option_world, solve_options
 
 LOGITS = np.array([[0.2, -0.4, 0.9], [0.5, 0.1, -1.2]])
-RTS = np.array([0.0, 0.5, 1.0])
 
 
 def by_every_group(r, logits):
@@ -50,13 +50,13 @@ def by_every_group(r, logits):
 @pytest.mark.parametrize("name", ["grpo", "spo", "dr_grpo", "ngrpo"])
 def test_against_every_group(name):
     r = rule(name, group_size=3)
-    exact = option_update_function(r, RTS)(LOGITS)
+    exact = update_function(option_world(LOGITS), r)(LOGITS)
     np.testing.assert_allclose(exact, by_every_group(r, LOGITS), rtol=1e-12, atol=1e-16)
 
 
 def test_log_odds_move_by_one_plus_concentration():
     """The log-odds of the right option move 1 + sum rho^2 times as fast as a single logit would be pushed."""
-    g = np.asarray(option_update_function(rule("spo"), RTS)(LOGITS))
+    g = np.asarray(update_function(option_world(LOGITS), rule("spo"))(LOGITS))
     pi = np.exp(LOGITS) / np.exp(LOGITS).sum(1, keepdims=True)
     rho = pi[:, 1:] / pi[:, 1:].sum(1, keepdims=True)
     single = expected_update(ReasoningChain(step_success=pi[:, 0]), rule("spo"))
@@ -82,5 +82,5 @@ def test_bad_input_is_named():
     with pytest.raises(InputError, match=r"logits\.shape") as error:
         solve_options(np.zeros(3), rule("grpo"), -1)
     assert "steps = -1" in str(error.value)
-    with pytest.raises(InputError, match="credit"):
-        option_update_function(rule("spo_prefix"), RTS)
+    with pytest.raises(InputError, match="step_lengths"):
+        option_world(LOGITS, [1.0, 0.0])

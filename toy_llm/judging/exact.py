@@ -33,6 +33,9 @@ def judge(responses: torch.Tensor, answers: torch.Tensor) -> tuple[torch.Tensor,
 
     Every token is a step. Returns ``correct``, boolean ``(Q, G)``: every step is right; and ``first_error``, int64
     ``(Q, G)``: the number of right steps before the first wrong one, H if there is none.
+
+    >>> judge(torch.tensor([[[2, 1, 5], [2, 3, 7]]]), torch.tensor([[2, 1, 5]]))
+    (tensor([[ True, False]]), tensor([[3, 1]]))
     """
     right = responses == answers[:, None, :]
     first_error = right.long().cumprod(-1).sum(-1)
@@ -40,7 +43,11 @@ def judge(responses: torch.Tensor, answers: torch.Tensor) -> tuple[torch.Tensor,
 
 
 def token_mask(tokens: torch.Tensor, end: int) -> torch.Tensor:
-    """Whether a token of ``(..., T)`` is written: not behind the first ``end``."""
+    """Whether a token of ``(..., T)`` is written: not behind the first ``end``.
+
+    >>> token_mask(torch.tensor([4, 9, 9]), end=9)
+    tensor([ True,  True, False])
+    """
     ends = (tokens == end).long()
     return ends.cumsum(-1) - ends == 0
 
@@ -51,18 +58,26 @@ def judge_text(responses: torch.Tensor, answers: torch.Tensor, separator: int, e
     Any tokens are judged, never refused: what is no step is a wrong step. An ``end`` right behind a separator is a
     step of one token. Tokens behind the last separator of a response that never ends are a wrong last step.
     What follows the first ``end`` does not count. S of the verdict is the largest number of steps written.
+
+    >>> verdict = judge_text(torch.tensor([[[4, 8, 5, 9], [4, 8, 6, 9]]]), torch.tensor([[4, 8, 5, 9]]), 8, 9)
+    >>> verdict.correct, verdict.first_error  # "4;5" and "4;6", where "4;5" is right
+    (tensor([[ True, False]]), tensor([[2, 1]]))
     """
+    # Which tokens count, and the step that each belongs to: one more behind every token that closes a step.
     mask = token_mask(responses, end)
     closes = (mask & ((responses == separator) | (responses == end))).long()
     step = closes.cumsum(-1) - closes
     steps = torch.where(mask, step, 0).amax(-1) + 1
+
+    # Tokens of each step.
     most = int(steps.max()) if steps.numel() else 1
     token_step = step.clamp(max=most - 1)
     lengths = torch.zeros((*steps.shape, most), dtype=torch.int64, device=steps.device)
     lengths.scatter_add_(-1, token_step, mask.long())
 
+    # A step is right if all tokens up to the one that closes it in the true response are.
     true = token_mask(answers, end)
     ending = true & ((answers == separator) | (answers == end))
-    good = ((responses == answers[:, None]) | ~true[:, None]).long().cumprod(-1).bool()  # all right up to here
-    first_error = (good & ending[:, None]).sum(-1)
-    return Verdict(good[..., -1], first_error, steps, lengths, mask, token_step)
+    right_so_far = ((responses == answers[:, None]) | ~true[:, None]).long().cumprod(-1).bool()
+    first_error = (right_so_far & ending[:, None]).sum(-1)
+    return Verdict(right_so_far[..., -1], first_error, steps, lengths, mask, token_step)

@@ -1,4 +1,4 @@
-"""A step judge that is itself a small transformer, trained on labelled traces, and how good it is.
+"""A step judge that is itself a small transformer, trained on labelled traces.
 
 It reads a prompt and a response. Its output at a token is, for every token that could come next, the log-odds that
 it would be right there, if everything before is; a step is right if all its tokens are. Only steps up to the first
@@ -8,24 +8,23 @@ error are learnt from: later ones are never read if that error is found.
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import pandas as pd
 import torch
 import torch.nn.functional as F
 
 from spo_theory.validation import problem, refuse
-from toy_llm.evaluation import Evaluation, evaluate
 from toy_llm.files import cached_model
 from toy_llm.judging.exact import Verdict
-from toy_llm.judging.noisy import JudgedRates, first_called_wrong, judged_rates
-from toy_llm.network.transformer import Transformer, TransformerPolicy
-from toy_llm.problems.chain import Task
+from toy_llm.judging.noisy import first_called_wrong
+from toy_llm.network.transformer import Transformer
+from toy_llm.network.transformer_policy import TransformerPolicy
+from toy_llm.problems.task import Task
 from toy_llm.problems.traces import imperfect
+from toy_llm.settings import ABOVE_0, INNER_SHARE, problems_of, whole
 from toy_llm.starts.supervised import fit
-from toy_llm.training.rollout import Policy
 
 HALF = math.log(0.5)
 VERSION = 3  # part of the cache key: raise it when the recipe changes
@@ -43,6 +42,9 @@ class JudgeSpec:
     behind a right prefix: a judge trained on bad traces can find their errors and yet solve next to nothing.
     updates, batch: gradient steps, and traces in each. learning_rate: the highest one; it rises over the first
     twentieth of the updates and then falls to 0.
+
+    >>> JudgeSpec(accuracy=1.0).problems()
+    ['accuracy = 1.0 is not allowed: accuracy must be strictly between 0 and 1']
     """
 
     layers: int = 2
@@ -56,17 +58,18 @@ class JudgeSpec:
 
     def problems(self) -> list[str]:
         """What is wrong with these settings, one line each."""
-        lines = []
-        for name, least in (("layers", 1), ("width", 1), ("heads", 1), ("updates", 1), ("batch", 1), ("seed", 0)):
-            value = getattr(self, name)
-            lines += problem(
-                isinstance(value, int) and value >= least, name, value, f"a whole number, at least {least}"
-            )
+        sizes = dict.fromkeys(("layers", "width", "heads", "updates", "batch"), whole(1))
+        lines = problems_of(self, **sizes, seed=whole(0))
         if not lines:
             lines += problem(self.width % self.heads == 0, "width", self.width, f"a multiple of heads ({self.heads})")
-        rate, accuracy = self.learning_rate, self.accuracy
-        lines += problem(0 < rate < float("inf"), "learning_rate", rate, "a finite number above 0")
-        return lines + problem(0 < accuracy < 1, "accuracy", accuracy, "strictly between 0 and 1")
+        return lines + problems_of(self, learning_rate=ABOVE_0, accuracy=INNER_SHARE)
+
+    def build(self, task: Task) -> Transformer:
+        """The untrained network, of a judge or of its twin; its weights depend on the sizes and the seed alone."""
+        length = task.prompt_length + task.response_length
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            return Transformer(task.vocabulary, length, self.layers, self.width, self.heads, output_scale=1.0)
 
     def key(self, task: Task) -> str:
         """Name of the cached file: a hash of everything that decides its content."""
@@ -93,20 +96,15 @@ class LearnedJudge:
         self, prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
     ) -> torch.Tensor:
         """Judged first errors ``(Q, G)``; only incorrect responses are read."""
+        # Every incorrect response as if it were a group of its own.
         q, g = (~verdict.correct).nonzero(as_tuple=True)
-        read = Verdict(**{f.name: getattr(verdict, f.name)[q, g][:, None] for f in fields(Verdict)})
+        read = Verdict(**{field.name: getattr(verdict, field.name)[q, g][:, None] for field in fields(Verdict)})
         called_wrong = self.log_right(prompts[q], responses[q, g][:, None], read) < HALF
+
+        # Correct ones keep the verdict.
         judged = verdict.first_error.clone()
         judged[q, g] = first_called_wrong(called_wrong, read)[:, 0]
         return judged
-
-
-def new_network(spec: JudgeSpec, task: Task) -> Transformer:
-    """An untrained network, of a judge or of its twin; its weights depend on ``spec.seed`` alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(spec.seed)
-        length = task.prompt_length + task.response_length
-        return Transformer(task.vocabulary, length, spec.layers, spec.width, spec.heads, output_scale=1.0)
 
 
 def train_judge(spec: JudgeSpec, task: Task, traces: Traces = imperfect, progress: bool = False) -> LearnedJudge:
@@ -115,8 +113,7 @@ def train_judge(spec: JudgeSpec, task: Task, traces: Traces = imperfect, progres
     def loss(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
         log_right = _log_right(model, prompts, responses, verdict)
         log_wrong = (-torch.expm1(log_right.clamp(max=-1e-30))).log()
-        right, read = _right(verdict), _read(verdict)
-        return -torch.where(right, log_right, log_wrong)[read].mean()
+        return -torch.where(right_steps(verdict), log_right, log_wrong)[read_steps(verdict)].mean()
 
     return LearnedJudge(_fit(spec, task, traces, loss, progress).requires_grad_(False))
 
@@ -149,90 +146,10 @@ def learned_judge(
     model = cached_model(
         spec.key(task),
         cache_dir,
-        lambda: new_network(spec, task),
+        lambda: spec.build(task),
         lambda: train_judge(spec, task, progress=progress).model,
     )
     return LearnedJudge(model.requires_grad_(False))
-
-
-def judge_report(
-    judge: LearnedJudge, prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
-) -> pd.DataFrame:
-    """How often a judge is right about the steps of given responses, correct ones included.
-
-    A tidy DataFrame with the columns step (1..S, and 0 for all together), steps (those behind the numbers),
-    accuracy, miss (share of wrong steps it passes), false_alarm (share of right steps it calls wrong). The steps up
-    to the first error of each response count, whether or not the judge would have stopped before; for the rates
-    with which it really errs, also behind an error it missed, see `toy_llm.judging.noisy.judged_rates`. NaN where no
-    step is.
-    """
-    right, read = _right(verdict), _read(verdict)
-    passed = judge.log_right(prompts, responses, verdict) >= HALF
-    step = torch.arange(1, right.shape[-1] + 1, device=right.device)
-    rows = []
-    for s in range(len(step) + 1):
-        there = read & ((step == s) | (s == 0))
-        rows.append(
-            {
-                "step": s,
-                "steps": int(there.sum()),
-                "accuracy": float((passed == right)[there].double().mean()),
-                "miss": float(passed[there & ~right].double().mean()),
-                "false_alarm": float((~passed)[there & right].double().mean()),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A judge beside the student it taught.
-
-    solving: tidy, one row each for ``judge`` (its own network writes whatever it finds rightest), ``judge's twin``
-    (see `train_twin`), ``student at start`` and ``student trained``; columns who, success, low, high (bootstrap, see
-    `toy_llm.evaluation.interval`), seeds, questions. judging: `judge_report` on responses of the student at its start.
-    rates: `judged_rates` on the same.
-    """
-
-    solving: pd.DataFrame
-    judging: pd.DataFrame
-    rates: JudgedRates
-
-
-def judge_beside_student(
-    judge: LearnedJudge,
-    twin: Policy,
-    starts: Sequence[Policy],
-    students: Sequence[Policy],
-    settings: Evaluation | None = None,
-) -> Comparison:
-    """The judge's own solving rate and the rates of the students it taught, on the same held-out questions.
-
-    ``starts`` and ``students``: policies before and after training with the judge (`toy_llm.training.loop.updates`),
-    one per training seed, all for the judge's task. Judge and twin write their likeliest token each time
-    (temperature 0.001); students are sampled as ``settings`` say. Raises `InputError` as `toy_llm.evaluation.evaluate`.
-    """
-    settings = replace(Evaluation() if settings is None else settings, ks=())
-    sharp = replace(settings, temperature=1e-3, samples=settings.update_rule.group_size)
-    own = TransformerPolicy(judge.model, twin.task)
-    measured: dict[str, tuple[Sequence[Policy], Evaluation]] = {
-        "judge": ([own], sharp),
-        "judge's twin": ([twin], sharp),
-        "student at start": (starts, settings),
-        "student trained": (students, settings),
-    }
-    frames = [evaluate(policies, who, how) for who, (policies, how) in measured.items()]
-    rows = pd.concat([f[f.metric == "success"] for f in frames], ignore_index=True)
-    solving = rows.rename(columns={"suite": "who", "value": "success"})[
-        ["who", "success", "low", "high", "seeds", "questions"]
-    ]
-    task = twin.task
-    prompts, answers = task.questions(settings.stream, settings.seed, 0, settings.questions)
-    generator = torch.Generator().manual_seed(settings.seed)
-    responses = starts[0].sample(prompts, answers, settings.update_rule.group_size, generator).responses
-    verdict = task.judge(responses, answers)
-    asked = (prompts, responses, answers, verdict)
-    return Comparison(solving, judge_report(judge, *asked), judged_rates(judge(*asked), verdict))
 
 
 def _outputs(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor) -> torch.Tensor:
@@ -250,13 +167,13 @@ def _log_right(model: Transformer, prompts: torch.Tensor, responses: torch.Tenso
     return steps.scatter_add(-1, verdict.token_step, tokens)
 
 
-def _right(verdict: Verdict) -> torch.Tensor:
+def right_steps(verdict: Verdict) -> torch.Tensor:
     """Whether a step and all before it are right, boolean ``(Q, G, S)``."""
     lengths = verdict.step_lengths
     return torch.arange(lengths.shape[-1], device=lengths.device) < verdict.first_error[..., None]
 
 
-def _read(verdict: Verdict) -> torch.Tensor:
+def read_steps(verdict: Verdict) -> torch.Tensor:
     """Whether a written step comes before the first error or is it, boolean ``(Q, G, S)``."""
     lengths = verdict.step_lengths
     step = torch.arange(lengths.shape[-1], device=lengths.device)
@@ -268,10 +185,10 @@ Loss = Callable[[Transformer, torch.Tensor, torch.Tensor, Verdict], torch.Tensor
 
 def _fit(spec: JudgeSpec, task: Task, traces: Traces, loss: Loss, progress: bool) -> Transformer:
     """Minimize a loss of ``(model, prompts (N, P), responses (N, 1, T), verdict)`` over fresh labelled traces."""
-    model = new_network(spec, task)
+    model = spec.build(task)
 
-    def value(i: int) -> torch.Tensor:
-        prompts, answers, attempts = traces(task, spec.accuracy, "judge", spec.seed, i * spec.batch, spec.batch)
+    def value(update: int) -> torch.Tensor:
+        prompts, answers, attempts = traces(task, spec.accuracy, "judge", spec.seed, update * spec.batch, spec.batch)
         responses = attempts[:, None]
         return loss(model, prompts, responses, task.judge(responses, answers))
 

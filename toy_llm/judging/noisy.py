@@ -1,10 +1,4 @@
-"""Step judges: who tells the update rule where a response goes wrong, and how often they are mistaken.
-
-A step judge is a callable ``(prompts (Q, P), responses (Q, G, T), answers (Q, T), verdict) -> first_error (Q, G)``.
-It is asked about incorrect responses alone: outcomes are always known exactly, so a correct response keeps the
-``first_error`` of its verdict. An incorrect response in which the judge finds nothing wrong gets ``first_error``
-equal to its number of steps and so earns the colour of RTS 1. See `toy_llm.judging.learned` for a judge that learns.
-"""
+"""Step judges that err at given rates, alone or by majority vote; see `toy_llm.judging.step_judge`."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,7 +8,7 @@ import torch
 
 from spo_theory.validation import problem, refuse
 from toy_llm.judging.exact import Verdict
-from toy_llm.training.rollout import StepJudge
+from toy_llm.judging.step_judge import StepJudge
 
 
 def exact_judge(
@@ -29,6 +23,11 @@ def first_called_wrong(called_wrong: torch.Tensor, verdict: Verdict) -> torch.Te
 
     ``called_wrong``: boolean ``(Q, G, S)``, what the judge would say of every step; what it says of steps that
     were not written does not count.
+
+    >>> from toy_llm.problems.chain import ChainTask
+    >>> verdict = ChainTask(3).judge(torch.tensor([[[2, 3, 7]]]), torch.tensor([[2, 1, 5]]))
+    >>> first_called_wrong(torch.tensor([[[False, False, True]]]), verdict)  # it missed the error of the second step
+    tensor([[2]])
     """
     step = torch.arange(called_wrong.shape[-1], device=called_wrong.device)
     stop = torch.where(called_wrong, step, step.numel()).amin(-1)
@@ -49,6 +48,13 @@ class NoisyJudge:
     resumed run, another batch or another order of questions get the same judgement, while equal responses in one
     group, or the same response in another group, are judged independently. Only a group that occurs again whole
     is judged as before. Raises `InputError` for rates outside [0, 1] or a seed that is no whole number from 0.
+
+    >>> from toy_llm.problems.chain import ChainTask
+    >>> prompts, answers = ChainTask(3).questions("train", 0, 0, 1)
+    >>> responses = (answers + 1)[:, None] % 10  # every step is wrong
+    >>> verdict = ChainTask(3).judge(responses, answers)
+    >>> NoisyJudge(miss=1.0)(prompts, responses, answers, verdict)  # a judge that passes everything
+    tensor([[3]])
     """
 
     miss: float = 0.0
@@ -56,12 +62,11 @@ class NoisyJudge:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        fits = isinstance(self.seed, int) and 0 <= self.seed < 2**64
         refuse(
             problem(0 <= self.miss <= 1, "miss", self.miss, "between 0 and 1")
             + problem(0 <= self.false_alarm <= 1, "false_alarm", self.false_alarm, "between 0 and 1")
-            + problem(
-                isinstance(self.seed, int) and 0 <= self.seed < 2**64, "seed", self.seed, "a whole number, 0 to 2^64-1"
-            )
+            + problem(fits, "seed", self.seed, "a whole number, 0 to 2^64-1")
         )
 
     def __call__(
@@ -75,6 +80,7 @@ class NoisyJudge:
 
     def _luck(self, prompts: torch.Tensor, responses: torch.Tensor, steps: int) -> torch.Tensor:
         """Uniform numbers ``(Q, G, steps)`` in [0, 1), float64; those of a step do not depend on ``steps``."""
+        # One generator for every group, started by what is judged.
         group_size = responses.shape[1]
         key = self.seed.to_bytes(8, "little")
         rows = []
@@ -83,6 +89,8 @@ class NoisyJudge:
             digest = hashlib.blake2b(text, key=key, digest_size=16).digest()
             generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
             rows.append(generator.random((steps, group_size)))
+
+        # Steps come first in the draw, so that more steps only add numbers.
         luck = np.stack(rows).swapaxes(1, 2) if rows else np.empty((0, group_size, steps))
         return torch.from_numpy(luck).to(responses.device)
 
@@ -104,48 +112,3 @@ class MajorityVote:
         agree = (named[:, None] == named[None]).sum(1)  # (votes, Q, G), how many name the same
         most = agree == agree.amax(0)
         return torch.where(most, named, named.amax(0) + 1).amin(0)
-
-
-@dataclass(frozen=True)
-class JudgedRates:
-    """How a judge erred on incorrect responses.
-
-    miss: passed share of the wrong steps it read. false_alarm: share of the right steps it read that it called
-    wrong. first_error: share of responses whose first error it found exactly. wrong_read, right_read: steps
-    behind the first two; responses: behind the third. A rate is NaN if nothing is behind it.
-    """
-
-    miss: float
-    false_alarm: float
-    first_error: float
-    wrong_read: int
-    right_read: int
-    responses: int
-
-
-def judged_rates(judged: torch.Tensor, verdict: Verdict) -> JudgedRates:
-    """Error rates of any step judge from its judged first errors ``(Q, G)`` alone.
-
-    A judge reads up to and including the step it stops at. For a judge whose errors are independent between
-    steps these shares are the maximum-likelihood estimates of its two rates.
-    """
-    wrong = ~verdict.correct
-    stopped = (judged < verdict.steps) & wrong
-    true, steps = verdict.first_error, verdict.steps
-    alarms = int((stopped & (judged < true)).sum())
-    right_read = int(torch.minimum(judged, true)[wrong].sum()) + alarms
-    caught = int((stopped & (judged >= true)).sum())
-    passed = int((torch.minimum(judged, steps) - true).clamp(min=0)[wrong].sum())
-    responses = int(wrong.sum())
-    return JudgedRates(
-        miss=_share(passed, passed + caught),
-        false_alarm=_share(alarms, right_read),
-        first_error=_share(int((judged == true)[wrong].sum()), responses),
-        wrong_read=passed + caught,
-        right_read=right_read,
-        responses=responses,
-    )
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else float("nan")

@@ -1,10 +1,13 @@
 """A tabular policy with the stylized model's own parameters, for the same trainer as the transformer."""
 
+import copy
+from typing import Self
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from toy_llm.network.transformer import Rollout
+from toy_llm.network.policy import Rollout
 from toy_llm.problems.chain import ChainTask
 
 
@@ -13,13 +16,27 @@ class TabularPolicy(nn.Module):
 
     The wrong values share the rest equally. After the first error other states are reached, with log-odds
     ``lost`` of their own, which never matter for success. ``step_success`` ``(H,)`` sets both at the start.
+
+    >>> policy = TabularPolicy(ChainTask(2), [0.5, 0.8])
+    >>> policy.logits.sigmoid().tolist()
+    [0.5, 0.8]
     """
 
     def __init__(self, task: ChainTask, step_success: list[float]) -> None:
         super().__init__()
         start = torch.logit(torch.tensor(step_success, dtype=torch.float64))
         self.task = task
-        self.logits, self.lost = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+        self.logits = nn.Parameter(start.clone())
+        self.lost = nn.Parameter(start.clone())
+
+    @property
+    def module(self) -> nn.Module:
+        """The policy itself holds its parameters."""
+        return self
+
+    def frozen_copy(self) -> Self:
+        """See `toy_llm.network.policy.Policy.frozen_copy`."""
+        return copy.deepcopy(self).requires_grad_(False)
 
     def _step_log_probs(self, hit: torch.Tensor, on_track: torch.Tensor) -> torch.Tensor:
         """Log-probabilities of steps that hit the true value or not, before or after the first error."""
@@ -42,20 +59,23 @@ class TabularPolicy(nn.Module):
         generator: torch.Generator,
         temperature: float = 1.0,
     ) -> Rollout:
-        """Sample as `TransformerPolicy.sample` does; the temperature must be 1."""
+        """Sample as `toy_llm.network.policy.Policy.sample` says; the temperature must be 1."""
+        # Every step hits the true value or not; what it is likely to do depends on the steps before it.
         shape = (len(prompts), group_size, self.task.horizon)
-        u = torch.rand(shape, generator=generator, dtype=torch.float64)
+        luck = torch.rand(shape, generator=generator, dtype=torch.float64)
         hit = torch.empty(shape, dtype=torch.bool)
         on_track = torch.ones(shape[:2], dtype=torch.bool)
         for h in range(shape[-1]):
-            hit[..., h] = u[..., h] < torch.where(on_track, self.logits[h], self.lost[h]).sigmoid()
+            hit[..., h] = luck[..., h] < torch.where(on_track, self.logits[h], self.lost[h]).sigmoid()
             on_track &= hit[..., h]
+
+        # A step that misses writes one of the other values, all equally likely.
         miss = 1 + torch.randint(self.task.modulus - 1, shape, generator=generator)
         true = answers[:, None, :].expand(shape)
         responses = torch.where(hit, true, (true + miss) % self.task.modulus)
-        log_p = self._step_log_probs(hit, self._on_track(hit))
-        q = self.logits.sigmoid().expand(answers.shape)
-        return Rollout(responses, log_p, -log_p.mean(), q)
+        log_probs = self._step_log_probs(hit, self._on_track(hit))
+        true_probs = self.logits.sigmoid().expand(answers.shape)
+        return Rollout(responses, log_probs, -log_probs.mean(), true_probs)
 
     def log_probs(
         self, prompts: torch.Tensor, answers: torch.Tensor, responses: torch.Tensor, temperature: float = 1.0

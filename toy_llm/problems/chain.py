@@ -1,4 +1,4 @@
-"""What training needs of a family of problems, and the default one: chained addition modulo m, H one-token steps.
+"""The default problems: chained addition modulo m, H steps of one token.
 
 Worked example with H = 3 and m = 10. The numbers 7, 5, 9, 4 give the prompt ``7 5 9 4 =``; the only correct
 response is ``2 1 5``: 7 + 5 = 12, 12 + 9 = 21, 21 + 4 = 25, each modulo 10.
@@ -12,80 +12,25 @@ last number is right; the stylized model has no class for such a lucky guess, an
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 import torch
 
 from spo_theory.validation import problem, refuse
 from toy_llm.judging.exact import Verdict, judge
-
-
-class Task(Protocol):
-    """A family of problems with exactly checkable, multi-step responses."""
-
-    @property
-    def name(self) -> str:
-        """What the family is called."""
-
-    @property
-    def vocabulary(self) -> int:
-        """Number of tokens."""
-
-    @property
-    def prompt_length(self) -> int:
-        """Tokens of every prompt, P; shorter ones are padded with an ordinary token."""
-
-    @property
-    def response_length(self) -> int:
-        """Most tokens of a response, T."""
-
-    @property
-    def horizon(self) -> int:
-        """Most steps of a true response, S."""
-
-    @property
-    def end(self) -> int | None:
-        """Token that ends a response; None if all responses have ``response_length`` tokens."""
-
-    def questions(self, stream: str, seed: int, start: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Prompts ``(count, P)`` and true responses ``(count, T)``, int64, after the end padded with ``end``.
-
-        Question i of a stream depends on (stream, seed, i) alone.
-        """
-
-    def answer_steps(self, answers: torch.Tensor) -> torch.Tensor:
-        """Step ``(N, T)``, from 0, that each token of true responses ``(N, T)`` belongs to, -1 for padding."""
-
-    def judge(self, responses: torch.Tensor, answers: torch.Tensor) -> Verdict:
-        """What is right and wrong in ``responses`` ``(Q, G, T)``, given true responses ``(Q, T)``."""
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    """Scramble 64-bit numbers (the splitmix64 finalizer), so that neighbouring counters share nothing."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-@lru_cache(maxsize=1024)
-def _key(entropy: tuple[int, ...]) -> np.uint64:
-    return np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
-
-
-def draws(entropy: list[int], start: int, count: int, width: int) -> np.ndarray:
-    """Random 64-bit numbers ``(count, width)``, uint64; row i depends on (entropy, start + i) alone, width <= 1024."""
-    key = _key(tuple(entropy))
-    index = np.arange(start, start + count, dtype=np.uint64)[:, None] * np.uint64(1024)
-    counter = index + np.arange(width, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        return _mix(_mix(counter * np.uint64(0x9E3779B97F4A7C15)) + key)
+from toy_llm.problems.task import draws
 
 
 @dataclass(frozen=True)
 class ChainTask:
-    """Chained addition of ``horizon + 1`` numbers modulo ``modulus``, from 2 to 1000."""
+    """Chained addition of ``horizon + 1`` numbers modulo ``modulus``, from 2 to 1000.
+
+    Raises `InputError` for a horizon below 1 or another modulus.
+
+    >>> prompts, answers = ChainTask(horizon=3, modulus=10).questions("train", seed=0, start=0, count=1)
+    >>> prompts, answers
+    (tensor([[ 3,  0,  9,  0, 10]]), tensor([[3, 2, 2]]))
+    """
 
     horizon: int
     modulus: int = 10
@@ -124,14 +69,14 @@ class ChainTask:
     def questions(self, stream: str, seed: int, start: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Prompts ``(count, H + 2)`` and true running values ``(count, H)``, int64.
 
-        Question i of a stream depends on (stream, seed, i) alone; ``stream`` names what they are for
-        ("train", "measure", ...), so streams never share questions by shifting a seed.
+        Question i of a stream depends on (stream, seed, i) alone, see `toy_llm.problems.task.Task.questions`.
         """
         entropy = [seed, *stream.encode(), self.horizon, self.modulus]
         bits = draws(entropy, start, count, self.horizon + 1)
         numbers = torch.from_numpy((bits % np.uint64(self.modulus)).astype(np.int64))
         equals = torch.full((count, 1), self.modulus)
-        return torch.cat([numbers, equals], dim=1), numbers.cumsum(1)[:, 1:] % self.modulus
+        answers = numbers.cumsum(1)[:, 1:] % self.modulus
+        return torch.cat([numbers, equals], dim=1), answers
 
     def answer_steps(self, answers: torch.Tensor) -> torch.Tensor:
         """Step h for token h of true values ``(N, H)``."""

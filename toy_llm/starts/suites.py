@@ -10,21 +10,24 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 
-from spo_theory.validation import problem, refuse
+from spo_theory.validation import refuse
 from toy_llm.files import cached_model
 from toy_llm.judging.exact import token_mask
-from toy_llm.network.transformer import Transformer, TransformerPolicy
-from toy_llm.problems.suites import TRAINED, Suite, mixture, names_problems
+from toy_llm.network.transformer import Transformer
+from toy_llm.network.transformer_policy import TransformerPolicy
+from toy_llm.problems.suite import Suite
+from toy_llm.problems.suites import TRAINED, mixture, names_problems
 from toy_llm.problems.traces import imperfect
+from toy_llm.settings import ABOVE_0, INNER_SHARE, one_of, problems_of, whole
 from toy_llm.starts.supervised import fit
 
 Size = Literal["small", "medium", "large"]
-Start = Literal["base", "distilled"]
+StartKind = Literal["base", "distilled"]
 SIZES: dict[str, dict[str, int]] = {
     "small": {"layers": 1, "width": 48, "heads": 4},
     "medium": {"layers": 2, "width": 64, "heads": 4},
@@ -38,16 +41,19 @@ VERSION = 2  # part of the cache key: raise it when the recipe or a suite change
 
 @dataclass(frozen=True)
 class SuiteStart:
-    """A network of a named size that has learnt several suites at once.
+    """A network of a named size that has learnt several suites at once; see `toy_llm.starts.start.WarmStart`.
 
     accuracy: probability of a right step in the imperfect traces that it learns from, or its teacher if distilled; a
     network that has not learnt all that the suites ask stays below.
     learn, adapt: gradient steps of the first and the second course. batch: traces in each. learning_rate: the
     highest one of the first course; the second has a third of it.
+
+    >>> SuiteStart(size="small", start="distilled").teacher.size
+    'large'
     """
 
     size: Size = "medium"
-    start: Start = "base"
+    start: StartKind = "base"
     suites: tuple[str, ...] = TRAINED
     accuracy: float = 0.5
     learn: int = 2500
@@ -58,16 +64,9 @@ class SuiteStart:
 
     def problems(self) -> list[str]:
         """What is wrong with these settings, one line each."""
-        lines = problem(self.size in SIZES, "size", self.size, " or ".join(SIZES))
-        lines += problem(self.start in get_args(Start), "start", self.start, " or ".join(get_args(Start)))
-        for name, least in (("learn", 1), ("adapt", 1), ("batch", 1), ("seed", 0)):
-            value = getattr(self, name)
-            lines += problem(
-                isinstance(value, int) and value >= least, name, value, f"a whole number, at least {least}"
-            )
-        lines += problem(0 < self.accuracy < 1, "start_accuracy", self.accuracy, "strictly between 0 and 1")
-        rate = self.learning_rate
-        lines += problem(0 < rate < float("inf"), "learning_rate", rate, "a finite number above 0")
+        lines = problems_of(self, size=one_of(Size), start=one_of(StartKind), seed=whole(0), learning_rate=ABOVE_0)
+        lines += problems_of(self, **dict.fromkeys(("learn", "adapt", "batch"), whole(1)))
+        lines += INNER_SHARE.problems("start_accuracy", self.accuracy)
         return lines + names_problems(self.suites, training=True)
 
     @property
@@ -78,6 +77,7 @@ class SuiteStart:
     @property
     def learnt_key(self) -> str:
         """Name of the cached file after the first course, which base and distilled starts share."""
+        # Whatever the second course adds is set to one value, so that it does not count.
         decides = asdict(replace(self, start="base", accuracy=0.5, adapt=1))
         return _key("learnt", decides | {"network": SIZES[self.size]})
 
@@ -86,20 +86,26 @@ class SuiteStart:
         """The start of the network that a distilled one learns from."""
         return replace(self, size=TEACHER, start="base")
 
+    def build(self) -> Transformer:
+        """The untrained network; its weights depend on the size and the seed alone."""
+        task = mixture(self.suites)
+        length = task.prompt_length + task.response_length
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            return Transformer(task.vocabulary, length, output_scale=1.0, linear=torch.nn.Linear, **SIZES[self.size])
+
+    def make(self, cache_dir: str | Path = ".cache/warmstart", progress: bool = False) -> Transformer:
+        """The trained network: from the folder ``cache_dir`` if it is there, else trained and kept, its teacher first.
+
+        Raises `InputError` for bad settings or held-out suites, an unwritable folder or a corrupt file.
+        """
+        refuse(self.problems())
+        return cached_model(self.key, cache_dir, self.build, lambda: second_course(self, cache_dir, progress))
+
 
 def _key(kind: str, decides: dict[str, object]) -> str:
     text = json.dumps(decides | {"version": VERSION}, sort_keys=True)
     return f"{kind}-" + hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def new_network(spec: SuiteStart) -> Transformer:
-    """An untrained network; its weights depend on ``spec.size`` and ``spec.seed`` alone."""
-    task = mixture(spec.suites)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(spec.seed)
-        length = task.prompt_length + task.response_length
-        size = SIZES[spec.size]
-        return Transformer(task.vocabulary, length, size["layers"], size["width"], size["heads"], output_scale=1.0)
 
 
 Traces = Callable[[int], tuple[torch.Tensor, torch.Tensor]]
@@ -111,8 +117,9 @@ def learn(
 ) -> Transformer:
     """Train ``model`` in place to write ``traces``, each token up to the end; returns it."""
 
-    def loss(i: int) -> torch.Tensor:
-        prompts, responses = traces(i)
+    def loss(update: int) -> torch.Tensor:
+        # Nothing is learnt from what follows the end, so batches are as long as their longest response.
+        prompts, responses = traces(update)
         length = int(token_mask(responses, task.end).sum(-1).max())
         responses = responses[:, :length]
         logits, _ = model(torch.cat([prompts, responses[:, :-1]], dim=1), last=length)
@@ -123,45 +130,46 @@ def learn(
     return model
 
 
-def learnt(spec: SuiteStart, cache_dir: str | Path, progress: bool = False) -> Transformer:
-    """The network after the first course: from the cache if it is there, else trained and cached."""
+def first_course(spec: SuiteStart, cache_dir: str | Path, progress: bool = False) -> Transformer:
+    """The network that has learnt right traces: from the cache if it is there, else trained and cached."""
     task = mixture(spec.suites)
 
-    def right_traces(i: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return task.questions("warm start", spec.seed, i * spec.batch, spec.batch)
+    def right_traces(update: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return task.questions("warm start", spec.seed, update * spec.batch, spec.batch)
 
     def train() -> Transformer:
-        return learn(
-            new_network(spec), task, right_traces, spec.learn, spec.learning_rate, f"{spec.size} learns", progress
-        )
+        label = f"{spec.size} learns"
+        return learn(spec.build(), task, right_traces, spec.learn, spec.learning_rate, label, progress)
 
-    return cached_model(spec.learnt_key, cache_dir, lambda: new_network(spec), train)
+    return cached_model(spec.learnt_key, cache_dir, spec.build, train)
 
 
-def suite_start(spec: SuiteStart, cache_dir: str | Path = ".cache/warmstart", progress: bool = False) -> Transformer:
-    """The warm-started network: from the cache if it is there, else trained and cached, its teacher before it.
-
-    Raises `InputError` for bad settings or held-out suites, an unwritable cache folder or a corrupt cached file.
-    """
-    refuse(spec.problems())
+def second_course(spec: SuiteStart, cache_dir: str | Path, progress: bool = False) -> Transformer:
+    """The network after the first course, trained to be as unsure as imperfect traces, or as its teacher."""
     task = mixture(spec.suites)
+    make_traces = {"base": _imperfect_traces, "distilled": _teacher_traces}[spec.start]
+    traces = make_traces(spec, task, cache_dir, progress)
+    model = first_course(spec, cache_dir, progress)
+    return learn(model, task, traces, spec.adapt, spec.learning_rate / 3, f"{spec.start} start", progress)
 
-    def imperfect_traces(i: int) -> tuple[torch.Tensor, torch.Tensor]:
-        prompts, _, attempts = imperfect(task, spec.accuracy, "adapt", spec.seed, i * spec.batch, spec.batch)
+
+def _imperfect_traces(spec: SuiteStart, task: Suite, cache_dir: str | Path, progress: bool) -> Traces:
+    """What solvers write who get each step right with the accuracy of ``spec``."""
+
+    def traces(update: int) -> tuple[torch.Tensor, torch.Tensor]:
+        prompts, _, attempts = imperfect(task, spec.accuracy, "adapt", spec.seed, update * spec.batch, spec.batch)
         return prompts, attempts
 
-    def train() -> Transformer:
-        traces: Traces = imperfect_traces
-        if spec.start == "distilled":
-            teacher = TransformerPolicy(suite_start(spec.teacher, cache_dir, progress), task)
-            generator = torch.Generator().manual_seed(spec.seed)
+    return traces
 
-            def teacher_traces(i: int) -> tuple[torch.Tensor, torch.Tensor]:
-                asked = task.questions("distil", spec.seed, i * spec.batch, spec.batch)
-                return asked[0], teacher.sample(*asked, 1, generator).responses[:, 0]
 
-            traces = teacher_traces
-        model = learnt(spec, cache_dir, progress)
-        return learn(model, task, traces, spec.adapt, spec.learning_rate / 3, f"{spec.start} start", progress)
+def _teacher_traces(spec: SuiteStart, task: Suite, cache_dir: str | Path, progress: bool) -> Traces:
+    """What the teacher of ``spec`` writes, right or wrong; the teacher is made first if it is not cached."""
+    teacher = TransformerPolicy(spec.teacher.make(cache_dir, progress), task)
+    generator = torch.Generator().manual_seed(spec.seed)
 
-    return cached_model(spec.key, cache_dir, lambda: new_network(spec), train)
+    def traces(update: int) -> tuple[torch.Tensor, torch.Tensor]:
+        prompts, answers = task.questions("distil", spec.seed, update * spec.batch, spec.batch)
+        return prompts, teacher.sample(prompts, answers, 1, generator).responses[:, 0]
+
+    return traces

@@ -21,9 +21,13 @@ def fit(
     """
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, betas=(0.9, 0.99))
     warm = max(1, updates // 20)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / warm, 1.0, 1.05 - i / updates))
-    for i in tqdm(range(updates), desc=label, disable=not progress, leave=False):
-        value = loss(i)
+
+    def share_of_the_highest(update: int) -> float:
+        return min((update + 1) / warm, 1.0, 1.05 - update / updates)
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share_of_the_highest)
+    for update in tqdm(range(updates), desc=label, disable=not progress, leave=False):
+        value = loss(update)
         optimizer.zero_grad()
         value.backward()
         optimizer.step()

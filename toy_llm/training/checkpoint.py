@@ -5,13 +5,17 @@ than the parameters, the optimizer's, those of the reference and the rows so far
 at all and carries a checksum (`toy_llm.files`).
 """
 
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from spo_theory.validation import InputError
 from toy_llm.config import TrainConfig
 from toy_llm.files import load, save
+from toy_llm.training.divergence import TrainingDiverged
 
 FORMAT = 1
 """Raise it when what is stored changes."""
@@ -73,7 +77,8 @@ def read_for(config: TrainConfig) -> State | None:
     if not config.resume or config.checkpoint is None or not Path(config.checkpoint).exists():
         return None
     state = read(config.checkpoint)
-    now, then = decisive(config), state.config
+    now = decisive(config)
+    then = state.config
     if config.schedule == "constant" and config.updates >= state.step:
         then = then | {"updates": config.updates}
     different = [
@@ -91,3 +96,71 @@ def read_for(config: TrainConfig) -> State | None:
 def parameters(path: str | Path) -> dict[str, Any]:
     """The trained parameters in a checkpoint, for ``load_state_dict``; raises as `read`."""
     return read(path).module
+
+
+class RunRecord:
+    """The rows of a run so far, its clock and its checkpoint.
+
+    step: of the next row. rows: those of the updates before it. ``state``: where to continue; it is loaded into
+    ``module``, the parameters that are trained, ``start``, those of the start policy, and ``optimizer``.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        module: torch.nn.Module,
+        start: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        state: State | None = None,
+    ) -> None:
+        self.config = config
+        self.module = module
+        self.start = start
+        self.optimizer = optimizer
+        self.step = 0
+        self.rows: list[Row] = []
+        self.saved_at: int | None = None
+        self.began = time.perf_counter()
+        if state is not None:
+            self.step = state.step
+            self.rows = list(state.rows)
+            self.saved_at = state.step
+            self.began -= state.seconds
+            module.load_state_dict(state.module)
+            start.load_state_dict(state.reference)
+            optimizer.load_state_dict(state.optimizer)
+
+    def seconds(self) -> float:
+        """Time spent on the run, its earlier parts included."""
+        return time.perf_counter() - self.began
+
+    def add(self, row: Row) -> Row:
+        """Keep the row of an update, with the time; returns it."""
+        row["seconds"] = self.seconds()
+        self.rows.append(row)
+        return row
+
+    def save_if_due(self, step: int) -> None:
+        """Write the checkpoint if the run asks for one before update ``step``; raises as `write`."""
+        every = self.config.checkpoint_every
+        due = step == self.config.updates or (every > 0 and step % every == 0)
+        if self.config.checkpoint is None or not due or self.saved_at == step:
+            return
+        state = State(
+            config=decisive(self.config),
+            step=step,
+            seconds=self.seconds(),
+            rows=self.rows,
+            module=self.module.state_dict(),
+            reference=self.start.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+        )
+        write(self.config.checkpoint, state)
+        self.saved_at = step
+
+    def diverged(self, what: str, step: int) -> TrainingDiverged:
+        """The error that stops the run at an update: what is wrong, what helps, and which checkpoint is left."""
+        left = "no checkpoint was kept"
+        if self.config.checkpoint is not None and self.saved_at is not None:
+            left = f"the last good checkpoint, before update {self.saved_at}, is {self.config.checkpoint}"
+        return TrainingDiverged(f"{what} at update {step}: lower learning_rate or use max_grad_norm; {left}")

@@ -1,60 +1,27 @@
 """Batches of rollouts: fresh questions, sampled groups, the judge's verdict and what the rule makes of it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from spo_theory.methods.registry import Rule
+from spo_theory.group import Group
+from spo_theory.method import Method
 from toy_llm.judging.exact import Verdict
-from toy_llm.network.transformer import Rollout
-from toy_llm.problems.chain import Task
-
-TrainOn = Literal["all", "all_negative", "some_correct"]
-"""Which groups to learn from: all, those without a correct response, or those with one."""
-
-RtsLength = Literal["written", "true"]
-"""What RTS divides a right prefix by: the length of the response itself (the paper), or of the true one."""
-
-StepJudge = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Verdict], torch.Tensor]
-"""``(prompts, responses, answers, verdict) -> first_error (Q, G)``: where a judge sees the first wrong step."""
+from toy_llm.judging.step_judge import JudgeSource
+from toy_llm.network.policy import Policy, Rollout
+from toy_llm.problems.task import Task
 
 
 @dataclass(frozen=True)
-class JudgeSource:
-    """The step judge of a run. ``name``: says everything that decides what it hears, settings included.
+class Sampling:
+    """How batches are sampled: responses per question, questions per batch, temperature, seed, torch device."""
 
-    ``at(stream, index)``: the judge of one batch. One that errs draws its errors from its arguments and its own
-    seed alone, so that a resumed run hears the same.
-    """
-
-    name: str
-    at: Callable[[str, int], StepJudge]
-
-
-class Policy(Protocol):
-    """What training and evaluation need of a policy: `TransformerPolicy` and `TabularPolicy` have it."""
-
-    @property
-    def task(self) -> Task:
-        """The problems whose responses it samples."""
-
-    def sample(
-        self,
-        prompts: torch.Tensor,
-        answers: torch.Tensor,
-        group_size: int,
-        generator: torch.Generator,
-        temperature: float = 1.0,
-    ) -> Rollout:
-        """Sample responses, see `TransformerPolicy.sample`."""
-
-    def log_probs(
-        self, prompts: torch.Tensor, answers: torch.Tensor, responses: torch.Tensor, temperature: float = 1.0
-    ) -> torch.Tensor:
-        """Log-probability of every token, see `TransformerPolicy.log_probs`."""
+    group_size: int
+    questions: int
+    temperature: float = 1.0
+    seed: int = 0
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -73,10 +40,11 @@ class Batch:
     """Q questions, G responses of at most T tokens to each, their verdicts and what the rule makes of them.
 
     prompts: ``(Q, P)``. answers: ``(Q, T)``. true_steps: ``(Q,)``, steps of each true response. rollout and
-    verdict: what was sampled and what is truly right and wrong in it. first_error: ``(Q, G)``, what the rule was
-    told, which differs from ``verdict.first_error`` if the step judge errs. ended: ``(Q, G)``, False if the
+    verdict: what was sampled and what is truly right and wrong in it. first_error: ``(Q, G)``, what the step judge
+    tells the rule, which differs from ``verdict.first_error`` if that judge errs. ended: ``(Q, G)``, False if the
     response was cut off. rewards, advantages: ``(Q, G)``. step_advantages: ``(Q, G, S)`` per written step;
-    token_advantages: ``(Q, G, T)``, the same for every token of a step.
+    token_advantages: ``(Q, G, T)``, the same for every token of a step. start_log_probs: ``(Q, G, T)``, nats, of the
+    responses under the start policy; None where nobody asked for them.
     """
 
     prompts: torch.Tensor
@@ -90,6 +58,7 @@ class Batch:
     advantages: torch.Tensor
     step_advantages: torch.Tensor
     token_advantages: torch.Tensor
+    start_log_probs: torch.Tensor | None = None
 
     @property
     def correct(self) -> torch.Tensor:
@@ -102,113 +71,106 @@ class Batch:
         return self.verdict.mask
 
 
-def score(
-    task: Task, update_rule: Rule, judged: Judged, train_on: TrainOn = "all", rts_length: RtsLength = "written"
-) -> Batch:
-    """What a rule makes of judged responses; the advantages of groups that are not to be learnt from are 0."""
-    verdict, rollout = judged.verdict, judged.rollout
-    told = (verdict.correct, judged.first_error)
-    lengths, dtype = verdict.step_lengths, rollout.log_probs.dtype
-    if rts_length == "true":  # right steps have one spelling, so a right prefix is as long as that of the true response
-        true = task.judge(judged.answers[:, None], judged.answers).step_lengths
-        lengths = true.expand(*verdict.correct.shape, -1)
-    rewards = update_rule.rewards(*told, lengths, dtype=dtype)
-    advantages = update_rule.advantages(*told, lengths, dtype=dtype)
-    if train_on != "all":
-        chosen = verdict.correct.any(-1) == (train_on == "some_correct")
-        advantages = torch.where(chosen[:, None], advantages, torch.zeros_like(advantages))
-    per_step = update_rule.step_advantages(*told, advantages, verdict.step_lengths.shape[-1])
-    return Batch(
-        prompts=judged.prompts,
-        answers=judged.answers,
-        true_steps=task.answer_steps(judged.answers).amax(-1) + 1,
-        rollout=rollout,
-        verdict=verdict,
-        first_error=judged.first_error,
-        ended=torch.ones_like(verdict.correct) if task.end is None else (rollout.responses == task.end).any(-1),
-        rewards=rewards,
-        advantages=advantages,
-        step_advantages=per_step,
-        token_advantages=per_step.gather(-1, verdict.token_step),
-    )
-
-
 def sample_and_judge(
-    policy: Policy,
-    task: Task,
-    group_size: int,
-    questions: int,
-    stream: str,
-    seed: int,
-    index: int,
-    temperature: float = 1.0,
-    device: str = "cpu",
-    judge: JudgeSource | None = None,
+    policy: Policy, sampling: Sampling, stream: str, index: int, judge: JudgeSource | None = None
 ) -> Judged:
-    """Sample and judge batch ``index`` of a stream of questions.
+    """Sample and judge batch ``index`` of a stream of questions of the policy's task.
 
-    Repeatable: the questions and the sampling noise depend on ``(stream, seed, index)`` alone. ``judge``: tells
-    the rule where responses go wrong (None: the exact truth).
+    Repeatable: the questions and the sampling noise depend on (stream, seed, index) alone. ``judge``: tells the
+    rule where responses go wrong (None: the exact truth).
     """
-    prompts, answers = (x.to(device) for x in task.questions(stream, seed, index * questions, questions))
-    noise = np.random.SeedSequence([seed, index, *stream.encode()]).generate_state(1, np.uint64)[0]
-    generator = torch.Generator(device).manual_seed(int(noise) % 2**63)
-    rollout = policy.sample(prompts, answers, group_size, generator, temperature)
-    verdict = task.judge(rollout.responses, answers)
+    # Questions and noise are those of this batch, whatever was sampled before.
+    count = sampling.questions
+    questions = policy.task.questions(stream, sampling.seed, index * count, count)
+    prompts, answers = (tokens.to(sampling.device) for tokens in questions)
+    noise = noise_generator([sampling.seed, index, *stream.encode()], sampling.device)
+    rollout = policy.sample(prompts, answers, sampling.group_size, noise, sampling.temperature)
+
+    # The outcome is always known exactly; where a response goes wrong is what the step judge says.
+    verdict = policy.task.judge(rollout.responses, answers)
     first_error = verdict.first_error
     if judge is not None:
         first_error = judge.at(stream, index)(prompts, rollout.responses, answers, verdict)
     return Judged(prompts, answers, rollout, verdict, first_error)
 
 
+def noise_generator(entropy: list[int], device: str = "cpu") -> torch.Generator:
+    """A generator whose numbers depend on the whole numbers ``entropy`` alone."""
+    seed = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
+    return torch.Generator(device).manual_seed(int(seed) % 2**63)
+
+
+def score(task: Task, update_rule: Method, judged: Judged) -> Batch:
+    """What an update rule makes of judged responses: their rewards, and the advantage of every step and token."""
+    # All that a rule may look at; where responses go wrong is what the step judge said.
+    verdict = judged.verdict
+    group = Group(
+        correct=verdict.correct,
+        first_error=judged.first_error,
+        lengths=verdict.step_lengths,
+        true_lengths=task.judge(judged.answers[:, None], judged.answers).step_lengths,
+        log_prob=_step_log_prob(judged.rollout, verdict),
+        dtype=judged.rollout.log_probs.dtype,
+    )
+    advantages = update_rule.group_advantages(group)
+    step_advantages = update_rule.credit(group, advantages)
+
+    # Every token of a step has the advantage of its step.
+    return Batch(
+        prompts=judged.prompts,
+        answers=judged.answers,
+        true_steps=task.answer_steps(judged.answers).amax(-1) + 1,
+        rollout=judged.rollout,
+        verdict=verdict,
+        first_error=judged.first_error,
+        ended=ended(task, judged.rollout.responses),
+        rewards=update_rule.reward(group),
+        advantages=advantages,
+        step_advantages=step_advantages,
+        token_advantages=step_advantages.gather(-1, verdict.token_step),
+    )
+
+
+def _step_log_prob(rollout: Rollout, verdict: Verdict) -> torch.Tensor:
+    """Log-probability ``(Q, G, S)`` of every written step under the sampling policy, nats."""
+    of_tokens = rollout.log_probs.masked_fill(~verdict.mask, 0.0)
+    of_steps = of_tokens.new_zeros(verdict.step_lengths.shape)
+    return of_steps.scatter_add_(-1, verdict.token_step, of_tokens)
+
+
+def ended(task: Task, responses: torch.Tensor) -> torch.Tensor:
+    """Which responses ``(Q, G, T)`` came to their end: boolean ``(Q, G)``, False for those that were cut off."""
+    if task.end is None:
+        return torch.ones(responses.shape[:-1], dtype=torch.bool, device=responses.device)
+    return (responses == task.end).any(-1)
+
+
+@torch.no_grad()
+def with_start_log_probs(batch: Batch, start: Policy, temperature: float) -> Batch:
+    """The batch with the log-probabilities of its responses under the start policy."""
+    log_probs = start.log_probs(batch.prompts, batch.answers, batch.rollout.responses, temperature)
+    return replace(batch, start_log_probs=log_probs)
+
+
 def collect(
     policy: Policy,
     task: Task,
-    update_rule: Rule,
+    update_rule: Method,
     questions: int,
     stream: str,
     seed: int,
     index: int,
-    temperature: float = 1.0,
-    device: str = "cpu",
     judge: JudgeSource | None = None,
-    train_on: TrainOn = "all",
-    rts_length: RtsLength = "written",
 ) -> Batch:
-    """Sample, judge and score batch ``index`` of a stream of questions; see `sample_and_judge`."""
-    judged = sample_and_judge(
-        policy, task, update_rule.group_size, questions, stream, seed, index, temperature, device, judge
-    )
-    return score(task, update_rule, judged, train_on, rts_length)
+    """Sample, judge and score batch ``index`` of a stream of questions; see `sample_and_judge` and `score`.
 
-
-def measure(batch: Batch) -> dict[str, float]:
-    """What is logged of a batch, see docs/metrics.md; NaN where nothing reached a step.
-
-    Group shares go by correctness, not by reward spread.
+    >>> from spo_theory import rule
+    >>> from toy_llm.network.tabular import TabularPolicy
+    >>> from toy_llm.problems.chain import ChainTask
+    >>> policy = TabularPolicy(ChainTask(horizon=2), [0.5, 0.5])
+    >>> batch = collect(policy, policy.task, rule("grpo", group_size=4), 3, "train", seed=0, index=0)
+    >>> tuple(batch.advantages.shape), tuple(batch.token_advantages.shape)
+    ((3, 4), (3, 4, 2))
     """
-    right = batch.correct.float().mean(-1)
-    truth = batch.verdict
-    row = {
-        "success": right.mean(),
-        "success_exact": batch.rollout.true_probs.prod(-1).mean(),
-        "all_negative": (right == 0).float().mean(),
-        "all_positive": (right == 1).float().mean(),
-        "mixed": ((right > 0) & (right < 1)).float().mean(),
-        "zero_advantage": (batch.advantages == 0).all(-1).float().mean(),
-        "entropy": batch.rollout.entropy,
-        "response_length": batch.mask.sum(-1).float().mean(),
-        "ended": batch.ended.float().mean(),
-        "reward_mean": batch.rewards.mean(),
-        "reward_std": batch.rewards.std(),
-    }
-    probs = batch.rollout.true_probs
-    step = torch.arange(probs.shape[1], device=probs.device)
-    there = step < batch.true_steps[:, None]  # (Q, S)
-    written = there[:, None] & (truth.steps[..., None] > step)  # (Q, G, S)
-    first_error = truth.first_error[..., None]
-    right = (written & (first_error > step)).sum((0, 1))
-    reached = (written & (first_error >= step)).sum((0, 1))
-    row |= {f"q_{h + 1}": q for h, q in enumerate((probs * there).sum(0) / there.sum(0))}
-    row |= {f"accuracy_{h + 1}": share for h, share in enumerate(right / reached)}
-    return {name: float(value) for name, value in row.items()}
+    sampling = Sampling(update_rule.group_size, questions, seed=seed)
+    return score(task, update_rule, sample_and_judge(policy, sampling, stream, index, judge))

@@ -7,13 +7,17 @@ from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from toy_llm.config import TrainConfig
 from toy_llm.training import checkpoint
 from toy_llm.training.checkpoint import Row
-from toy_llm.training.loop import TrainingDiverged, make_judge, make_policy, updates
+from toy_llm.training.divergence import TrainingDiverged
+from toy_llm.training.judges import make_judge
+from toy_llm.training.loop import updates
+from toy_llm.training.policies import make_policy
 
 
 class WorkerLost(RuntimeError):
@@ -21,7 +25,11 @@ class WorkerLost(RuntimeError):
 
 
 def for_seed(config: TrainConfig, seed: int, several: bool) -> TrainConfig:
-    """The run of one seed; if there are several, each has a checkpoint file of its own."""
+    """The run of one seed; if there are several, each has a checkpoint file of its own.
+
+    >>> for_seed(TrainConfig(checkpoint="run.pt"), seed=7, several=True).checkpoint
+    'run-seed7.pt'
+    """
     if several and config.checkpoint is not None:
         path = Path(config.checkpoint)
         config = replace(config, checkpoint=str(path.with_name(f"{path.stem}-seed{seed}{path.suffix}")))
@@ -38,15 +46,18 @@ def train_seeds(configs: Sequence[TrainConfig], workers: int = 2) -> Iterator[Ro
     """Train all runs, ``workers`` at a time; yields each new row with its seed as soon as it is made.
 
     With one worker or one run everything happens in this process. Every run has one thread, so that its curve does
-    not depend on what runs beside it. A run that diverges does not
-    stop the others: `TrainingDiverged` is raised at the end. Anything else stops all and is raised at once;
-    `WorkerLost` if a worker is killed. No worker outlives the iterator.
+    not depend on what runs beside it. A run that diverges does not stop the others: `TrainingDiverged` is raised at
+    the end. Anything else stops all and is raised at once; `WorkerLost` if a worker is killed. No worker outlives the
+    iterator.
     """
+    # The warm start and a learned judge are made once here, not by every worker.
+    policy, _ = make_policy(configs[0])
+    make_judge(configs[0], policy.task)
+
     workers = min(workers, len(configs))
-    policy, _ = make_policy(configs[0])  # the warm start is made once, not by every worker
-    make_judge(configs[0], policy.task)  # so is a learned judge
+    rows = train_in_turn(configs) if workers == 1 else train_in_processes(configs, workers)
     diverged: list[str] = []
-    for row in _here(configs) if workers == 1 else _there(configs, workers):
+    for row in rows:
         if isinstance(row, TrainingDiverged):
             diverged.append(str(row))
         else:
@@ -55,7 +66,8 @@ def train_seeds(configs: Sequence[TrainConfig], workers: int = 2) -> Iterator[Ro
         raise TrainingDiverged("; ".join(diverged))
 
 
-def _here(configs: Sequence[TrainConfig]) -> Iterator[Row | TrainingDiverged]:
+def train_in_turn(configs: Sequence[TrainConfig]) -> Iterator[Row | TrainingDiverged]:
+    """Train runs one after another in this process; yields their rows, and the error of a run that diverged."""
     torch.set_num_threads(1)
     for config in configs:
         try:
@@ -67,46 +79,55 @@ def _here(configs: Sequence[TrainConfig]) -> Iterator[Row | TrainingDiverged]:
             yield TrainingDiverged(f"seed {config.seed}: {error}" if len(configs) > 1 else str(error))
 
 
+def train_in_processes(configs: Sequence[TrainConfig], workers: int) -> Iterator[Row | TrainingDiverged]:
+    """Train runs in worker processes, each its share of them in turn; yields as `train_in_turn`, as rows come."""
+    context = multiprocessing.get_context("spawn")
+    processes: list[SpawnProcess] = []
+    pipes: list[Connection] = []
+    try:
+        for index in range(workers):
+            pipe, end = context.Pipe(duplex=False)
+            process = context.Process(target=_work, args=(configs[index::workers], end), daemon=True)
+            process.start()
+            end.close()  # so that a worker's death is seen as the end of its pipe
+            processes.append(process)
+            pipes.append(pipe)
+
+        # Whoever has something to say is heard, in turn, until all have said None.
+        while pipes:
+            ready = wait(pipes)
+            for pipe in [pipe for pipe in pipes if pipe in ready]:
+                message = _received(pipe)
+                if message is None:
+                    pipes.remove(pipe)
+                elif isinstance(message, Exception) and not isinstance(message, TrainingDiverged):
+                    raise message
+                else:
+                    yield message
+    finally:
+        # Also if the caller stops listening.
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
+
+
+def _received(pipe: Connection) -> Any:
+    """The next message of a worker: a row, an exception, or None after its last row."""
+    try:
+        return pipe.recv()
+    except EOFError:
+        raise WorkerLost("a worker process died; its finished updates are in its checkpoint") from None
+
+
 def _work(configs: Sequence[TrainConfig], pipe: Connection) -> None:
     """A worker process: send every row, then None; or the exception that stopped it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
     try:
-        for row in _here(configs):
+        for row in train_in_turn(configs):
             pipe.send(row)
         pipe.send(None)
     except BrokenPipeError:  # the parent is gone
         pass
     except Exception as error:
         pipe.send(error)
-
-
-def _there(configs: Sequence[TrainConfig], workers: int) -> Iterator[Row | TrainingDiverged]:
-    context = multiprocessing.get_context("spawn")
-    processes: list[SpawnProcess] = []
-    pipes: list[Connection] = []
-    try:
-        for share in (configs[i::workers] for i in range(workers)):
-            pipe, end = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(share, end), daemon=True)
-            process.start()
-            end.close()  # so that a worker's death is seen as the end of its pipe
-            processes.append(process)
-            pipes.append(pipe)
-        while pipes:
-            ready = wait(pipes)
-            for pipe in [p for p in pipes if p in ready]:
-                try:
-                    said = pipe.recv()
-                except EOFError:
-                    raise WorkerLost("a worker process died; its finished updates are in its checkpoint") from None
-                if said is None:
-                    pipes.remove(pipe)
-                elif isinstance(said, Exception) and not isinstance(said, TrainingDiverged):
-                    raise said
-                else:
-                    yield said
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join()

@@ -11,7 +11,8 @@ from figures.published_beside_project import BOTH, DASHED, draw_beside, group_si
 from paper_repro.studies.literature.result import Result
 from paper_repro.studies.literature.tables import INFINITE, joined, largest_difference
 from spo_theory.exact.expected import expected_update
-from spo_theory.methods.registry import Rule, rule
+from spo_theory.method import Method
+from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.outcomes.judged import confusion, judged_update_function
 from spo_theory.parts.rewards import Colouring
@@ -119,8 +120,8 @@ def noisy_judge(step_success: tuple[float, float] = (0.35, 0.2), tpr: float = 0.
     published = mean_group_std(group_size, seen_late) * (tpr - fpr) * late * (1 - late) / (seen_late * (1 - seen_late))
 
     # colours 0 and 1: of a judge of two steps only the verdict on step 1 matters
-    two_valued = Rule("spo", group_size, Colouring(beta=1000.0, gamma=0.25))
-    update = judged_update_function(two_valued, chain.rts)
+    two_valued = Method("spo", group_size, Colouring(beta=1000.0, gamma=0.25))
+    update = judged_update_function(chain, two_valued)
     plain = expected_update(chain, rule("grpo", group_size=group_size))
     coloured = np.array([update(chain.logits, confusion(2, miss=rate, false_alarm=1 - tpr)) for rate in fpr])
     project = (coloured - plain) / (1 - success) ** group_size

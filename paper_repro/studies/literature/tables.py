@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spo_theory.methods.registry import Rule
+from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.theorems.groups import group_advantages
 
@@ -33,7 +33,7 @@ def single_steps(p: np.ndarray) -> ReasoningChain:
     return ReasoningChain(step_success=np.asarray(p)[:, None])
 
 
-def group_updates(chain: ReasoningChain, rule: Rule, classes: np.ndarray) -> np.ndarray:
+def group_updates(chain: ReasoningChain, rule: Method, classes: np.ndarray) -> np.ndarray:
     """Update ``(C, H)`` of each group of outcome classes ``(C, G)``."""
     advantages = group_advantages(rule, classes, chain.horizon)
     return np.einsum("cg,cgh->ch", advantages, chain.scores[classes]) / classes.shape[1]

@@ -14,7 +14,7 @@ import torch
 from paper_repro.jobs.job import Job
 from toy_llm.config import TrainConfig
 from toy_llm.evaluation import Evaluation, evaluate_suites
-from toy_llm.network.transformer import TransformerPolicy
+from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.suites import SUITES, TRAINED
 from toy_llm.training.loop import make_judge, make_policy, updates
 
@@ -131,8 +131,9 @@ class WeakJudge:
 
 def weak_judge(spec: WeakJudge) -> pd.DataFrame:
     """What the judge, its twin trained to solve, and the student solve: rows who, success, low, high, seeds, ..."""
-    from toy_llm.judging.learned import JudgeSpec, judge_beside_student, train_judge, train_twin
-    from toy_llm.training.rollout import JudgeSource
+    from toy_llm.judging.learned import JudgeSpec, train_judge, train_twin
+    from toy_llm.judging.report import judge_beside_student
+    from toy_llm.judging.step_judge import JudgeSource
 
     torch.set_num_threads(1)
     config = spec.config()

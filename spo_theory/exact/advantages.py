@@ -1,0 +1,92 @@
+"""Exact expected advantages for any group size (docs/theory/expected-advantages.md)."""
+
+from functools import partial
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from spo_theory.exact.certified import prepare_certified, relative_change
+from spo_theory.exact.forms import Expectation, evaluate, evaluate_compiled
+from spo_theory.exact.prepare import Engine, check_prepared, prepare
+from spo_theory.parts.baselines import GroupAdvantage
+from spo_theory.validation import check
+
+
+def advantage_function(
+    rewards: Any,
+    group_size: int,
+    *,
+    std_eps: float = 0.0,
+    ddof: int = 0,
+    scale: Literal["std", "none"] = "std",
+    method: Engine = "auto",
+) -> Expectation:
+    """Prepare `expected_advantages` for fixed rewards: a function from ``p`` ``(..., K)`` to ``(..., K)``.
+
+    All that does not depend on ``p`` is computed here, once. The function can be jitted, vmapped and
+    differentiated, and checks no probabilities. Outside the simplex it is a form of degree G - 1 in ``p``, the same
+    by every method. Arguments, errors and warnings as in `expected_advantages`. Derived in
+    docs/theory/expected-advantages.md.
+
+    >>> advantage_function([0.0, 1.0], group_size=2)([0.5, 0.5])
+    Array([-0.5,  0.5], dtype=float64)
+    """
+    return partial(evaluate, prepare_certified(rewards, group_size, GroupAdvantage(ddof, std_eps, scale), method))
+
+
+def _check_probabilities(p: np.ndarray, classes: int) -> None:
+    check(p.ndim >= 1 and p.shape[-1] > 0, "class_probs.shape", p.shape, "(..., K) with K at least 1")
+    check(p.shape[-1] == classes, "class_probs.shape[-1]", p.shape[-1], f"{classes}, the number of rewards")
+    inside = (p >= 0) & (p <= 1 + 1e-9)
+    check(bool(inside.all()), "class_probs", p[~inside][:1].tolist(), "between 0 and 1")
+    total = p.sum(-1)
+    worst = float(np.ravel(total)[np.argmax(np.abs(np.ravel(total) - 1))])
+    check(abs(worst - 1) <= 1e-9, "sum of class_probs", worst, "1 (to 1e-9)")
+
+
+def expected_advantages(
+    class_probs: Any,
+    rewards: Any,
+    group_size: int,
+    *,
+    std_eps: float = 0.0,
+    ddof: int = 0,
+    scale: Literal["std", "none"] = "std",
+    method: Engine = "auto",
+) -> jax.Array:
+    """Expected advantage of a response given its outcome class, exactly: ``E[A_1 | class of 1 is k]``.
+
+    ``class_probs``: ``(..., K)``, each row a distribution over classes, from which the ``group_size`` responses
+    are drawn independently. ``rewards``: ``(K,)``, the reward of each class. ``std_eps``, ``ddof``, ``scale``:
+    as in `spo_theory.parts.baselines.GroupAdvantage`. ``method``: ``enumerate`` sums over all group compositions,
+    ``quadrature`` integrates (any G and K), ``auto`` takes the cheaper. Returns ``(..., K)``.
+
+    Raises `InputError` for bad probabilities, rewards or settings; warns with `AccuracyWarning` and an error
+    estimate where the quadrature is not certified. Derived in docs/theory/expected-advantages.md.
+
+    >>> expected_advantages([0.5, 0.5], [0.0, 1.0], group_size=2)
+    Array([-0.5,  0.5], dtype=float64)
+    """
+    r = np.asarray(rewards, dtype=float)
+    traced = isinstance(class_probs, jax.core.Tracer)
+    if not traced:
+        _check_probabilities(np.asarray(class_probs, dtype=float), r.size)
+    advantage = GroupAdvantage(ddof, std_eps, scale)
+    at = None if traced else class_probs
+    form = prepare_certified(r, group_size, advantage, method, padded=not traced, at=at)
+    return evaluate(form, class_probs) if traced else evaluate_compiled(form, np.asarray(class_probs, dtype=float))
+
+
+def quadrature_error(class_probs: Any, rewards: Any, group_size: int, *, std_eps: float = 0.0, ddof: int = 0) -> float:
+    """Largest change of an expected advantage when the quadrature's spacings are halved, over the largest one.
+
+    Arguments and errors as in `expected_advantages`. Derived in docs/theory/expected-advantages.md#accuracy.
+    """
+    r = np.asarray(rewards, dtype=float)
+    _check_probabilities(np.asarray(class_probs, dtype=float), r.size)
+    check_prepared(r, group_size, "quadrature")
+    advantage = GroupAdvantage(ddof, std_eps)
+    coarse = prepare(r, group_size, advantage, "quadrature")
+    fine = prepare(r, group_size, advantage, "quadrature", refine=2)
+    return relative_change(partial(evaluate, coarse), partial(evaluate, fine), class_probs)

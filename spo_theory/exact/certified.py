@@ -1,0 +1,61 @@
+"""Where the quadrature is certified, and an error estimate where it is not (docs/theory/expected-advantages.md)."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from spo_theory.exact.forms import Expectation, Form, evaluate
+from spo_theory.exact.prepare import Statistic, choose_method, prepare
+from spo_theory.exact.refusals import AccuracyWarning
+from spo_theory.parts.baselines import GroupAdvantage
+
+LARGEST_GROUP = 4096  # of the range the quadrature was verified in
+MOST_CLASSES = 65
+
+
+def certified(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, method: str) -> bool:
+    """Whether results for these rewards ``(K,)`` lie in the verified range.
+
+    Measured in docs/theory/expected-advantages.md#accuracy.
+    """
+    distinct = np.unique(rewards)
+    silent = len(distinct) == 1 and advantage.baseline == "mean"
+    inside = group_size <= LARGEST_GROUP and len(distinct) <= MOST_CLASSES
+    if silent or inside or advantage.scale == "none":
+        return True
+    return choose_method(distinct, group_size, advantage, method) == "enumerate"
+
+
+def relative_change(coarse: Expectation, fine: Expectation, p: Any) -> float:
+    """Largest difference of two versions of an expectation at ``p``, over its largest value."""
+    a, b = np.asarray(coarse(p)), np.asarray(fine(p))
+    return float(np.abs(a - b).max() / max(np.abs(b).max(), np.finfo(float).tiny))
+
+
+def prepare_certified(
+    rewards: Any,
+    group_size: int,
+    advantage: GroupAdvantage,
+    method: str,
+    statistic: Statistic = "mean",
+    *,
+    padded: bool = False,
+    at: Any = None,
+) -> Form:
+    """`spo_theory.exact.prepare.prepare`, with an `AccuracyWarning` outside the verified range.
+
+    The warning has an error estimate at the probabilities ``at`` (default: equal ones) from halved spacings.
+    """
+    values = np.asarray(rewards, dtype=float)
+    form = prepare(values, group_size, advantage, method, statistic, padded=padded)
+    if certified(values, group_size, advantage, method):
+        return form
+    fine = prepare(values, group_size, advantage, method, statistic, refine=2)
+    p = np.full(values.size, 1 / values.size) if at is None else at
+    error = relative_change(lambda x: evaluate(form, x), lambda x: evaluate(fine, x), p)
+    where = "equal class probabilities" if at is None else "these class probabilities"
+    outside = f"outside the range the quadrature is certified in (group size up to {LARGEST_GROUP}, up to"
+    message = f"{outside} {MOST_CLASSES} classes); estimated relative error at {where}: {error:.1e}"
+    warnings.warn(message, AccuracyWarning, stacklevel=4)
+    return form

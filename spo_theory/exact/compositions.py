@@ -1,0 +1,103 @@
+"""Compositions of a group: how many responses fall in each class, and with which probability."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from math import comb
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+LARGEST_LOG = 700.0  # beyond exp(700) = 1e304 multinomial coefficients overflow, and logarithms take over
+SMALLEST = 1e-150  # a probability of 0 is moved here before a logarithm: values stay 0, slopes stay right
+REPEATED = 64  # highest power by repeated products: they lose a digit and more beyond, and are faster before
+
+
+def composition_count(total: int, parts: int) -> int:
+    """Number of rows of `compositions`."""
+    return comb(total + parts - 1, parts - 1)
+
+
+def compositions(total: int, parts: int) -> np.ndarray:
+    """All counts ``(C, parts)`` that sum to ``total``."""
+    if parts == 1:
+        return np.array([[total]])
+    heads = [compositions(total - last, parts - 1) for last in range(total + 1)]
+    return np.concatenate([np.pad(h, ((0, 0), (0, 1)), constant_values=i) for i, h in enumerate(heads)])
+
+
+def member_classes(counts: np.ndarray) -> np.ndarray:
+    """Class of every member of groups with the given counts: ``(C, K)`` to ``(C, counts.sum(1))``."""
+    member = np.arange(int(counts[0].sum()))
+    return (member[None, :, None] >= np.cumsum(counts, axis=1)[:, None, :-1]).sum(-1)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def powers(p: jax.Array, size: int) -> jax.Array:
+    """``p^n`` for n = 0..size, shape ``(..., size + 1)``, with ``0^0 = 1`` and derivatives of any order right at 0."""
+    n = jnp.arange(size + 1)
+    if size > REPEATED:
+        return p[..., None] ** n
+    return jnp.cumprod(jnp.where(n > 0, p[..., None], 1.0), axis=-1)
+
+
+@powers.defjvp
+def _slopes(size: int, primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
+    table = powers(primals[0], size)
+    lower = jnp.concatenate([jnp.zeros_like(table[..., :1]), table[..., :-1]], axis=-1)
+    return table, jnp.arange(size + 1) * lower * tangents[0][..., None]
+
+
+def log_multinomial(counts: np.ndarray) -> np.ndarray:
+    """Logarithm ``(C,)`` of the number of orders of each row of counts ``(C, K)``, in extended precision."""
+    size = int(counts[0].sum())
+    log_factorial = np.cumsum(np.log(np.maximum(np.arange(size + 1), 1).astype(np.longdouble)))
+    return log_factorial[size] - log_factorial[counts].sum(1)
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["counts", "ways"], meta_fields=["largest", "logarithmic"])
+@dataclass(frozen=True)
+class Multinomial:
+    """Probability ``(..., C)`` of each row of counts, as a function of ``p`` ``(..., K)``.
+
+    ``counts``: ``(K, C)``. ``ways``: ``(C,)``, the number of orders of each row, or its logarithm if ``logarithmic``.
+    ``largest``: no count is above it.
+    """
+
+    counts: jax.Array
+    ways: jax.Array
+    largest: int
+    logarithmic: bool
+
+    def __call__(self, p: jax.Array) -> jax.Array:
+        """Probabilities ``(..., C)`` of the rows."""
+        if self.logarithmic:
+            return jnp.exp(jnp.log(jnp.where(p > SMALLEST, p, p + SMALLEST)) @ self.counts + self.ways)
+        table = powers(p, self.largest)
+        result = self.ways
+        for k in range(self.counts.shape[0]):
+            result = result * table[..., k, self.counts[k]]
+        return result
+
+    def slice(self, start: int, stop: int) -> "Multinomial":
+        """The rows from ``start`` up to ``stop``, filled up with rows that have no orders, so probability 0."""
+        missing = max(stop - max(start, self.ways.shape[0]), 0)
+        none = -np.inf if self.logarithmic else 0.0
+        counts = np.pad(np.asarray(self.counts)[:, start:stop], ((0, 0), (0, missing)))
+        ways = np.pad(np.asarray(self.ways)[start:stop], (0, missing), constant_values=none)
+        return replace(self, counts=counts, ways=ways)
+
+
+def multinomial(counts: np.ndarray, largest: int | None = None) -> Multinomial:
+    """Jit-able function from ``p`` ``(..., K)`` to the probability ``(..., C)`` of each row of counts ``(C, K)``.
+
+    Right at ``p_k = 0``, with the right derivative there. Relative errors are below 1e-14, or, where the numbers of
+    orders overflow (two classes from about 1,010 responses on), below 5e-16 times the number of responses;
+    probabilities below 1e-60 may be lost. ``largest``: size of its table of powers, at least the number of responses.
+    """
+    size = int(counts[0].sum())
+    log_ways = log_multinomial(counts)
+    if log_ways.max() > LARGEST_LOG:
+        return Multinomial(counts.T.astype(float), log_ways.astype(float), 0, True)
+    ways = np.exp(log_ways).astype(float)
+    return Multinomial(counts.T, np.rint(ways) if size <= 16 else ways, max(size, largest or 0), False)

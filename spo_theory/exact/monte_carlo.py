@@ -1,0 +1,48 @@
+"""Expected step weights and updates from sampled groups, with standard errors: where no exact engine serves."""
+
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+import numpy as np
+
+from spo_theory.method import Method
+from spo_theory.outcomes.world import World
+from spo_theory.validation import check
+
+if TYPE_CHECKING:
+    from spo_theory.exact.engine import Expectation
+
+
+def sampled_expectation(
+    world: World, method: Method, groups: int, seed: int, *, covariance: bool = False
+) -> "Expectation":
+    """The `Expectation` of one question from ``groups`` sampled groups (at least 2); NaN for classes never seen.
+
+    Raises `InputError` for a world of several questions.
+    """
+    from spo_theory.exact.engine import Expectation
+
+    check(world.logits.ndim == world.axes, "world", f"{world.logits.shape} logits", "one question")
+    chance = world.class_probs
+    generator = np.random.default_rng(seed)
+    drawn = generator.choice(world.classes, size=(groups, method.group_size), p=chance / chance.sum())
+
+    log_prob = None
+    if method.baseline.uses_log_prob:
+        log_prob = jnp.asarray(world.model.step_log_probs(world.logits, world.parameters))[drawn]
+    weights = np.asarray(method.weights(world.group(drawn, log_prob)))
+
+    scores = np.asarray(world.model.step_scores(world.logits, world.parameters))
+    each = np.einsum("ngs,ngs...->n...", weights, scores[drawn]) / method.group_size
+    error = each.std(0, ddof=1) / np.sqrt(groups)
+
+    # Mean weight of the responses of each class
+    seen = np.bincount(drawn.ravel(), minlength=world.classes)[:, None]
+    total = np.zeros((world.classes, weights.shape[-1]))
+    np.add.at(total, drawn.ravel(), weights.reshape(-1, weights.shape[-1]))
+    mean_weight = np.where(seen > 0, total / np.maximum(seen, 1), np.nan)
+
+    spread = None
+    if covariance:
+        spread = np.atleast_2d(np.cov(each.reshape(groups, -1), rowvar=False))
+    return Expectation("monte_carlo", mean_weight, each.mean(0), spread, error)

@@ -1,0 +1,228 @@
+"""Preparing expectations on the host: which method, and the arrays of its `spo_theory.exact.forms.Form`."""
+
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from spo_theory.exact.compositions import composition_count, compositions, member_classes, multinomial
+from spo_theory.exact.forms import Enumerated, Exponent, Form, PairProduct, PairTable, Piece, ProductNodes, SquareNodes
+from spo_theory.exact.quadrature import Nodes, group_nodes, node_count
+from spo_theory.exact.refusals import need_exact
+from spo_theory.parts.baselines import GroupAdvantage
+from spo_theory.validation import check, problem, refuse
+
+Engine = Literal["auto", "enumerate", "quadrature"]
+Statistic = Literal["mean", "negative", "square", "product"]
+DEFAULT = GroupAdvantage()
+MAX_COMPOSITIONS = 2_000_000  # what an enumeration may hold: some hundred MB
+PAIR_TABLE = 2**22  # entries of the largest table of pairs of classes: 32 MB
+NODES = 8192  # nodes that a padded form has room for, or 2, 4, ... times as many
+ROWS = 2048  # compositions that a padded form of three or more rewards has room for, or 4, 16, ... times as many
+SMALL = 64  # compositions of two rewards it has room for, or 4, 16, ... times as many; one piece
+NODE_STOPS = (0.25, 0.375, 0.5, 0.75, 1.0)  # shares of the room at which an evaluation can stop
+ROW_STOPS = (0.0625, 0.25, 0.4375, 0.875, 1.0)  # groups of 4 to 8 with four or six steps end shortly before one
+
+
+def choose_method(
+    distinct: np.ndarray, group_size: int, advantage: GroupAdvantage = DEFAULT, method: str = "auto"
+) -> str:
+    """``method``, with ``auto`` replaced by the cheaper one for these distinct rewards, by predicted work.
+
+    The mean only is a quadrature of one node, and exact; another baseline than the mean has no quadrature.
+    """
+    if advantage.baseline != "mean":
+        need_exact(method != "quadrature", "method", method, "auto or enumerate with another baseline than the mean")
+        return "enumerate"
+    if method != "auto":
+        return method
+    if advantage.scale == "none":
+        return "quadrature"
+    rows = composition_count(group_size - 1, len(distinct))
+    # a row gathers K powers and was measured to cost about twice a node
+    return "enumerate" if rows <= min(node_count(distinct, group_size) // 2, MAX_COMPOSITIONS) else "quadrature"
+
+
+def check_prepared(rewards: np.ndarray, group_size: int, method: str) -> None:
+    """Refuse rewards that are not ``(K,)`` finite numbers, a bad group size or an unknown method."""
+    whole = isinstance(group_size, int | np.integer) and not isinstance(group_size, bool)
+    refuse(
+        problem(rewards.ndim == 1 and rewards.size > 0, "rewards.shape", rewards.shape, "(K,) with K at least 1")
+        + problem(bool(np.isfinite(rewards).all()), "rewards", rewards.tolist(), "finite numbers")
+        + problem(whole and group_size >= 2, "group_size", group_size, "a whole number, at least 2")
+        + problem(method in get_args(Engine), "method", method, " or ".join(get_args(Engine)))
+    )
+
+
+def check_rows(group_size: int, classes: int) -> None:
+    """Refuse an enumeration of more than `MAX_COMPOSITIONS` group compositions."""
+    rows = composition_count(group_size - 1, classes)
+    check(rows <= MAX_COMPOSITIONS, "group compositions", rows, f"at most {MAX_COMPOSITIONS}; use quadrature")
+
+
+def prepare(
+    rewards: Any,
+    group_size: int,
+    advantage: GroupAdvantage = DEFAULT,
+    method: str = "auto",
+    statistic: Statistic = "mean",
+    *,
+    padded: bool = False,
+    refine: int = 1,
+) -> Form:
+    """Everything about an expectation that does not depend on the class probabilities, for `forms.evaluate`.
+
+    ``rewards``: ``(K,)``, of the classes; classes of equal reward count as one. ``statistic``: of a response of class
+    k, its advantage (``mean``), the smaller of it and 0 (``negative``, by enumeration unless there are two rewards) or
+    its square; or the ``product`` of two responses' advantages. ``padded``: with arrays of room for other rewards and
+    group sizes, so that what was compiled for one serves the next. ``refine``: divides the quadrature's spacings.
+    Raises `InputError` for bad rewards or settings, `NoExactForm` where only the Monte Carlo remains.
+    """
+    values = np.asarray(rewards, dtype=float)
+    check_prepared(values, group_size, method)
+    given = 2 if statistic == "product" else 1
+    distinct, index = np.unique(values, return_inverse=True)
+    if len(distinct) == 1 and advantage.baseline == "mean":
+        return Form((), given)
+
+    # with two rewards a worse response never has an advantage above 0, nor a better one below
+    counted = None
+    if statistic == "negative" and len(distinct) == 2 and advantage.baseline == "mean":
+        statistic = "mean"
+        counted = values == distinct[0]
+    pieces = _pieces(distinct, group_size, advantage, method, statistic, padded, refine)
+    if len(distinct) == len(values) and np.array_equal(index, np.arange(len(values))):
+        return Form(pieces, given, counted=counted)
+    return Form(pieces, given, member=np.eye(len(distinct))[index], place=index, counted=counted)
+
+
+def _pieces(
+    distinct: np.ndarray,
+    group_size: int,
+    advantage: GroupAdvantage,
+    method: str,
+    statistic: Statistic,
+    padded: bool,
+    refine: int,
+) -> tuple[Piece, ...]:
+    """Pieces of a form for different rewards; both methods' if padded, where another group size may need the other."""
+    if statistic == "negative":
+        rows = composition_count(group_size - 1, len(distinct))
+        allowed = f"at most {MAX_COMPOSITIONS} for the negative part of advantages"
+        need_exact(method != "quadrature" and rows <= MAX_COMPOSITIONS, "group compositions", rows, allowed)
+        return _enumerated(distinct, group_size, advantage, statistic, padded)
+    used = choose_method(distinct, group_size, advantage, method)
+    if used == "enumerate":
+        check_rows(group_size, len(distinct))
+        pieces = _enumerated(distinct, group_size, advantage, statistic, padded)
+    else:
+        pieces = _quadrature(distinct, group_size, advantage, statistic, padded, refine)
+
+    # two rewards are enumerated up to groups of about a thousand; the mean only has one node
+    both = padded and method == "auto" and advantage.baseline == "mean" and advantage.scale == "std"
+    if not both or not 2 < len(distinct) <= 16:
+        return pieces
+    if used == "enumerate":
+        return (*pieces, *_silent(_quadrature(distinct, 8, advantage, statistic, padded, 1)))
+    return (*_silent(_enumerated(distinct, 2, advantage, statistic, padded)), *pieces)
+
+
+def _silent(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """The same pieces, none of which acts."""
+    return tuple(replace(piece, active=np.bool_(False)) for piece in pieces)
+
+
+def _slices(count: int, room: int, growth: int, stops: tuple[float, ...]) -> list[tuple[int, int]]:
+    """Where to cut ``count`` rows so that the pieces' sizes do not depend on it: pairs of start and stop."""
+    while room < count:
+        room *= growth
+    ends = [round(room * share) for share in stops]
+    return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def _fill(array: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Rows ``start`` to ``stop`` of ``array``, with rows of 0 where it has no more."""
+    taken = array[start:stop]
+    return np.pad(taken, [(0, stop - start - len(taken))] + [(0, 0)] * (array.ndim - 1))
+
+
+def _enumerated(
+    distinct: np.ndarray, group_size: int, advantage: GroupAdvantage, statistic: Statistic, padded: bool
+) -> tuple[Piece, ...]:
+    """Pieces of the sum over all compositions of the other responses."""
+    given = 2 if statistic == "product" else 1
+    counts = compositions(group_size - given, len(distinct))
+    blocks = np.array_split(np.arange(len(counts)), 1 + counts.size * group_size // 2**24)
+    value = np.concatenate([_values(distinct, counts[block], advantage, statistic) for block in blocks])
+    if not padded:
+        return (Enumerated(multinomial(counts), value, given),)
+
+    # the table of powers has room too; beyond 64 it grows with the compositions' own
+    room = SMALL if len(distinct) == 2 else ROWS
+    largest = SMALL
+    while largest < group_size:
+        largest *= 4
+    chance = multinomial(counts, largest)
+    stops = (1.0,) if len(counts) <= SMALL and room == SMALL else ROW_STOPS
+    return tuple(
+        Enumerated(chance.slice(start, stop), _fill(value, start, stop), given, np.bool_(start < len(counts)))
+        for start, stop in _slices(len(counts), room, 4, stops)
+    )
+
+
+def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage, statistic: Statistic) -> np.ndarray:
+    """Value ``(C, K)`` or ``(C, K * K)`` of the statistic for every class of the given responses among the others."""
+    classes = len(distinct)
+    others = distinct[member_classes(counts)]
+
+    def among_others(*own: float) -> np.ndarray:
+        return advantage(np.concatenate([np.broadcast_to(own, (len(counts), len(own))), others], axis=1))
+
+    if statistic == "product":
+        table = np.empty((len(counts), classes, classes))
+        for k in range(classes):
+            for j in range(k, classes):
+                both = among_others(distinct[k], distinct[j])
+                table[:, k, j] = both[:, 0] * both[:, 1]
+                table[:, j, k] = table[:, k, j]
+        return table.reshape(len(counts), -1)
+    first = np.stack([among_others(own)[:, 0] for own in distinct], axis=1)
+    if statistic == "negative":
+        return np.minimum(first, 0.0)
+    return first**2 if statistic == "square" else first
+
+
+def _quadrature(
+    distinct: np.ndarray, group_size: int, advantage: GroupAdvantage, statistic: Statistic, padded: bool, refine: int
+) -> tuple[Piece, ...]:
+    """Pieces of the sum over quadrature nodes."""
+    rule = group_nodes(distinct, group_size, advantage, 1 if statistic == "mean" else 2, refine)
+    count = len(rule.weight)
+    if not padded or count == 1:
+        return (_node_piece(distinct, group_size, statistic, rule, count),)
+    pieces = []
+    for start, stop in _slices(count, NODES, 2, NODE_STOPS):
+        part = Nodes(_fill(rule.kernel, start, stop), _fill(rule.weight, start, stop))
+        piece = _node_piece(distinct, group_size, statistic, part, stop - start)
+        pieces.append(replace(piece, active=np.bool_(start < count)))
+    return tuple(pieces)
+
+
+def _node_piece(distinct: np.ndarray, group_size: int, statistic: Statistic, rule: Nodes, count: int) -> Any:
+    """The piece of some of the nodes."""
+    kernel = rule.kernel
+    difference = distinct[:, None] - distinct[None, :]
+    others = Exponent.of(group_size - 2)
+    if statistic == "square":
+        weight = rule.weight * (group_size - 1) / group_size**2
+        fewer = Exponent.of(max(group_size - 3, 0))
+        return SquareNodes(kernel, weight, difference, np.int32(group_size), others, fewer)
+    if statistic == "product":
+        return ProductNodes(kernel, rule.weight / group_size**2, difference, np.int32(group_size), others)
+
+    weight = rule.weight * (group_size - 1) / group_size
+    k, j = np.triu_indices(len(distinct), 1)
+    if count * len(k) > PAIR_TABLE:
+        return PairProduct(kernel, weight, difference, others)
+    pairs = weight[:, None] * kernel[:, k] * kernel[:, j] * (distinct[k] - distinct[j])
+    return PairTable(np.ascontiguousarray(kernel.T), pairs, others)

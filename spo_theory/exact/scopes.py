@@ -1,0 +1,82 @@
+"""Expectations of a rule: one form, or one for mixed and one for all-negative groups."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from spo_theory.exact.forms import Exponent, Form, evaluate
+from spo_theory.method import Method
+from spo_theory.parts.baselines import confidence_odds
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["whole", "negative", "penalty"], meta_fields=[])
+@dataclass(frozen=True)
+class RuleForm:
+    """Expectation of a statistic under a rule's scope.
+
+    ``whole``: of all classes. ``negative``: what groups without a correct response add, of the wrong classes (None: no
+    more). ``penalty``: G - 1 where such a group penalizes confident responses (None: it does not).
+    """
+
+    whole: Form
+    negative: Form | None = None
+    penalty: Exponent | None = None
+
+
+def class_rewards(rule: Method, rts: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rewards ``(K,)`` of the outcome classes of ``rts`` ``(K,)``, the last class correct: plain and coloured.
+
+    The second is None for a rule without colouring. Both come from the rule's own reward function.
+    """
+    k = np.arange(len(rts))
+    correct = k == len(rts) - 1
+    plain = correct.astype(float)
+    if rule.colouring is None:
+        return plain, None
+    return plain, np.where(correct, 1.0, rule.colouring.values(np.asarray(rts, dtype=float)))
+
+
+def combine_scopes(rule: Method, rts: Any, prepare: Callable[[np.ndarray], Form]) -> RuleForm:
+    """Expectation of a group statistic under a rule's scope.
+
+    ``prepare(rewards)`` returns the form of the statistic for fixed rewards; it must be 0 in a group of equal rewards.
+    With colouring in all-negative groups only, the plain rewards give what the mixed groups contribute, and the
+    coloured rewards of the wrong classes alone the rest: applied to their probabilities as they stand, a form brings
+    the factor ``(1 - P)^(G - given)`` with it, smooth at P = 1. Derived in docs/theory/expected-advantages.md#scopes.
+    """
+    plain, coloured = class_rewards(rule, rts)
+    scope = None if rule.colouring is None else rule.colouring.scope
+    return combine_rewards(plain, coloured, scope, prepare)
+
+
+def combine_rewards(
+    plain: np.ndarray, coloured: np.ndarray | None, scope: str | None, prepare: Callable[[np.ndarray], Form]
+) -> RuleForm:
+    """`combine_scopes` for rewards ``(K,)`` of the classes, the last one correct; ``coloured`` None: no colouring."""
+    if coloured is None:
+        return RuleForm(prepare(plain))
+    if scope == "all_incorrect":
+        return RuleForm(prepare(coloured))
+    return RuleForm(prepare(plain), prepare(coloured[:-1]))
+
+
+def evaluate_rule(form: RuleForm, p: Any) -> jax.Array:
+    """The expectation ``(..., K)``, or ``(..., K, K)``, at ``p`` ``(..., K)``, the last class correct."""
+    p = jnp.asarray(p, float)
+    found = evaluate(form.whole, p)
+    wrong = p[..., :-1]
+    if form.negative is not None:
+        inside = evaluate(form.negative, wrong)
+        given = form.negative.given
+        found = found + jnp.pad(inside, [(0, 0)] * (inside.ndim - given) + [(0, 1)] * given)
+    if form.penalty is None:
+        return found
+
+    # a response's probability is that of its class: one response a class
+    silent = wrong.sum(-1, keepdims=True) ** form.penalty
+    return found - jnp.concatenate([confidence_odds(wrong) * silent, jnp.zeros_like(p[..., :1])], axis=-1)

@@ -1,0 +1,149 @@
+"""An update rule: a composition of named parts that maps a judged group to a weight for every step."""
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from spo_theory.group import Array, Group
+from spo_theory.parts.across import Across, Independent
+from spo_theory.parts.baselines import Baseline, GroupAdvantage
+from spo_theory.parts.credit import Credit, WholeResponse
+from spo_theory.parts.filters import EveryGroup, GroupFilter
+from spo_theory.parts.objectives import Clipped, Objective
+from spo_theory.parts.rewards import Colouring, Outcome, Reward
+from spo_theory.parts.samplers import FreshGroups
+from spo_theory.validation import check, is_whole
+
+PARTS = ("reward", "keep", "baseline", "credit", "objective", "sampler", "across")
+"""Names of the parts of a method, in the order in which they act."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """An update rule for groups of G responses.
+
+    The gradient of a group is ``mean_i sum_s w_is grad log pi(step s of response i)``; `weights` are these w. Theory,
+    trainer, evaluation and tests call this class and nothing else.
+
+    name: as registered. group_size: responses per question, G >= 2.
+    reward: of each response. keep: from which groups to learn. baseline: from rewards to advantages. credit: which
+    steps an advantage acts on. objective: from advantages and log-ratios to weights, and the value maximized. sampler:
+    where groups come from. across: how much each question of a batch counts.
+    Raises `InputError` for a group size below 2, and for a credit to single steps under an objective that weighs whole
+    responses. Derived in docs/theory/step-weights.md.
+
+    Example:
+        >>> import numpy as np
+        >>> from spo_theory import rule
+        >>> group = Group(np.array([True, False]), np.array([2, 1]), np.ones((2, 2)))
+        >>> rule("grpo", group_size=2).weights(group).tolist()
+        [[1.0, 1.0], [-1.0, -1.0]]
+    """
+
+    name: str
+    group_size: int = 8
+    reward: Reward = field(default_factory=Outcome)
+    keep: GroupFilter = field(default_factory=EveryGroup)
+    baseline: Baseline = field(default_factory=GroupAdvantage)
+    credit: Credit = field(default_factory=WholeResponse)
+    objective: Objective = field(default_factory=Clipped)
+    sampler: FreshGroups = field(default_factory=FreshGroups)
+    across: Across = field(default_factory=Independent)
+
+    def __post_init__(self) -> None:
+        check(is_whole(self.group_size, 2), "group_size", self.group_size, "a whole number, at least 2")
+        whole = self.objective.per_step or isinstance(self.credit, WholeResponse)
+        check(whole, "credit", self.credit, f"WholeResponse() with {self.objective}, which weighs whole responses")
+
+    @property
+    def advantage(self) -> GroupAdvantage:
+        """The group statistics inside the baseline."""
+        found: Any = getattr(self.baseline, "otherwise", self.baseline)
+        return found
+
+    @property
+    def colouring(self) -> Colouring | None:
+        """How incorrect responses are coloured, or None."""
+        return self.reward if isinstance(self.reward, Colouring) else None
+
+    def rewards(
+        self,
+        correct: Array,
+        first_error: Array,
+        lengths: Array,
+        valid: Array | None = None,
+        dtype: Any = None,
+    ) -> Array:
+        """Rewards ``(..., G)`` of responses.
+
+        ``correct``: boolean ``(..., G)``. ``first_error``: integer ``(..., G)``, correct steps before the first
+        wrong one. ``lengths``: steps per response ``(..., G)`` or the length of each step ``(..., G, S)``.
+        ``valid``: boolean ``(..., G)``, False for responses to ignore. ``dtype``: of the result.
+        """
+        return self.reward(Group(correct, first_error, lengths, valid=valid, dtype=dtype))
+
+    def advantages(
+        self,
+        correct: Array,
+        first_error: Array,
+        lengths: Array,
+        valid: Array | None = None,
+        dtype: Any = None,
+        confidence: Array | None = None,
+    ) -> Array:
+        """Advantages ``(..., G)`` of responses; arguments as in `rewards`, the last axis is the group.
+
+        ``confidence``: probability ``(..., G)`` the policy gave to each response, for methods that weigh by it.
+        Raises `InputError` if the last axis is not ``group_size``, or if ``confidence`` is needed and missing.
+        """
+        needed = self.baseline.uses_log_prob
+        check(not needed or confidence is not None, "confidence", confidence, f"given for rule {self.name!r}")
+        log_prob = None
+        if confidence is not None:
+            xp = array_namespace(confidence)
+            possible = confidence > 0
+            log_prob = xp.where(possible, xp.log(xp.where(possible, confidence, 1.0)), -inf)[..., None]
+        return self.group_advantages(Group(correct, first_error, lengths, None, log_prob, valid, dtype))
+
+    def group_advantages(self, group: Group) -> Array:
+        """Advantages ``(..., G)`` of a group; 0 in groups that are not learnt from. Raises as `advantages`."""
+        size = group.correct.shape[-1]
+        check(size == self.group_size, "correct.shape[-1]", size, f"{self.group_size}, the rule's group_size")
+
+        rewards = self.reward(group)
+        advantages = self.baseline.advantages(group, rewards)
+        if isinstance(self.keep, EveryGroup):
+            return advantages
+
+        kept = self.keep(group, rewards)[..., None]
+        return group.xp.where(kept, advantages, group.xp.zeros_like(advantages))
+
+    def step_credit(self, group: Group) -> Array:
+        """Advantage ``(..., G, S)`` that acts on each step of a group, before the objective."""
+        return self.credit(group, self.group_advantages(group))
+
+    def weights(self, group: Group, log_ratio: Array | None = None) -> Array:
+        """Weight ``(..., G, S)`` of every step.
+
+        ``log_ratio`` ``(..., G, S)``: log-probability of each step under the current policy less that under the
+        sampling one, nats, 0 for steps not written; None: the current policy has sampled, all are 0.
+        """
+        advantages = self.group_advantages(group)
+        credit = self.credit(group, advantages)
+        if log_ratio is None:
+            log_ratio = array_namespace(credit).zeros_like(credit)
+        return self.objective.weights(advantages, credit, log_ratio)
+
+    def value(self, group: Group, log_ratio: Array) -> Array:
+        """What is maximized ``(...)``: its gradient in the log-ratios is `weights` over G. Arguments as there."""
+        advantages = self.group_advantages(group)
+        credit = self.credit(group, advantages)
+        terms = self.objective.terms(advantages, credit, log_ratio)
+        xp = array_namespace(terms)
+        return xp.mean(xp.sum(terms, axis=-1), axis=-1)
+
+    def parts(self) -> dict[str, Any]:
+        """The parts by name, in the order in which they act."""
+        return {name: getattr(self, name) for name in PARTS}

@@ -1,0 +1,50 @@
+"""The options that methods share: each with its type and one sentence of help."""
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from spo_theory.method import Method
+from spo_theory.parts.filters import FILTERS, TrainOn, group_filter
+from spo_theory.parts.objectives import Clipped
+from spo_theory.parts.rewards import RtsLength, Scope, Shape
+
+GroupSize = Annotated[int, "Responses per question, G (a whole number, at least 2)."]
+Convention = Annotated[str, "Advantage convention of a known trainer, such as paper, trl or verl."]
+StdEps = Annotated[float | None, "Added to the standard deviation (at least 0; by default the convention's own)."]
+Ddof = Annotated[int | None, "Standard deviation over G (0) or G - 1 (1); by default the convention's own."]
+Beta = Annotated[float | None, "Slope of the colouring (above 0; by default the reading's, the paper's 10)."]
+Gamma = Annotated[float | None, "RTS that earns half a reward (by default the reading's, the paper's 0.5)."]
+ColouringScope = Annotated[Scope, "Groups that are coloured: without a correct response, or all incorrect responses."]
+ColouringShape = Annotated[Shape, "Colour of a response: logistic in its RTS, or the RTS itself (raw)."]
+Reading = Annotated[str, "How the paper's values 10 and 0.5 are read: threshold (beta 10) or literal (beta 0.5)."]
+RtsLengthOption = Annotated[
+    RtsLength,
+    "RTS divides the length of the right prefix by that of the response as written (the paper), or of the right one, "
+    "so that ending early is no gain.",
+]
+
+COMMON: dict[str, Any] = {
+    "train_on": Annotated[TrainOn, "Groups to learn from; the advantages of others are 0."],
+    "clip_low": Annotated[float, "The importance ratio is clipped below 1 - clip_low (0 to 1)."],
+    "clip_high": Annotated[float, "The importance ratio is clipped above 1 + clip_high (at least 0)."],
+}
+"""Options of every method (``train_on``) and of every method with a clipped surrogate."""
+
+
+def common_options(method: Method) -> dict[str, Any]:
+    """The options of `COMMON` that change ``method``, with its own values."""
+    names = {part: name for name, part in FILTERS.items()}
+    options: dict[str, Any] = {"train_on": names.get(method.keep, "all")}
+    if isinstance(method.objective, Clipped):
+        options["clip_low"] = method.objective.clip_low
+        options["clip_high"] = method.objective.clip_high
+    return options
+
+
+def adjust(method: Method, train_on: str | None = None, **clips: float) -> Method:
+    """``method`` with another group filter or other clips. Raises `InputError` for values that are not allowed."""
+    if train_on is not None:
+        method = replace(method, keep=group_filter(train_on))
+    if clips:
+        method = replace(method, objective=replace(method.objective, **clips))  # type: ignore[type-var]
+    return method

@@ -1,0 +1,71 @@
+"""Several right paths: a response first picks a path, then takes its steps (docs/theory/step-weights.md)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from spo_theory.outcomes.chain import step_log_probabilities
+from spo_theory.outcomes.world import World, scores_by_differentiation
+from spo_theory.validation import check
+
+
+@dataclass(frozen=True)
+class ManyPathsModel:
+    """R paths of H steps; logits ``(..., R, H + 1)``, the first of each row for the choice of the path.
+
+    Classes: for each path those of its chain, path by path. Picking a path is part of its first step.
+    """
+
+    paths: int
+
+    def step_log_probs(self, logits: Any, parameters: Any) -> jax.Array:
+        """Log-probability ``(..., R (H + 1), H)`` of each step of each class."""
+        x = jnp.asarray(logits, float)
+        choice = jax.nn.log_softmax(x[..., 0], axis=-1)
+        of_step = step_log_probabilities(x[..., 1:])
+        first = of_step[..., :1] + choice[..., None, None]
+        of_step = jnp.concatenate([first, of_step[..., 1:]], axis=-1)
+        return of_step.reshape(*of_step.shape[:-3], -1, of_step.shape[-1])
+
+    def probs(self, logits: Any, parameters: Any) -> jax.Array:
+        """Probability ``(..., R (H + 1))`` of each class."""
+        return jnp.exp(self.step_log_probs(logits, parameters).sum(-1))
+
+    def step_scores(self, logits: Any, parameters: Any) -> jax.Array:
+        """Gradient ``(..., K, H, R, H + 1)``, by differentiation."""
+        return scores_by_differentiation(self, logits, parameters, 2)
+
+
+def many_paths_world(choice: Any, step_success: Any) -> World:
+    """A question that R paths solve, each with H steps of its own.
+
+    ``choice`` ``(R,)``: log-odds of picking each path. ``step_success`` ``(R, H)``: probability that each step of each
+    path is right, strictly between 0 and 1. Raises `InputError` for wrong shapes and values.
+
+    Example:
+        >>> world = many_paths_world([0.0, 0.0], [[0.5, 0.5], [0.9, 0.9]])
+        >>> float(world.success.round(6))
+        0.53
+    """
+    chosen = np.asarray(choice, dtype=float)
+    success = np.asarray(step_success, dtype=float)
+    shaped = success.ndim == 2 and success.size > 0 and chosen.shape == success.shape[:1]
+    check(shaped, "choice, step_success", (chosen.shape, success.shape), "of shapes (R,) and (R, H)")
+    check(bool(np.isfinite(chosen).all()), "choice", chosen.tolist(), "finite numbers")
+    inside = (success > 0) & (success < 1)
+    check(bool(inside.all()), "step_success", success[~inside].tolist(), "strictly between 0 and 1")
+
+    paths, horizon = success.shape
+    first_error = np.tile(np.arange(horizon + 1), paths)
+    return World(
+        model=ManyPathsModel(paths),
+        logits=np.column_stack([chosen, np.log(success) - np.log1p(-success)]),
+        axes=2,
+        correct=first_error == horizon,
+        first_error=first_error,
+        lengths=np.ones((first_error.size, horizon)),
+        true_lengths=np.ones(horizon),
+    )

@@ -1,0 +1,105 @@
+"""A stylized world: what one response can come to, as classes with probabilities and scores.
+
+The exact engine (`spo_theory.exact.engine`) and the sampler know worlds by this class alone, so a new world needs no
+new engine. Kinds of worlds: a chain of steps, steps with several options, several right paths, unequal lengths, a judge
+that errs. Derived in docs/theory/step-weights.md.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from spo_theory.group import Group
+from spo_theory.validation import check
+
+jax.config.update("jax_enable_x64", True)  # the theory is stated to 1e-10; float32 cannot hold it
+
+
+class Model(Protocol):
+    """Probabilities of the classes as functions of the logits; hashable, so that compiled code can be kept.
+
+    ``logits``: ``(..., *D)``. ``parameters``: further arrays of the world, such as a judge's confusion matrix.
+    """
+
+    def probs(self, logits: Any, parameters: Any) -> jax.Array:
+        """Probability ``(..., K)`` of each class."""
+
+    def step_log_probs(self, logits: Any, parameters: Any) -> jax.Array:
+        """Log-probability ``(..., K, S)`` of each step that a response of each class takes; 0 for steps not taken."""
+
+    def step_scores(self, logits: Any, parameters: Any) -> jax.Array:
+        """Gradient ``(..., K, S, *D)`` of `step_log_probs` in the logits."""
+
+
+def scores_by_differentiation(model: Model, logits: Any, parameters: Any, axes: int) -> jax.Array:
+    """`Model.step_scores` by forward-mode differentiation; the logits of one question have ``axes`` axes."""
+
+    def of_one(x: jax.Array) -> jax.Array:
+        return jax.jacfwd(lambda inner: model.step_log_probs(inner, parameters))(x)
+
+    for _ in range(jnp.ndim(logits) - axes):
+        of_one = jax.vmap(of_one)
+    return of_one(jnp.asarray(logits, float))
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """K classes of responses to a question of at most S steps, with logits of any shape ``D``.
+
+    model: probabilities and scores. logits: ``(*D)`` for one question, ``(N, *D)`` for N. axes: number of axes of D.
+    correct: boolean ``(K,)``. first_error: ``(K,)``, right steps before the first wrong one, as the judge says.
+    lengths: ``(K, S)``, of each step, 0 where a class has none. true_lengths: ``(S,)``, of the right response.
+    parameters: further arrays, see `Model`.
+    """
+
+    model: Model
+    logits: np.ndarray
+    axes: int
+    correct: np.ndarray
+    first_error: np.ndarray
+    lengths: np.ndarray
+    true_lengths: np.ndarray
+    parameters: Any = ()
+
+    def __post_init__(self) -> None:
+        classes = len(self.correct)
+        shapes = (self.first_error.shape, self.lengths.shape[:1])
+        check(shapes == ((classes,), (classes,)), "first_error, lengths", shapes, f"of {classes} classes")
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, K."""
+        return len(self.correct)
+
+    @property
+    def class_probs(self) -> np.ndarray:
+        """Probability of each class ``(..., K)``."""
+        return np.asarray(self.model.probs(self.logits, self.parameters))
+
+    @property
+    def success(self) -> np.ndarray:
+        """Probability that a response is correct, shape ``(...)``."""
+        return self.class_probs[..., self.correct].sum(-1)
+
+    def group(self, classes: Any, log_prob: Any = None) -> Group:
+        """The judged group of responses of the given ``classes`` ``(..., G)``; ``log_prob``: see `Group`.
+
+        On numpy arrays, or on jax arrays if ``log_prob`` or ``classes`` are.
+        """
+        xp = jnp if isinstance(log_prob, jax.Array) or isinstance(classes, jax.Array) else np
+        lengths = xp.asarray(self.lengths)[classes]
+        return Group(
+            xp.asarray(self.correct)[classes],
+            xp.asarray(self.first_error)[classes],
+            lengths,
+            true_lengths=xp.broadcast_to(xp.asarray(self.true_lengths), lengths.shape),
+            log_prob=log_prob,
+        )
+
+
+def as_world(world: Any) -> World:
+    """``world`` itself, or the one that it describes (a `ReasoningChain` has ``world()``)."""
+    return world if isinstance(world, World) else world.world()

@@ -1,0 +1,144 @@
+"""The engine over every method and every world against a loop over all ordered groups."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from spo_theory import InputError, ReasoningChain, rule
+from spo_theory.exact.engine import choose_engine, expectation, update_function
+from spo_theory.exact.refusals import NoExactForm
+from spo_theory.method import Method
+from spo_theory.outcomes.judged import confusion, judged_world
+from spo_theory.outcomes.lengths import rambling_world
+from spo_theory.outcomes.many_paths import many_paths_world
+from spo_theory.outcomes.options import option_world
+from spo_theory.parts.baselines import GroupAdvantage, Raw
+from spo_theory.parts.objectives import PairLogistic
+from spo_theory.parts.rewards import Colouring
+
+CHAIN = ReasoningChain(step_success=(0.4, 0.7), step_lengths=(1.0, 3.0))
+WORLDS = {
+    "chain": CHAIN.world(),
+    "options": option_world([[0.2, -0.4, 0.9], [0.5, 0.1, -1.2]]),
+    "many paths": many_paths_world([0.3, -0.2], [[0.4, 0.6], [0.7, 0.3]]),
+    "lengths": rambling_world(CHAIN, [2.0, 5.0]),
+    "judged": judged_world(CHAIN, confusion(2, 0.3, 0.2)),
+}
+EXTRA = {
+    "pairs": Method("pairs", 3, baseline=Raw(), objective=PairLogistic(0.5)),
+    "coloured ngrpo": Method("odd", 3, Colouring(), baseline=GroupAdvantage(baseline="virtual")),
+}
+
+
+def methods():
+    return {name: rule(name, group_size=3) for name in rule.names()} | EXTRA
+
+
+def by_every_group(world, method, now=None):
+    """Mean and covariance of a group's update, and mean weights by class: one ordered group after another."""
+    p = world.class_probs
+    model, parameters = world.model, world.parameters
+    before = np.asarray(model.step_log_probs(world.logits, parameters))
+    after = before if now is None else np.asarray(model.step_log_probs(now, parameters))
+    scores = np.asarray(model.step_scores(world.logits if now is None else now, parameters))
+    scores = scores.reshape(*before.shape, -1)
+    groups = np.array(list(product(range(world.classes), repeat=method.group_size)))
+    chance = p[groups].prod(1)
+    weights = np.asarray(method.weights(world.group(groups, before[groups]), (after - before)[groups]))
+    updates = np.einsum("cgs,cgsd->cd", weights, scores[groups]) / method.group_size
+    mean = chance @ updates
+    of_class = (groups[:, 0] == np.arange(len(p))[:, None]).astype(float)
+    first = of_class @ (chance[:, None] * weights[:, 0])
+    return mean, updates.T @ (chance[:, None] * updates) - np.outer(mean, mean), first / p[:, None]
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("name", methods())
+def test_update_weights_and_covariance_against_every_group(name, world):
+    method, world = methods()[name], WORLDS[world]
+    mean, covariance, weights = by_every_group(world, method)
+    found = expectation(world, method, covariance=True)
+    np.testing.assert_allclose(found.update.ravel(), mean, rtol=1e-11, atol=1e-15)
+    np.testing.assert_allclose(found.covariance, covariance, rtol=1e-11, atol=1e-15)
+    np.testing.assert_allclose(found.step_weights, weights, rtol=1e-11, atol=1e-14)
+
+
+@pytest.mark.parametrize("world", ["chain", "options", "judged"])
+@pytest.mark.parametrize("name", methods())
+def test_update_off_the_sampling_policy_against_every_group(name, world):
+    """Weights under a policy that has moved on, some ratios beyond the clips."""
+    method, world = methods()[name], WORLDS[world]
+    now = world.logits + np.linspace(-0.5, 0.6, world.logits.size).reshape(world.logits.shape)
+    exact = update_function(world, method)(world.logits, now)
+    np.testing.assert_allclose(np.ravel(exact), by_every_group(world, method, now)[0], rtol=1e-11, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", rule.names())
+def test_both_exact_engines_and_the_sampled_one_agree(name):
+    chain = ReasoningChain(step_success=(0.3, 0.6, 0.5))
+    method = rule(name, group_size=5)
+    slow = expectation(chain, method, "enumerate", covariance=True)
+    assert slow.engine == "enumerate"
+    if choose_engine(chain, method) == "quadrature":
+        fast = expectation(chain, method, "quadrature", covariance=True)
+        np.testing.assert_allclose(fast.update, slow.update, rtol=1e-11, atol=1e-15)
+        np.testing.assert_allclose(fast.covariance, slow.covariance, rtol=1e-10, atol=1e-15)
+    else:
+        with pytest.raises(NoExactForm, match="engine = 'quadrature' is not allowed"):
+            expectation(chain, method, "quadrature")
+    sampled = expectation(chain, method, "monte_carlo", groups=20_000, seed=1, covariance=True)
+    assert sampled.engine == "monte_carlo"
+    assert np.abs((sampled.update - slow.update) / sampled.standard_error).max() < 4
+    np.testing.assert_allclose(sampled.covariance, slow.covariance, atol=0.1 * np.abs(slow.covariance).max())
+
+
+def test_beyond_enumeration_the_result_says_that_it_was_sampled():
+    chain = ReasoningChain(step_success=(0.5,) * 8)
+    method = rule("spo_prefix", group_size=64)
+    found = expectation(chain, method, groups=500)
+    assert found.engine == "monte_carlo"
+    assert (found.standard_error > 0).all()
+    with pytest.raises(NoExactForm, match="monte_carlo"):
+        update_function(chain, method)
+    assert expectation(chain, rule("spo", group_size=64)).engine == "quadrature"
+
+
+def test_many_questions_at_once_are_one_after_another():
+    chain = ReasoningChain(step_success=[[0.4, 0.7], [0.2, 0.9]])
+    for name in rule.names():
+        method = rule(name, group_size=3)
+        together = expectation(chain, method, covariance=True)
+        for i, logits in enumerate(chain.logits):
+            alone = expectation(ReasoningChain(logits=logits), method, covariance=True)
+            np.testing.assert_allclose(together.update[i], alone.update, rtol=1e-12, atol=1e-16)
+            np.testing.assert_allclose(together.covariance[i], alone.covariance, rtol=1e-12, atol=1e-16)
+
+
+def test_closed_forms_of_the_three_new_methods():
+    """RAFT: P (1 - q_h). REBEL on policy: Dr. GRPO's update times G / (G - 1). Reinforce-Rej: P (1 - q_h) and blame."""
+    chain = ReasoningChain(step_success=(0.4, 0.7, 0.6))
+    miss = 1 - chain.step_success
+    raft = expectation(chain, rule("raft", group_size=4))
+    np.testing.assert_allclose(raft.update, float(chain.success) * miss, rtol=1e-13)
+    rebel = expectation(chain, rule("rebel", group_size=4))
+    centred = expectation(chain, rule("dr_grpo", group_size=4))
+    np.testing.assert_allclose(rebel.update, centred.update * 4 / 3, rtol=1e-12)
+    # Raw +1 and -1 are Reinforce less its groups of one kind: all right, or all wrong with its mean score
+    wrong = -float(chain.success) / (1 - float(chain.success)) * miss
+    success = float(chain.success)
+    plain = 2 * success * miss
+    one_kind = success**4 * miss - (1 - success) ** 4 * wrong
+    rejecting = expectation(chain, rule("reinforce_rej", group_size=4))
+    np.testing.assert_allclose(rejecting.update, plain - one_kind, rtol=1e-12)
+
+
+def test_bad_settings_are_named():
+    with pytest.raises(InputError, match="engine = 'exact'"):
+        expectation(CHAIN, rule("grpo"), "exact")
+    with pytest.raises(InputError, match="groups = 1"):
+        expectation(CHAIN, rule("grpo"), groups=1)
+    with pytest.raises(InputError, match="one question"):
+        expectation(ReasoningChain(step_success=[[0.5], [0.6]]), rule("grpo"), "monte_carlo")
+    with pytest.raises(InputError, match="choice, step_success"):
+        many_paths_world([0.0], [[0.5], [0.5]])

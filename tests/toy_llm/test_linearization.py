@@ -1,0 +1,85 @@
+"""What is measured at the start: log-odds, gradients and the kernel, against independent computations."""
+
+import numpy as np
+import pytest
+import torch
+
+from spo_theory import rule
+from toy_llm.linearization import (
+    gradient_variance,
+    log_odds_gradients,
+    mean_kernel,
+    measure_start,
+    true_prefix_log_odds,
+)
+from toy_llm.network.transformer import Transformer
+from toy_llm.network.transformer_policy import TransformerPolicy
+from toy_llm.problems.chain import ChainTask
+
+TASK = ChainTask(horizon=3, modulus=5)
+
+
+@pytest.fixture
+def policy():
+    torch.manual_seed(0)
+    return TransformerPolicy(Transformer(TASK.vocabulary, TASK.prompt_length + 3, 1, 16, 2, 2.0), TASK)
+
+
+def test_log_odds_do_not_cancel():
+    logits = torch.tensor([[0.0, 1.0, 2.0], [60.0, 0.0, 0.0]], dtype=torch.float64)
+    odds = true_prefix_log_odds(logits, torch.tensor([2, 0]))
+    assert odds[0].item() == pytest.approx(2 - np.log(np.exp(0) + np.exp(1)))
+    assert odds[1].item() == pytest.approx(60 - np.log(2))
+
+
+def test_gradients_against_a_plain_backward_pass(policy):
+    prompts, answers = TASK.questions("test", 0, 0, 3)
+    tokens = torch.cat([prompts, answers], dim=1)
+    odds, gradients = log_odds_gradients(policy.model, tokens, 3)
+    for n in range(3):
+        logits, _ = policy.model(tokens[n : n + 1, :-1], last=3)
+        own = true_prefix_log_odds(logits[0], answers[n])
+        torch.testing.assert_close(own.detach(), odds[n])
+        for h in range(3):
+            flat = torch.cat(
+                [g.flatten() for g in torch.autograd.grad(own[h], list(policy.model.parameters()), retain_graph=True)]
+            )
+            torch.testing.assert_close(gradients[n, h], flat, atol=1e-5, rtol=1e-4)
+
+
+def test_mean_kernel_averages_over_different_questions():
+    g = torch.randn(4, 2, 7, generator=torch.Generator().manual_seed(0))
+    pairs = [g[a] @ g[b].T for a in range(4) for b in range(4) if a != b]
+    np.testing.assert_allclose(mean_kernel(g), torch.stack(pairs).mean(0).double().numpy(), rtol=1e-5)
+
+
+def test_kernel_predicts_a_small_gradient_step(policy):
+    """Moving the parameters by a little along a step's mean gradient moves the log-odds as the kernel says."""
+    start = measure_start(policy, questions=64, kernel_questions=32)
+    rate, h = 1e-4, 1
+    direction = torch.from_numpy(start.features[h]).float()
+    with torch.no_grad():
+        at = 0
+        for p in policy.model.parameters():
+            p += rate * direction[at : at + p.numel()].view_as(p)
+            at += p.numel()
+    prompts, answers = TASK.questions("measure", 0, 0, 32)
+    odds, _ = log_odds_gradients(policy.model, torch.cat([prompts, answers], 1), 3)
+    before = measured_before(start)
+    change = odds.double().numpy().mean(0) - before
+    np.testing.assert_allclose(change, rate * start.features @ start.features[h], rtol=0.05, atol=1e-6)
+
+
+def measured_before(start):
+    torch.manual_seed(0)
+    fresh = TransformerPolicy(Transformer(TASK.vocabulary, TASK.prompt_length + 3, 1, 16, 2, 2.0), TASK)
+    prompts, answers = TASK.questions("measure", 0, 0, 32)
+    odds, _ = log_odds_gradients(fresh.model, torch.cat([prompts, answers], 1), 3)
+    assert start.log_odds.shape == (64, 3)
+    return odds.double().numpy().mean(0)
+
+
+def test_gradient_variance_shrinks_with_the_batch(policy):
+    r = rule("spo", group_size=4)
+    small, large = (gradient_variance(policy, r, n, batches=24).sum() for n in (8, 32))
+    assert large / small == pytest.approx(0.25, rel=0.35)

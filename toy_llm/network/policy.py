@@ -1,0 +1,51 @@
+"""What training and evaluation need of a policy, whatever computes it."""
+
+from typing import NamedTuple, Protocol, Self
+
+import torch
+
+from toy_llm.problems.task import Task
+
+
+class Rollout(NamedTuple):
+    """Sampled responses and what was known while sampling them.
+
+    responses: int64 ``(Q, G, T)``, after the end padded with it. log_probs: ``(Q, G, T)``, nats, 0 after the end.
+    entropy: scalar, mean over tokens, nats. true_probs: ``(Q, S)``, probability of each true step after the true
+    steps before it, at temperature 1; 1 for the steps that a question does not have.
+    """
+
+    responses: torch.Tensor
+    log_probs: torch.Tensor
+    entropy: torch.Tensor
+    true_probs: torch.Tensor
+
+
+class Policy(Protocol):
+    """A distribution over responses to the questions of a task, with parameters that can be trained."""
+
+    @property
+    def task(self) -> Task:
+        """The problems whose responses it samples."""
+
+    @property
+    def module(self) -> torch.nn.Module:
+        """What holds the parameters: training moves them, a checkpoint keeps them."""
+
+    def sample(
+        self,
+        prompts: torch.Tensor,
+        answers: torch.Tensor,
+        group_size: int,
+        generator: torch.Generator,
+        temperature: float = 1.0,
+    ) -> Rollout:
+        """Sample ``group_size`` responses to each of ``prompts`` ``(Q, P)`` with true responses ``(Q, T)``."""
+
+    def log_probs(
+        self, prompts: torch.Tensor, answers: torch.Tensor, responses: torch.Tensor, temperature: float = 1.0
+    ) -> torch.Tensor:
+        """Log-probability ``(Q, G, T)``, nats, of every token of ``responses``, with gradient; 0 after the end."""
+
+    def frozen_copy(self) -> Self:
+        """A copy with parameters of its own that are not trained: the policy as it is now."""

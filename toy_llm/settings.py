@@ -1,0 +1,127 @@
+"""Settings that describe themselves: which values are allowed, in words and as a test, and when a setting counts."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from math import isfinite
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+from spo_theory.validation import problem
+
+
+class Allowed(NamedTuple):
+    """Which values a setting may have, in words and as a test of a value.
+
+    >>> whole(1).problems("layers", 0)
+    ['layers = 0 is not allowed: layers must be a whole number, at least 1']
+    """
+
+    words: str
+    holds: Callable[[Any], bool]
+
+    def problems(self, name: str, value: Any) -> list[str]:
+        """What is wrong with ``value``, in one line that names the setting; no line if nothing is."""
+        return problem(self.holds(value), name, value, self.words)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool) and isfinite(value)
+
+
+def whole(least: int) -> Allowed:
+    """Whole numbers from ``least``.
+
+    >>> [value for value in (0, 1, 2.0, True) if whole(1).holds(value)]
+    [1]
+    """
+    return Allowed(f"a whole number, at least {least}", lambda value: _is_whole(value) and value >= least)
+
+
+def one_of(kind: Any) -> Allowed:
+    """The values of a ``Literal``.
+
+    >>> from typing import Literal
+    >>> one_of(Literal["sgd", "adam"]).words
+    'sgd or adam'
+    """
+    return Allowed(" or ".join(map(str, get_args(kind))), lambda value: value in get_args(kind))
+
+
+def optional(allowed: Allowed) -> Allowed:
+    """``allowed``, or None.
+
+    >>> optional(SHARE).holds(None), optional(SHARE).holds(2.0)
+    (True, False)
+    """
+    return Allowed(f"{allowed.words}, or None", lambda value: value is None or allowed.holds(value))
+
+
+def described(words: str) -> Allowed:
+    """Any value: another part checks it (the task, the warm start, the rule), and the words are for the help."""
+    return Allowed(words, lambda value: True)
+
+
+ABOVE_0 = Allowed("a finite number above 0", lambda value: _is_number(value) and value > 0)
+FROM_0 = Allowed("a finite number, at least 0", lambda value: _is_number(value) and value >= 0)
+SHARE = Allowed("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
+INNER_SHARE = Allowed("strictly between 0 and 1", lambda value: _is_number(value) and 0 < value < 1)
+FLAG = Allowed("True or False", lambda value: isinstance(value, bool))
+
+
+class Condition(NamedTuple):
+    """When a setting has an effect. ``otherwise``: words for all other cases, which follow the default value."""
+
+    otherwise: str
+    holds: Callable[[Any], bool]
+
+
+ALWAYS = Condition("", lambda config: True)
+
+
+class Setting(NamedTuple):
+    """What the help says about a field of a configuration, and what is checked of its value.
+
+    group: of settings that are listed together. text: one sentence. allowed: its values. applies: when it has an
+    effect; in all other cases it must be left at its default, so that nobody believes to have set something.
+    """
+
+    group: str
+    text: str
+    allowed: Allowed
+    applies: Condition = ALWAYS
+
+
+def settings_of(kind: type) -> dict[str, Setting]:
+    """The settings of a dataclass whose fields are annotated ``Annotated[type, Setting(...)]``, in order."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.name: hints[field.name].__metadata__[0] for field in fields(kind)}
+
+
+def value_problems(config: Any) -> list[str]:
+    """A line for every field of a configuration whose value is not one of the allowed ones."""
+    about = settings_of(type(config))
+    return [line for name, setting in about.items() for line in setting.allowed.problems(name, getattr(config, name))]
+
+
+def idle_problems(config: Any) -> list[str]:
+    """A line for every field that is not at its default although it has no effect in this configuration.
+
+    >>> from toy_llm.config import TrainConfig
+    >>> idle_problems(TrainConfig(judge="exact", miss=0.1))
+    ['miss = 0.1 is not allowed: miss must be 0.0 unless judge is noisy']
+    """
+    lines = []
+    for name, setting in settings_of(type(config)).items():
+        value = getattr(config, name)
+        default = getattr(type(config), name)
+        idle = not setting.applies.holds(config)
+        lines += problem(not idle or value == default, name, value, f"{default} {setting.applies.otherwise}")
+    return lines
+
+
+def problems_of(owner: Any, **allowed: Allowed) -> list[str]:
+    """A line for every named attribute of ``owner`` whose value is not allowed."""
+    return [line for name, values in allowed.items() for line in values.problems(name, getattr(owner, name))]

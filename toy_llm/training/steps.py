@@ -1,0 +1,115 @@
+"""The gradient steps of one update: optimizer, minibatches, loss of a batch."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from toy_llm.config import TrainConfig
+from toy_llm.network.policy import Policy
+from toy_llm.training.divergence import check_gradient, check_loss
+from toy_llm.training.gradient_noise import half_gradients, signal_and_noise
+from toy_llm.training.losses import clipped_share, policy_loss
+from toy_llm.training.rollout import Batch
+
+NO_STEP = dict.fromkeys(
+    ("grad_norm", "grad_signal", "grad_noise", "grad_snr", "clipped", "learning_rate"), float("nan")
+)
+"""What is logged of the final policy, which takes no step."""
+
+
+def make_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimizer of a run; torch's defaults but for step size and weight decay."""
+    kinds: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
+    return kinds[config.optimizer](parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
+
+
+def take_steps(
+    config: TrainConfig, policy: Policy, optimizer: torch.optim.Optimizer, batch: Batch, update: int
+) -> dict[str, float]:
+    """Make the gradient steps of one update on its batch, in place; returns what is logged of them.
+
+    ``update``: its number, from 0, which decides step size, minibatches and whether the gradient's noise is measured.
+    Raises `NotFinite` before a step that would spoil the parameters.
+    """
+    row = dict(NO_STEP)
+    row["learning_rate"] = config.learning_rate_at(update)
+    for group in optimizer.param_groups:
+        group["lr"] = row["learning_rate"]
+
+    # Signal and noise are those of the whole batch, so they are measured before it is used.
+    parameters = list(policy.module.parameters())
+    if config.noise_every and update % config.noise_every == 0 and config.questions > 1:
+        halves = half_gradients(lambda part: batch_loss(config, policy, batch, part)[0], parameters, config.questions)
+        row |= signal_and_noise(halves)
+
+    # What is logged is of the last step; its ratios have moved furthest.
+    limit = float("inf") if config.max_grad_norm is None else config.max_grad_norm
+    for part in minibatches(config, update):
+        loss, row["clipped"] = batch_loss(config, policy, batch, part)
+        check_loss(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        reached = [parameter for parameter in parameters if parameter.grad is not None]
+        row["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(reached, limit))
+        check_gradient(row["grad_norm"])
+        optimizer.step()
+    return row
+
+
+def minibatches(config: TrainConfig, update: int) -> Iterator[torch.Tensor | slice]:
+    """Which questions each gradient step of an update uses: whole groups, in a new random order every epoch.
+
+    >>> [part.tolist() for part in minibatches(TrainConfig(questions=4, minibatches=2, inner_epochs=1), update=0)]
+    [[0, 2], [3, 1]]
+    """
+    for epoch in range(config.inner_epochs):
+        if config.minibatches == 1:
+            yield slice(None)
+            continue
+        entropy = [config.seed, update, epoch, *b"minibatches"]
+        order = np.random.default_rng(entropy).permutation(config.questions)
+        yield from torch.from_numpy(order).to(config.device).chunk(config.minibatches)
+
+
+def batch_loss(
+    config: TrainConfig, policy: Policy, batch: Batch, questions: torch.Tensor | slice
+) -> tuple[torch.Tensor, float]:
+    """Loss of some questions of a batch, a scalar, and the share of their tokens that the clip cuts off.
+
+    ``questions``: their indices, or a slice. A KL penalty needs ``batch.start_log_probs``. Without one, groups whose
+    advantages are all zero have no gradient: they are left out of the pass through the network, which changes neither
+    loss nor gradient.
+    """
+    mask = batch.mask[questions]
+    old = batch.rollout.log_probs[questions]
+    advantages = batch.token_advantages[questions]
+    prompts = batch.prompts[questions]
+    answers = batch.answers[questions]
+    responses = batch.rollout.responses[questions]
+
+    # The pass through the network, of what can be learnt from.
+    learnt = (advantages != 0).flatten(1).any(1)
+    if config.kl_coef > 0 or learnt.all():
+        now = policy.log_probs(prompts, answers, responses, config.temperature)
+    else:
+        learnt[0] = True  # so that there is a gradient, if only zeros
+        found = policy.log_probs(prompts[learnt], answers[learnt], responses[learnt], config.temperature)
+        now = old.index_put((learnt,), found)
+
+    start = None if batch.start_log_probs is None else batch.start_log_probs[questions]
+    clips = (config.clip_low, config.clip_high)
+    loss = policy_loss(
+        now,
+        old,
+        advantages,
+        *clips,
+        reference=start,
+        kl_coef=config.kl_coef,
+        mask=mask,
+        aggregation=config.aggregation,
+        kl_estimator=config.kl_estimator,
+    )
+    return loss, clipped_share(now, old, advantages, *clips, mask)
