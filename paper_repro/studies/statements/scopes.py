@@ -4,7 +4,6 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
 
 from paper_repro.studies.statements.picture import Picture, equal_steps, joined, series
 from spo_theory.methods.registry import rule
@@ -12,6 +11,7 @@ from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.theorems.scopes import log_success_rate
 
 ROUND_OFF = 1e-15  # a gain of this size has no sign
+HALVINGS = 20  # of a grid interval of 0.012: the boundary is known to 1e-8
 
 
 def boundaries() -> pd.DataFrame:
@@ -24,27 +24,31 @@ def boundaries() -> pd.DataFrame:
     return joined(frames)
 
 
-def equal_rates(scope: str, group_size: int, second: np.ndarray) -> tuple[list[float], list[float]]:
+def equal_rates(scope: str, group_size: int, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For every accuracy of step 2 the smallest one of step 1 at which colouring stops helping, where there is one."""
     coloured = rule("spo", group_size=group_size, beta=5.0, scope=scope)
     plain = rule("grpo", group_size=group_size)
 
-    def gain(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        chain = ReasoningChain(step_success=np.stack([first, second], axis=-1))
+    def gain(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+        chain = ReasoningChain(step_success=np.stack([p, q], axis=-1))
         return log_success_rate(chain, coloured) - log_success_rate(chain, plain)
 
-    # signs on a grid first, in one call; then the zero between the two grid points where the sign changes
+    # signs on a grid first: where they change from a gain to a loss lies a boundary
     first = np.linspace(0.02, 0.995, 80)
     gains = gain(np.tile(first, len(second)), np.repeat(second, len(first))).reshape(len(second), len(first))
-    found = []
-    for q, row in zip(second, gains, strict=True):
-        falls = np.flatnonzero((row[:-1] > ROUND_OFF) & (row[1:] < -ROUND_OFF))
-        if falls.size:
-            low = first[falls[0]]
-            high = first[falls[0] + 1]
-            p = brentq(lambda x, q=q: float(gain(np.array([x]), np.array([q])).item()), low, high, xtol=1e-6)
-            found.append((p, q))
-    return [p for p, _ in found], [q for _, q in found]
+    falls = (gains[:, :-1] > ROUND_OFF) & (gains[:, 1:] < -ROUND_OFF)
+    found = falls.any(1)
+    left = falls.argmax(1)[found]
+
+    # bisection between the two grid points, for all accuracies of step 2 at once
+    low = first[left]
+    high = first[left + 1]
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        helps = gain(middle, second[found]) > 0
+        low = np.where(helps, middle, low)
+        high = np.where(helps, high, middle)
+    return (low + high) / 2, second[found]
 
 
 def end_of_training() -> pd.DataFrame:
