@@ -130,8 +130,8 @@ def best_colouring(
     for (i, beta), (j, gamma) in product(enumerate(BETAS), enumerate(GAMMAS)):
         coloured = rule("spo", group_size=group_size, beta=beta, gamma=gamma, scope=scope)
         gains[i, j] = log_success_rate(chain, coloured) - plain
-    i, j = np.unravel_index(int(np.argmax(gains)), gains.shape)
-    return float(BETAS[i]), float(GAMMAS[j]), gains
+    row, column = np.unravel_index(int(np.argmax(gains)), gains.shape)
+    return float(BETAS[row]), float(GAMMAS[column]), gains
 
 
 @statement(

@@ -106,11 +106,14 @@ def draw_time_to_half(ax: Axes, table: pd.DataFrame) -> str:
         ax.plot(curve["start"], curve["published"], linewidth=1.2, **look)
         handles.append(Line2D([], [], label=texts.get(str(name), str(name)), **look))
 
-    for ((name, size), one), marker in zip(table.groupby(["rule", "group_size"], sort=False), MARKERS, strict=False):
+    for (run, one), marker in zip(table.groupby(["rule", "group_size"], sort=False), MARKERS, strict=False):
+        computed_by = str(run[0])
+        size = run[1]
         points = one.dropna(subset=["project"])
-        look = open_marker(style.colour(str(name)), marker, 5.0)
-        ax.plot(points["start"], points["project"], linestyle="none", zorder=5, gid=f"project {name} {size}", **look)
-        handles.append(Line2D([], [], linestyle="none", label=f"{style.label(str(name))}, G = {size}", **look))
+        look = open_marker(style.colour(computed_by), marker, 5.0)
+        gid = f"project {computed_by} {size}"
+        ax.plot(points["start"], points["project"], linestyle="none", zorder=5, gid=gid, **look)
+        handles.append(Line2D([], [], linestyle="none", label=f"{style.label(computed_by)}, G = {size}", **look))
     ax.set(xscale="log", yscale="log", xlabel="success P at the start", ylabel="time (updates of rate 1)")
     ax.legend(handles=handles, loc="upper right")
     finite = "a finite group is slower where P is small."
