@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from spo_theory.exact.expected import expected_update
+from spo_theory.exact.update import expected_update
 from spo_theory.method import Method
 from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain

@@ -25,8 +25,8 @@ from paper_repro.studies.literature.tables import (
     largest_difference,
     single_steps,
 )
-from spo_theory.exact.expected import expected_update
 from spo_theory.exact.groups import all_groups
+from spo_theory.exact.update import expected_update
 from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.published.bay_yearick import REQUIRED_GROUP_SIZES, fidelity_expansion, mean_group_std

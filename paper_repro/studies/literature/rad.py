@@ -10,7 +10,7 @@ from figures import style
 from figures.published_beside_project import BOTH, DASHED, draw_beside, group_size_label, legend_line
 from paper_repro.studies.literature.result import Result
 from paper_repro.studies.literature.tables import INFINITE, joined, largest_difference
-from spo_theory.exact.expected import expected_update
+from spo_theory.exact.update import expected_update
 from spo_theory.method import Method
 from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain

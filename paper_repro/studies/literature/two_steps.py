@@ -11,7 +11,7 @@ from figures import style
 from figures.published_beside_project import COLOURS, DASHED, MARKERS, legend_line, open_marker
 from paper_repro.studies.literature.result import Result
 from paper_repro.studies.literature.tables import joined, largest_difference
-from spo_theory.exact.expected import expected_update
+from spo_theory.exact.update import expected_update
 from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.published.bay_yearick import mean_group_std

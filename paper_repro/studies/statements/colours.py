@@ -7,7 +7,7 @@ import pandas as pd
 
 from paper_repro.studies.statements.picture import Picture, joined, series
 from spo_theory.dynamics.maps import solve, updates_to
-from spo_theory.exact.expected import expected_update
+from spo_theory.exact.update import expected_update
 from spo_theory.methods.conventions import READINGS
 from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain

@@ -5,7 +5,7 @@ import pandas as pd
 
 from figures.style import label
 from paper_repro.studies.statements.picture import Picture, equal_steps, joined, series
-from spo_theory.exact.expected import expected_update
+from spo_theory.exact.update import expected_update
 from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain
 
