@@ -70,7 +70,10 @@ def evaluation(options: Evaluate) -> "Evaluation":
 
 
 def load_policies(options: Evaluate, how: "Evaluation") -> dict[str, list[Any]]:
-    """The policies of all checkpoints for every suite; raises `InputError` for checkpoints that are no seeds of one run."""
+    """The policies of all checkpoints for every suite.
+
+    Raises `InputError` for unknown suites, and for checkpoints that are not seeds of one configuration.
+    """
     from toy_llm.problems.suites import SUITES, names_problems, suite
     from toy_llm.training import checkpoint
     from toy_llm.training.policies import load_policy
