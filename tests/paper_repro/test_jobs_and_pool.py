@@ -15,7 +15,7 @@ import pytest
 from paper_repro.jobs.job import Job, config_hash
 from paper_repro.jobs.pool import JobError, run_jobs
 from paper_repro.jobs.worker import execute, is_finished, write_parquet
-from toy_llm import atomic
+from toy_llm import files
 
 TINY = textwrap.dedent(
     '''
@@ -138,7 +138,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(atomic.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         write_parquet(pd.DataFrame({"a": [1]}), tmp_path / "x.parquet")
     assert not list(tmp_path.iterdir())
