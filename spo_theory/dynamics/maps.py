@@ -1,6 +1,7 @@
 """Learning dynamics of the chain under exact expected updates (docs/theory/dynamics.md)."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, get_args
 
@@ -11,6 +12,8 @@ import pandas as pd
 
 from spo_theory.dynamics.first_passage import first_reach
 from spo_theory.dynamics.optimizers import Optimizer, steps_of
+from spo_theory.exact import class_advantages
+from spo_theory.exact.engine import update_function
 from spo_theory.exact.moments import (
     SecondMomentForm,
     evaluate_second_moment,
@@ -21,6 +24,7 @@ from spo_theory.exact.scopes import RuleForm, evaluate_rule
 from spo_theory.exact.update import UpdateForm, evaluate_update, prepare_update
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities
+from spo_theory.parts.credit import WholeResponse
 from spo_theory.validation import check, problem, refuse
 
 
@@ -124,15 +128,30 @@ def solve(
         check(questions is None, "questions", questions, "None unless optimizer='adam': noise does not move the mean")
         check(features is None, "features", "given", "None unless optimizer='adam': use kernel = features @ features.T")
 
-    form = prepare_update(rule, chain.rts, padded=True)
+    form = _prepare(chain, rule)
     noise = _prepare_noise(chain, rule, gradient_variance, questions)
     logits, norms = follow(form, noise, chain.logits, float(learning_rate), k, j, optimizer=optimizer, steps=steps)
     return records(np.asarray(logits), rule.group_size, np.asarray(norms))
 
 
+@partial(jax.tree_util.register_dataclass, data_fields=[], meta_fields=["update"])
+@dataclass(frozen=True, eq=False)
+class EnumeratedUpdate:
+    """Expected update of a method that the forms do not serve, as a function of logits ``(..., H)``."""
+
+    update: Callable[[Any], jax.Array]
+
+
+def _prepare(chain: ReasoningChain, rule: Method) -> UpdateForm | EnumeratedUpdate:
+    """The expected update in the form that compiles once, if there is one, else by enumeration, compiled every time."""
+    if class_advantages.serves(replace(rule, credit=WholeResponse())):
+        return prepare_update(rule, chain.rts, padded=True)
+    return EnumeratedUpdate(update_function(chain, rule, "enumerate"))
+
+
 @partial(jax.jit, static_argnames=("optimizer", "steps"))
 def follow(
-    form: UpdateForm,
+    form: UpdateForm | EnumeratedUpdate,
     noise: "BatchNoise | LinearNoise | None",
     start: jax.Array,
     learning_rate: jax.Array,
@@ -153,7 +172,7 @@ def follow(
 
     def step(state: tuple, _: None) -> tuple[tuple, tuple[jax.Array, jax.Array]]:
         logits, memory = state
-        g = evaluate_update(form, logits)
+        g = form.update(logits) if isinstance(form, EnumeratedUpdate) else evaluate_update(form, logits)
         seen = gradient(g)
 
         # the squared length in parameter space is g K g; features are those parameters themselves
