@@ -10,7 +10,7 @@ from paper_repro.cli import rules
 from paper_repro.cli.command import Boxes, Command, Values, is_required
 from paper_repro.cli.kinds import Kind, kind_of
 from spo_theory.methods.registry import Option
-from spo_theory.validation import InputError
+from spo_theory.validation import InputError, check
 
 if TYPE_CHECKING:
     from tyro.constructors import PrimitiveConstructorSpec
@@ -39,6 +39,7 @@ def parse(name: str, command: Command, arguments: Sequence[str]) -> tuple[Any, .
     boxes = {**boxes, f"update rule: {', '.join(chosen)}": [choice, *offered]}
 
     values = _parse_boxes(name, command.description, boxes, arguments)
+    check(bool(values[command.chooses]), command.chooses, values[command.chooses], "at least one update rule")
     own_values = {option: values[option] for option in own}
     return own_values, rules.given_options(chosen, offered, values)
 

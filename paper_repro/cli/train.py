@@ -92,7 +92,9 @@ def train_config(settings: Values, rules: dict[str, Values]) -> "TrainConfig":
 
     [(name, given)] = rules.items()
     group_size = {option.name: option.default for option in rule.options(name)}["group_size"]
-    return TrainConfig(**settings, rule=name, **{"group_size": group_size, **given})
+    own = {option: value for option, value in given.items() if option in TrainConfig.__dataclass_fields__}
+    further = tuple(pair for pair in given.items() if pair[0] not in own)
+    return TrainConfig(**settings, rule=name, rule_options=further, **{"group_size": group_size, **own})
 
 
 def output_problems(output: Output, seeds: Sequence[int]) -> list[str]:

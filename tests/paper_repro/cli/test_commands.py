@@ -34,6 +34,14 @@ BAD = [
     ("compare --horizon -1", "horizon = -1"),
     ("compare --seeds 0", "seeds = 0"),
     ("compare --rules ppo", "rule = 'ppo'"),
+    ("compare --rules", "rules = ()"),
+    ("compare --rules grpo grpo", "rules = ['grpo', 'grpo']"),
+    ("compare --out table.png", "out = 'table.png'"),
+    ("theory --step-success 0.3 --learning-rate x", "learning_rate = 'x'"),
+    ("theory --step-success 0.3 --rule", "--rule"),
+    ("train --updates 1.5", "updates = '1.5'"),
+    ("evaluate", "--checkpoints"),
+    ("methods --markdown yes", "yes"),
     ("train --rule ppo", "rule = 'ppo'"),
     ("train --optimizer sophia", "optimizer = 'sophia'"),
     ("reproduce --out /dev/null/out", "out = '/dev/null/out'"),
@@ -86,6 +94,7 @@ def test_help_teaches_with_an_example(name, capsys):
     assert main([name, "--help"]) == 0
     text = capsys.readouterr().out
     assert f"spo {name}" in text
+    assert f"spo {name} " in text.partition("Example:")[2].replace("\n", " ")
     assert "Example:" in text.replace("\n", " ")
 
 
@@ -94,7 +103,7 @@ def test_top_help_lists_every_command_and_loads_nothing_heavy(capsys):
     text = capsys.readouterr().out
     assert all(f"\n  {name} " in text for name in COMMANDS)
     code = (
-        "import sys; from paper_repro.cli import main; main(['--help'])\n"
+        "import sys; from paper_repro.cli import main; main(['--help']); main(['methods'])\n"
         "assert not {'jax', 'torch', 'pandas', 'numpy', 'tyro'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
