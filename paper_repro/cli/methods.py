@@ -1,7 +1,7 @@
 """`spo methods`: list all update rules with what they do, their source and the parts they are made of."""
 
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Annotated, Any
 
 from paper_repro.cli.command import Command, Values, options_of
@@ -36,9 +36,8 @@ def part_in_words(part: Any) -> str:
         value = getattr(part, field.name)
         usual = field.default if field.default_factory is MISSING else field.default_factory()
         if value != usual:
-            settings.append(
-                f"{field.name}={part_in_words(value) if hasattr(value, '__dataclass_fields__') else value!r}"
-            )
+            words = part_in_words(value) if is_dataclass(value) else repr(value)
+            settings.append(f"{field.name}={words}")
     name = type(part).__name__
     return f"{name}({', '.join(settings)})" if settings else name
 

@@ -66,6 +66,9 @@ def train(values: Values, rules: dict[str, Values]) -> None:
 
     configs = [for_seed(config, seed, len(seeds) > 1) for seed in seeds]
     kept = restored(configs)
+    prepare_start(config)
+
+    # Only what is lost by a failure from here on can be continued
     started = time.perf_counter()
     try:
         table = train_with_progress(configs, kept, output)
@@ -104,6 +107,15 @@ def output_problems(output: Output, seeds: Sequence[int]) -> list[str]:
     return lines + problem(output.workers >= 1, "workers", output.workers, "a whole number, at least 1")
 
 
+def prepare_start(config: "TrainConfig") -> None:
+    """Make the warm start and the judge, which takes minutes the first time, under progress bars of their own."""
+    from toy_llm.training.loop import make_judge, make_policy
+
+    shown = replace(config, progress=True)
+    policy, _ = make_policy(shown)
+    make_judge(shown, policy.task)
+
+
 def train_with_progress(
     configs: Sequence["TrainConfig"], kept: Sequence[dict[str, float]], output: Output
 ) -> "pd.DataFrame":
@@ -114,19 +126,13 @@ def train_with_progress(
     import pandas as pd
     from tqdm import tqdm
 
-    from toy_llm.training.loop import make_judge, make_policy
     from toy_llm.training.seeds import train_seeds
-
-    # What takes minutes the first time, the warm start and the judge, shows its own progress
-    shown = replace(configs[0], progress=True)
-    policy, _ = make_policy(shown)
-    make_judge(shown, policy.task)
 
     rows = list(kept)
     log = TableLog(output.out)
     latest = {row["seed"]: row for row in rows}
-    total = len(configs) * (shown.updates + 1)
-    with tqdm(total=total, initial=len(rows), desc=shown.rule, unit="update") as bar:
+    total = len(configs) * (configs[0].updates + 1)
+    with tqdm(total=total, initial=len(rows), desc=configs[0].rule, unit="update") as bar:
         for row in train_seeds(configs, output.workers):
             rows.append(row)
             log.write(rows)

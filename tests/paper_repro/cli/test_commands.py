@@ -1,5 +1,7 @@
 """The command line: teaches, refuses bad input in one line with status 2, never shows a traceback for it."""
 
+import doctest
+import importlib
 import os
 import signal
 import subprocess
@@ -119,6 +121,22 @@ def test_theory_prints_and_writes_the_curve(capsys, tmp_path):
     assert "updates to half success" in capsys.readouterr().out
     assert main([*arguments.split()[:-1], str(tmp_path / "curve.png")]) == 0
     assert (tmp_path / "curve.png").stat().st_size > 1000
+
+
+def test_a_full_disk_ends_in_one_line(capsys, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    out = tmp_path / "curve.csv"
+    assert main(["theory", "--step-success", "0.3", "--steps", "2", "--out", str(out)]) == 1
+    assert capsys.readouterr().err == f"spo: error: No space left on device: {out}\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["command", "kinds", "methods", "parsing", "rules"])
+def test_examples(name):
+    assert doctest.testmod(importlib.import_module(f"paper_repro.cli.{name}")).failed == 0
 
 
 @pytest.mark.slow
