@@ -51,7 +51,7 @@ def _parse_boxes(name: str, description: str, boxes: Boxes, arguments: Sequence[
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            parsed = tyro.cli(
+            parsed: Any = tyro.cli(
                 _parser_class(boxes),
                 prog=f"spo {name}",
                 description=description,
