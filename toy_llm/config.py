@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from math import cos, pi
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 
@@ -159,6 +159,15 @@ class TrainConfig:
             CONVENTION,
         ),
     ] = None
+
+    rule_options: Annotated[
+        tuple[tuple[str, Any], ...],
+        Setting(
+            "hidden",
+            "Further options of the rule: names and values.",
+            described("pairs of an option of the rule and its value"),
+        ),
+    ] = ()
 
     judge: Annotated[
         Judge,
@@ -323,7 +332,7 @@ class TrainConfig:
         """
         options = {name: getattr(self, name) for name in RULE_OPTIONS}
         changed = {name: value for name, value in options.items() if value != getattr(type(self), name)}
-        return rule(self.rule, group_size=self.group_size, **changed)
+        return rule(self.rule, group_size=self.group_size, **changed, **dict(self.rule_options))
 
     def sampling(self) -> Sampling:
         """How the batches of this run are sampled."""

@@ -45,7 +45,12 @@ class State:
 
 def decisive(config: TrainConfig) -> dict[str, Any]:
     """The settings that decide the curve, by name."""
-    return {name: value for name, value in asdict(config).items() if name not in FREE}
+    settings = {name: value for name, value in asdict(config).items() if name not in FREE}
+
+    # None given is the same as in a checkpoint from before there were further options
+    if not settings["rule_options"]:
+        del settings["rule_options"]
+    return settings
 
 
 def write(path: str | Path, state: State) -> None:
