@@ -98,13 +98,25 @@ def measure_start(policy: TransformerPolicy, questions: int = 2048, kernel_quest
 def gradient_variance(
     policy: TransformerPolicy, update_rule: Method, questions: int, batches: int = 32, seed: int = 0
 ) -> np.ndarray:
-    """Variance ``(P,)`` of the gradient of one batch of ``questions`` groups, from ``batches`` batches, no update."""
+    """Variance ``(P,)`` of the gradient of one batch of ``questions`` groups, from ``batches`` batches, no update.
+
+    The gradient is that of the rule's objective, with its own step weights, for all P parameters of ``policy``.
+    ``seed``: of questions and sampling (stream "variance").
+    """
     parameters = list(policy.model.parameters())
     rows = []
     for index in range(batches):
         batch = collect(policy, policy.task, update_rule, questions, "variance", seed, index)
-        old = batch.rollout.log_probs
         now = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
-        loss = policy_loss(now, old, batch.token_advantages, 0.2, 0.2, mask=batch.mask)
-        rows.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)]))
+        loss = policy_loss(
+            update_rule.objective,
+            now,
+            batch.rollout.log_probs,
+            batch.advantages,
+            batch.token_advantages,
+            question_weights=batch.question_weights,
+            mask=batch.mask,
+        )
+        gradients = torch.autograd.grad(loss, parameters)
+        rows.append(torch.cat([gradient.flatten() for gradient in gradients]))
     return torch.stack(rows).var(0).double().numpy()

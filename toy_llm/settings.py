@@ -5,7 +5,9 @@ from dataclasses import fields
 from math import isfinite
 from typing import Any, NamedTuple, get_args, get_type_hints
 
-from spo_theory.validation import problem
+import torch
+
+from spo_theory.validation import InputError, problem
 
 
 class Allowed(NamedTuple):
@@ -79,6 +81,12 @@ class Condition(NamedTuple):
 
 
 ALWAYS = Condition("", lambda config: True)
+ON_THE_CHAIN = Condition("with suites", lambda config: not config.suites)
+ON_SUITES = Condition("without suites", lambda config: bool(config.suites))
+BY_THE_NETWORK = Condition("for a tabular policy", lambda config: config.policy != "tabular")
+NOISY_JUDGE = Condition("unless judge is noisy", lambda config: config.judge == "noisy")
+LEARNED_JUDGE = Condition("unless judge is learned", lambda config: config.judge == "learned")
+WITH_A_CHECKPOINT = Condition("without a checkpoint", lambda config: config.checkpoint is not None)
 
 
 class Setting(NamedTuple):
@@ -125,3 +133,30 @@ def idle_problems(config: Any) -> list[str]:
 def problems_of(owner: Any, **allowed: Allowed) -> list[str]:
     """A line for every named attribute of ``owner`` whose value is not allowed."""
     return [line for name, values in allowed.items() for line in values.problems(name, getattr(owner, name))]
+
+
+def refusals(make: Callable[[], Any]) -> list[str]:
+    """The lines with which a part of a run refuses its settings when it is made; no line if it does not.
+
+    >>> from spo_theory.methods.registry import rule
+    >>> refusals(lambda: rule("rebel", eta=0.0))
+    ['eta = 0.0 is not allowed: eta must be a finite number above 0']
+    """
+    try:
+        make()
+    except InputError as error:
+        return str(error).splitlines()
+    return []
+
+
+def device_problems(device: str) -> list[str]:
+    """A line with torch's own reason if this machine has no such ``device``.
+
+    >>> device_problems("cpu")
+    []
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        return [f"device = {device!r} is not allowed: {str(error).splitlines()[0]}"]
+    return []

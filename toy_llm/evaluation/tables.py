@@ -25,7 +25,7 @@ def evaluate(policies: Policy | Sequence[Policy], suite: str, settings: Evaluati
     - accuracy_h: right steps h among those that were written behind a right prefix of a question with that many
       steps; NaN if there are none.
     - all_negative, all_positive, zero_advantage: groups of ``update_rule.group_size`` responses with no and only
-      correct ones, and with advantages that are all exactly zero under the rule (with exact steps).
+      correct ones, and with step weights that are all exactly zero under the rule (with exact steps).
     - entropy: nats per token, as the mean of minus log probability over the sampled tokens, at the sampling
       temperature; response_length: tokens, with the end; ended: responses that were not cut off.
 

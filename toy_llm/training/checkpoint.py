@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 
+from spo_theory.methods.registry import rule
 from spo_theory.validation import InputError
 from toy_llm.config import TrainConfig
 from toy_llm.files import load, save
 from toy_llm.training.divergence import TrainingDiverged
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when what is stored changes."""
 
 FREE = ("device", "cache_dir", "checkpoint", "checkpoint_every", "resume", "progress")
@@ -76,21 +77,34 @@ def read_for(config: TrainConfig) -> State | None:
     """
     if not config.resume or config.checkpoint is None or not Path(config.checkpoint).exists():
         return None
+
     state = read(config.checkpoint)
     now = decisive(config)
     then = state.config
     if config.schedule == "constant" and config.updates >= state.step:
         then = then | {"updates": config.updates}
+
+    # Options of the rule are compared one by one.
+    names = dict.fromkeys([*now, *then, *dict(now["rule_options"]), *dict(then["rule_options"])])
+    del names["rule_options"]
     different = [
-        f"{name} = {now.get(name)!r} (checkpoint: {then.get(name)!r})"
-        for name in dict.fromkeys([*now, *then])
-        if now.get(name) != then.get(name)
+        f"{name} = {_value(now, name)!r} (checkpoint: {_value(then, name)!r})"
+        for name in names
+        if _value(now, name) != _value(then, name)
     ]
     if different:
         raise InputError(
             f"checkpoint {config.checkpoint!r} belongs to another run: it differs in {', '.join(different)}"
         )
     return state
+
+
+def _value(settings: dict[str, Any], name: str) -> Any:
+    """A setting of a run, or an option of its rule: one that was not given has its default there."""
+    if name in settings:
+        return settings[name]
+    defaults = {option.name: option.default for option in rule.options(settings["rule"])}
+    return (defaults | dict(settings["rule_options"])).get(name)
 
 
 def parameters(path: str | Path) -> dict[str, Any]:

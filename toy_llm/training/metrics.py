@@ -4,7 +4,7 @@ import torch
 
 from toy_llm.config import TrainConfig
 from toy_llm.training.losses import k3
-from toy_llm.training.rollout import Batch
+from toy_llm.training.rollout import Batch, silent_groups
 
 
 def kl_is_due(config: TrainConfig, step: int) -> bool:
@@ -20,13 +20,14 @@ def measure(batch: Batch) -> dict[str, float]:
     Group shares go by correctness, not by reward spread.
     """
     right = batch.correct.float().mean(-1)
+    silent = silent_groups(batch.update_rule.objective, batch.advantages, batch.step_advantages)
     row = {
         "success": right.mean(),
         "success_exact": batch.rollout.true_probs.prod(-1).mean(),
         "all_negative": (right == 0).float().mean(),
         "all_positive": (right == 1).float().mean(),
         "mixed": ((right > 0) & (right < 1)).float().mean(),
-        "zero_advantage": (batch.advantages == 0).all(-1).float().mean(),
+        "zero_advantage": silent.float().mean(),
         "entropy": batch.rollout.entropy,
         "response_length": batch.mask.sum(-1).float().mean(),
         "ended": batch.ended.float().mean(),

@@ -55,7 +55,7 @@ class Run:
 
     def config(self) -> TrainConfig:
         """The training run; all share the seed of the start, so seeds differ in questions and sampling."""
-        names = ("seed", "size", "start", "beta", "gamma", "mode", "train_on", "rts_length", "updates", "start_updates")
+        names = ("seed", "size", "start", "beta", "gamma", "mode", "train_on", "updates", "start_updates")
         judge = {"judge": "noisy", "miss": self.miss, "false_alarm": self.false_alarm, "votes": self.votes}
         return TrainConfig(
             suites=TRAINED,
@@ -65,6 +65,7 @@ class Run:
             learning_rate=RATES[self.optimizer],
             noise_every=0,
             kl_every=0,
+            rts_length=None if self.rts_length == "written" else self.rts_length,  # rules without colours have none
             **{name: getattr(self, name) for name in names},
             **(judge if self.miss or self.false_alarm else {}),  # type: ignore[arg-type]
         )

@@ -9,6 +9,7 @@ import torch
 from scipy.stats import ttest_ind
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule, simulate, solve
+from spo_theory.parts.objectives import Clipped
 from toy_llm import TrainConfig, train
 from toy_llm.config import settings
 from toy_llm.judging import learned as learned_judge
@@ -25,7 +26,7 @@ from toy_llm.training.loop import (
     updates,
 )
 from toy_llm.training.losses import clipped_share
-from toy_llm.training.steps import batch_loss, minibatches
+from toy_llm.training.steps import batch_loss, learning_rate, minibatches
 
 TINY = {
     "horizon": 3, "modulus": 5, "layers": 1, "width": 16, "heads": 2, "questions": 4, "group_size": 4, "updates": 3,
@@ -56,7 +57,7 @@ def test_tabular_gradient_agrees_with_the_exact_update(name, scope):
     for index in range(200):
         batch = collect(table, task, update_rule, 64, "test", 0, index)
         log_p = table.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
-        loss = policy_loss(log_p, batch.rollout.log_probs, batch.step_advantages, 0.2, 0.2)
+        loss = policy_loss(Clipped(), log_p, batch.rollout.log_probs, batch.advantages, batch.token_advantages)
         rows.append(-torch.autograd.grad(loss, table.logits)[0].numpy())
     rows = np.array(rows)
     error = rows.std(0, ddof=1) / np.sqrt(len(rows))
@@ -199,7 +200,7 @@ def test_every_setting_says_what_it_is_and_what_it_may_be():
 def test_learning_rate_schedules():
     def rates(**options):
         config = TrainConfig(updates=10, learning_rate=2.0, **options)
-        return [config.learning_rate_at(n) for n in range(10)]
+        return [learning_rate(config, n) for n in range(10)]
 
     assert rates() == [2.0] * 10
     assert rates(warmup=4) == [0.5, 1.0, 1.5] + [2.0] * 7
@@ -226,7 +227,9 @@ def test_a_minibatch_step_is_the_update_of_its_questions(cache):
     batch = collect(policy, policy.task, config.make_rule(), 4, "train", 0, 0)
     for rows in minibatches(config, 0):
         now = policy.log_probs(batch.prompts[rows], batch.answers[rows], batch.rollout.responses[rows])
-        loss = policy_loss(now, batch.rollout.log_probs[rows], batch.step_advantages[rows], 0.2, 0.2)
+        loss = policy_loss(
+            Clipped(), now, batch.rollout.log_probs[rows], batch.advantages[rows], batch.token_advantages[rows]
+        )
         gradients = torch.autograd.grad(loss, list(module.parameters()))
         with torch.no_grad():
             for p, g in zip(module.parameters(), gradients, strict=True):
@@ -266,9 +269,10 @@ def test_groups_without_advantages_are_left_out_and_nothing_changes(cache, aggre
         batch.rollout.log_probs,
         list(module.parameters()),
     )
-    whole = policy_loss(now, old, batch.step_advantages, 0.2, 0.2, aggregation=aggregation)
+    given = (Clipped(), now, old, batch.advantages, batch.token_advantages)
+    whole = policy_loss(*given, aggregation=aggregation)
     assert passed == [int((learnt | (torch.arange(32) == 0)).sum())]  # the first stays, if only for zeros
-    assert clipped == clipped_share(now, old, batch.step_advantages, 0.2, 0.2)
+    assert clipped == clipped_share(*given)
     torch.testing.assert_close(loss, whole, rtol=1e-6, atol=1e-9)
     for one, two in zip(*(torch.autograd.grad(x, parameters) for x in (loss, whole)), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-7)
@@ -304,7 +308,7 @@ def test_signal_and_noise_are_unbiased():
         for part in (2 * index, 2 * index + 1):
             batch = collect(table, task, update_rule, 16, "test", 0, part)
             log_p = table.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
-            loss = policy_loss(log_p, batch.rollout.log_probs, batch.step_advantages, 0.2, 0.2)
+            loss = policy_loss(Clipped(), log_p, batch.rollout.log_probs, batch.advantages, batch.token_advantages)
             halves.append(torch.autograd.grad(loss, table.logits)[0])
         rows.append(signal_and_noise(tuple(halves)))
         whole.append(sum(halves) / 2)

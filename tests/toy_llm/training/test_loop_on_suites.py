@@ -125,10 +125,9 @@ def test_evaluation_of_every_suite_held_out_ones_too(config):
         ({"size": "large"}, "size = 'large'"),
         ({"start": "distilled"}, "start = 'distilled'"),
         ({"start_updates": 0}, "start_updates = 0"),
-        ({"rts_length": "true"}, "rts_length = 'true'"),
         (
             {"suites": ("add",), "rule": "grpo", "rts_length": "true"},
-            "option 'rts_length' is not allowed for rule 'grpo'",
+            "option 'rts_length' = 'true' is not allowed for rule 'grpo': rules with it are spo",
         ),
         ({"suites": ("add",), "rts_length": "own"}, "rts_length = 'own'"),
     ],

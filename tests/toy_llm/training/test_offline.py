@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from spo_theory import InputError
+from spo_theory.parts.objectives import Clipped
 from toy_llm import TrainConfig, train
 from toy_llm.judging.exact import Verdict
 from toy_llm.judging.step_judge import JudgeSource
@@ -67,7 +68,7 @@ def test_updates_use_the_stored_set_in_turn_with_its_log_probs(config):
     for step in range(config.updates):
         batch = score(policy.task, config.make_rule(), stored[step % 2])
         now = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
-        loss = policy_loss(now, batch.rollout.log_probs, batch.token_advantages, 0.2, 0.2)
+        loss = policy_loss(Clipped(), now, batch.rollout.log_probs, batch.advantages, batch.token_advantages)
         module.zero_grad()
         loss.backward()
         norm = torch.stack([p.grad.square().sum() for p in module.parameters()]).sum().sqrt().item()

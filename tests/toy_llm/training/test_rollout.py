@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from spo_theory import rule
+from spo_theory.parts.objectives import Clipped
 from toy_llm import TrainConfig
 from toy_llm.judging.exact import Verdict
 from toy_llm.judging.step_judge import JudgeSource
@@ -218,7 +219,8 @@ def test_free_form_gradient_is_that_of_the_chance_of_success():
     for index in range(150):
         found = collect(policy, policy.task, rule("dr_grpo", group_size=4), 64, "test", 0, index)
         now = policy.log_probs(found.prompts, found.answers, found.rollout.responses)
-        loss = policy_loss(now, found.rollout.log_probs, found.token_advantages, 0.2, 0.2, mask=found.mask)
+        given = (now, found.rollout.log_probs, found.advantages, found.token_advantages)
+        loss = policy_loss(Clipped(), *given, mask=found.mask)
         rows.append(-torch.autograd.grad(loss, policy.logits)[0])
     p = policy.logits.softmax(-1)
     exact = 0.75 * torch.autograd.grad(p[0, 0] * p[1, 0] * p[2, END], policy.logits)[0]
@@ -234,7 +236,8 @@ def test_free_form_training_learns_to_stop(aggregation):
     policy = Memoryless()
     first = collect(policy, policy.task, config.make_rule(), 32, "train", 0, 0)
     now = policy.log_probs(first.prompts, first.answers, first.rollout.responses)
-    loss = policy_loss(now, now.detach(), first.advantages, 0.2, 0.2, None, 0.0, first.mask, aggregation, 4)
+    given = (now, now.detach(), first.advantages, first.token_advantages)
+    loss = policy_loss(Clipped(), *given, mask=first.mask, aggregation=aggregation, constant=4)
     norm = torch.autograd.grad(loss, policy.logits)[0].norm().item()
     rows = list(updates(config, policy, policy))
     assert rows[0]["grad_norm"] == pytest.approx(norm, rel=1e-6)
