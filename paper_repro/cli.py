@@ -237,7 +237,7 @@ def train(options: Any) -> None:
     configs = [for_seed(config, seed, len(seeds) > 1) for seed in seeds]
     rows = restored(configs)
     shown = replace(config, progress=True)
-    make_judge(shown, make_policy(shown)[0].task)  # what takes minutes the first time shows its progress
+    make_judge(shown, make_policy(shown).task)  # what takes minutes the first time shows its progress
     log, begun, new = TableLog(output.out), time.perf_counter(), 0
     try:
         with tqdm(total=len(configs) * (config.updates + 1), initial=len(rows), desc=config.rule, unit="update") as bar:

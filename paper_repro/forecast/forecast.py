@@ -79,7 +79,7 @@ QUICK = (replace(FULL[0], name="H4-sgd-quick", seeds=(0, 1), updates=70),)
 @cache
 def measured(config: TrainConfig) -> tuple[TransformerPolicy, Start]:
     """The warm-started policy of a run and what is measured of it; one warm start serves all rules."""
-    policy, _ = make_policy(config)
+    policy = make_policy(config)
     assert isinstance(policy, TransformerPolicy)
     return policy, measure_start(policy, seed=config.start_seed)
 

@@ -51,7 +51,7 @@ def train_seeds(configs: Sequence[TrainConfig], workers: int = 2) -> Iterator[Ro
     iterator.
     """
     # The warm start and a learned judge are made once here, not by every worker.
-    policy, _ = make_policy(configs[0])
+    policy = make_policy(configs[0])
     make_judge(configs[0], policy.task)
 
     workers = min(workers, len(configs))
@@ -72,8 +72,8 @@ def train_in_turn(configs: Sequence[TrainConfig]) -> Iterator[Row | TrainingDive
     for config in configs:
         try:
             state = checkpoint.read_for(config)
-            policy, module = make_policy(config)
-            for row in updates(config, policy, module, state, make_judge(config, policy.task)):
+            policy = make_policy(config)
+            for row in updates(config, policy, state, make_judge(config, policy.task)):
                 yield {"seed": config.seed, **row}
         except TrainingDiverged as error:
             yield TrainingDiverged(f"seed {config.seed}: {error}" if len(configs) > 1 else str(error))

@@ -94,10 +94,10 @@ def suite_run(run: Run) -> pd.DataFrame:
     """Train, then measure on all suites; the rows of both, with what the run is."""
     torch.set_num_threads(1)
     config = run.config()
-    policy, module = make_policy(config)
+    policy = make_policy(config)
     rows = []
     if run.rule != "none":
-        rows = list(updates(config, policy, module, judge=make_judge(config, policy.task)))
+        rows = list(updates(config, policy, judge=make_judge(config, policy.task)))
     curve = pd.DataFrame(rows, columns=list(CURVE)).astype(float)
     how = Evaluation(questions=run.questions, samples=run.samples, ks=_powers(run.samples), resamples=10)
     found = evaluate_suites({n: [TransformerPolicy(policy.model, s)] for n, s in SUITES.items()}, how)  # type: ignore[attr-defined]
@@ -141,11 +141,11 @@ def weak_judge(spec: WeakJudge) -> pd.DataFrame:
     how = JudgeSpec(width=32, heads=2, accuracy=spec.accuracy, updates=spec.judge_updates, batch=64, learning_rate=1e-2)
     task = config.task()
     judge, twin = train_judge(how, task), train_twin(how, task)
-    start, _ = make_policy(config)
+    start = make_policy(config)
     students = []
     for seed in spec.seeds:
-        student, module = make_policy(config)
-        list(updates(replace(config, seed=seed), student, module, judge=JudgeSource("learned", lambda *_: judge)))
+        student = make_policy(config)
+        list(updates(replace(config, seed=seed), student, judge=JudgeSource("learned", lambda *_: judge)))
         students.append(student)
     found = judge_beside_student(judge, twin, [start], students, Evaluation(questions=256, samples=16, ks=()))
     judging = found.judging.set_index("step")

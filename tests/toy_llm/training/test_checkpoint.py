@@ -52,8 +52,8 @@ def curve(config):
 
 def interrupted(config, rows):
     """Run a configuration and drop it after so many rows."""
-    policy, module = make_policy(config)
-    run = updates(config, policy, module)
+    policy = make_policy(config)
+    run = updates(config, policy)
     for _ in range(rows):
         next(run)
     run.close()
@@ -76,11 +76,12 @@ def test_everything_that_decides_the_curve_is_in_the_checkpoint(config):
     whole = curve(replace(config, checkpoint=None, checkpoint_every=0))
     interrupted(config, 4)
     state = checkpoint.read_for(replace(config, resume=True))
-    policy, module = make_policy(config)
+    policy = make_policy(config)
+    module = policy.module
     with torch.no_grad():
         for p in module.parameters():
             p.mul_(1.5)
-    rows = state.rows + list(updates(config, policy, module, state))
+    rows = state.rows + list(updates(config, policy, state))
     pd.testing.assert_frame_equal(pd.DataFrame(rows).drop(columns="seconds"), whole, check_exact=True)
 
 
@@ -194,8 +195,9 @@ def test_divergence_leaves_the_last_good_checkpoint_and_says_where(config):
 
 
 def test_the_trained_parameters_are_in_the_last_checkpoint(config):
-    policy, module = make_policy(config)
-    list(updates(config, policy, module))
+    policy = make_policy(config)
+    module = policy.module
+    list(updates(config, policy))
     kept = checkpoint.parameters(config.checkpoint)
     for name, value in module.state_dict().items():
         assert torch.equal(kept[name], value)
@@ -214,10 +216,10 @@ def test_a_resumed_run_hears_the_same_errors_of_its_judge(config):
         return judge
 
     def run(config):
-        policy, module = make_policy(config)
+        policy = make_policy(config)
         state = checkpoint.read_for(config)
         rows = [] if state is None else list(state.rows)
-        rows += updates(config, policy, module, state, JudgeSource("half deaf", at))
+        rows += updates(config, policy, state, JudgeSource("half deaf", at))
         return pd.DataFrame(rows).drop(columns="seconds")
 
     whole = run(config)

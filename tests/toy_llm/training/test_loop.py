@@ -122,7 +122,7 @@ def test_divergence_is_reported(cache):
     with torch.no_grad():
         table.logits.fill_(float("nan"))
     with pytest.raises((TrainingDiverged, InputError), match=r"not finite|finite numbers"):
-        list(updates(config, table, table))
+        list(updates(config, table))
 
 
 @pytest.mark.parametrize("steps", [1, 4])
@@ -223,7 +223,8 @@ def test_minibatches_share_out_the_questions_in_a_new_order_every_epoch():
 def test_a_minibatch_step_is_the_update_of_its_questions(cache):
     """SGD, one epoch, two minibatches: the same parameters as two steps by hand."""
     config = TrainConfig(**TINY | {"updates": 1, "minibatches": 2, "learning_rate": 0.1}, cache_dir=cache)
-    policy, module = make_policy(config)
+    policy = make_policy(config)
+    module = policy.module
     batch = collect(policy, policy.task, config.make_rule(), 4, "train", 0, 0)
     for rows in minibatches(config, 0):
         now = policy.log_probs(batch.prompts[rows], batch.answers[rows], batch.rollout.responses[rows])
@@ -234,8 +235,9 @@ def test_a_minibatch_step_is_the_update_of_its_questions(cache):
         with torch.no_grad():
             for p, g in zip(module.parameters(), gradients, strict=True):
                 p -= 0.1 * g
-    trained_policy, trained = make_policy(config)
-    list(updates(config, trained_policy, trained))
+    trained_policy = make_policy(config)
+    trained = trained_policy.module
+    list(updates(config, trained_policy))
     for one, two in zip(module.parameters(), trained.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-5, atol=5e-7)  # float32; a step changes them by 1e-3 and more
 
@@ -246,7 +248,8 @@ def test_groups_without_advantages_are_left_out_and_nothing_changes(cache, aggre
     """Loss, gradient and clipped share of a later epoch, against a pass through the network with all groups."""
     options = TINY | {"rule": "grpo", "questions": 32, "start_accuracy": start_accuracy, "aggregation": aggregation}
     config = TrainConfig(**options, cache_dir=cache)
-    policy, module = make_policy(config)
+    policy = make_policy(config)
+    module = policy.module
     batch = collect(policy, policy.task, config.make_rule(), 32, "train", 0, 0)
     learnt = (batch.advantages != 0).any(-1)
     assert learnt.sum() == 0 if start_accuracy == 0.02 else 0 < learnt.sum() < 32
@@ -282,9 +285,10 @@ def test_adamw_decays_weights_apart_from_the_gradient(cache):
     """GRPO on groups without a correct response has no gradient at all: only the decay is left."""
     options = TINY | {"rule": "grpo", "start_accuracy": 0.02, "optimizer": "adamw", "weight_decay": 0.5}
     config = TrainConfig(**options | {"learning_rate": 0.1, "schedule": "linear"}, cache_dir=cache)
-    policy, module = make_policy(config)
+    policy = make_policy(config)
+    module = policy.module
     before = [p.detach().clone() for p in module.parameters()]
-    rows = list(updates(config, policy, module))
+    rows = list(updates(config, policy))
     assert [row["all_negative"] for row in rows] == [1.0] * 4
     for one, two in zip(before, module.parameters(), strict=True):
         left = (1 - 0.05) * (1 - 0.05 * 2 / 3) * (1 - 0.05 / 3)
@@ -344,7 +348,7 @@ def test_a_useless_judge_is_heard_by_the_rule_alone(cache):
 @pytest.mark.parametrize("train_on", ["all_negative", "some_correct"])
 def test_other_groups_are_not_learnt_from(cache, train_on):
     config = TrainConfig(**TINY | {"questions": 32}, cache_dir=cache)
-    policy, _ = make_policy(config)
+    policy = make_policy(config)
     rules = config.make_rule(), replace(config, train_on=train_on).make_rule()
     whole, part = (collect(policy, policy.task, update_rule, 32, "train", 0, 0) for update_rule in rules)
     chosen = whole.correct.any(-1) == (train_on == "some_correct")

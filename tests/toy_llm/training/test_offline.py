@@ -37,7 +37,7 @@ def config(tmp_path, warm):
 
 
 def test_the_set_is_sampled_and_judged_once_and_read_back_as_it_was(config, monkeypatch):
-    policy, _ = make_policy(config)
+    policy = make_policy(config)
     asked = []
 
     def step_judge(prompts, responses, answers, verdict):
@@ -63,7 +63,8 @@ def test_the_set_is_sampled_and_judged_once_and_read_back_as_it_was(config, monk
 def test_updates_use_the_stored_set_in_turn_with_its_log_probs(config):
     """The gradient of every update by hand, from the stored batches and the policy as it moves."""
     table = train(config)
-    policy, module = make_policy(config)
+    policy = make_policy(config)
+    module = policy.module
     stored = stored_rollouts(config, policy)
     for step in range(config.updates):
         batch = score(policy.task, config.make_rule(), stored[step % 2])
@@ -92,7 +93,8 @@ def test_offline_rows_describe_the_current_policy(config):
     [{"seed": 1}, {"group_size": 8}, {"stored_batches": 3}, {"temperature": 1.1}, {"questions": 8}],
 )
 def test_a_set_belongs_to_what_it_was_sampled_with(config, change):
-    policy, module = make_policy(config)
+    policy = make_policy(config)
+    module = policy.module
     path = stored_path(config, policy)
     assert stored_path(replace(config, **change), policy) != path
     assert stored_path(replace(config, rule="grpo", learning_rate=1.0), policy) == path
