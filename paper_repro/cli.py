@@ -5,7 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, make_dataclass, replace
+from dataclasses import InitVar, dataclass, fields, make_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -534,6 +534,8 @@ def with_output(kind: type, about: Any) -> type:
 
     from tyro.conf import OmitArgPrefixes, arg
 
+    from spo_theory.methods.registry import rule
+
     hints = get_type_hints(kind)
     groups: dict[str, list[Any]] = {}
     for f in fields(kind):
@@ -542,6 +544,10 @@ def with_output(kind: type, about: Any) -> type:
             listed = getattr(hints[f.name], "__origin__", None) is Literal or hints[f.name] is bool
             said = text if listed else f"{text.removesuffix('.')} ({allowed.words})."
             groups.setdefault(group, []).append((f.name, Annotated[hints[f.name], arg(help=said)], f.default))
+    texts = {option.name: option.help for name in rule.names() for option in rule.options(name)}
+    for name, hint in hints.items():
+        if isinstance(hint, InitVar):  # an option of some update rules, which check it
+            groups["update rule"].append((name, Annotated[hint.type, arg(help=texts[name])], None))
     boxes: list[Any] = []
     for group, members in groups.items():
         box = make_dataclass(group.title().replace(" ", ""), members, frozen=True)

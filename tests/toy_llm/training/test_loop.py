@@ -189,6 +189,38 @@ def test_rule_is_the_shared_one():
     assert TrainConfig(rule="spo", beta=5.0, convention="trl").make_rule() == rule("spo", beta=5.0, convention="trl")
 
 
+def test_options_of_the_rule_are_one_setting_whatever_way_they_are_given():
+    by_name = TrainConfig(rule="spo", train_on="mixed", beta=5.0, rts_length="true")
+    assert by_name.rule_options == (("beta", 5.0), ("rts_length", "true"), ("train_on", "mixed"))
+    pairs = {"rts_length": "true", "train_on": "mixed", "beta": 5.0}
+    same = [TrainConfig(rule_options=pairs), TrainConfig(rule_options=tuple(pairs.items()))]
+    assert [hash(config) for config in same] == [hash(by_name)] * 2
+    assert [repr(config) for config in same] == [repr(by_name)] * 2
+    assert by_name.make_rule() == rule("spo", **pairs)
+
+    assert replace(by_name, beta=3.0).make_rule() == rule("spo", **pairs | {"beta": 3.0})
+    assert replace(by_name, seed=1).rule_options == by_name.rule_options
+    assert TrainConfig(beta=None, scope=None) == TrainConfig()
+    assert TrainConfig(rule="rebel", rule_options={"eta": 0.5}).make_rule() == rule("rebel", group_size=8, eta=0.5)
+
+
+def test_options_of_another_rule_are_refused_by_name_and_value():
+    other = replace(TrainConfig(rule="spo", beta=5.0, clip_low=0.1), rule="grpo")
+    assert other.problems() == ["option 'beta' = 5.0 is not allowed for rule 'grpo': rules with it are spo, spo_prefix"]
+    assert replace(other, rule="spo_prefix").problems() == []
+    [line] = TrainConfig(rule="rebel", rule_options={"etta": 1}).problems()
+    assert line.startswith("option 'etta' = 1 is not allowed for rule 'rebel': use group_size, eta")
+    [line] = TrainConfig(rule="rebel", rule_options={"eta": -1}).problems()
+    assert line == "eta = -1 is not allowed: eta must be a finite number above 0"
+
+
+@pytest.mark.parametrize("value", [5, "abc", ("beta",), {3: 4}, {"group_size": 4}])
+def test_what_are_no_options_is_refused(value):
+    with pytest.raises(InputError, match=r"^rule_options = .* is not allowed: rule_options must be") as error:
+        TrainConfig(rule_options=value)
+    assert "\n" not in str(error.value)
+
+
 def test_every_setting_says_what_it_is_and_what_it_may_be():
     for f in fields(TrainConfig):
         about = settings()[f.name]
