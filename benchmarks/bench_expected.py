@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 
-from spo_theory import ReasoningChain, expected_update, rule, sampled_update
-from spo_theory.dynamics.maps import escape_map
-from spo_theory.exact.expected import choose_method, class_rewards, rule_advantage_function
+from spo_theory import ReasoningChain, expected_update, rule, sampled_update, solve
+from spo_theory.dynamics.maps import escape_map, follow
+from spo_theory.exact.prepare import choose_method
 from spo_theory.exact.quadrature import node_count
+from spo_theory.exact.scopes import class_rewards
+from spo_theory.exact.update import prepare_update, rule_advantage_function
 from spo_theory.outcomes.chain import class_probabilities, class_scores
 
 
@@ -95,6 +97,31 @@ def growth(out: Path | None) -> None:
         print(f"written: {out / 'growth.png'}")
 
 
+def compiled_once() -> None:
+    """Time of a first `solve` and of a second one with another colouring, group size, start and rate; H=6, 100 updates.
+
+    The bare evaluation is the compiled path alone: what the second call takes beyond it is its preparation.
+    """
+    print("\nsolve, H=6, 100 updates      first ms  second ms    bare ms     beyond")
+    for scope in ("all_negative", "all_incorrect"):
+        jax.clear_caches()
+        calls = [(8, 5.0, 0.5, 0.3, 1.0), (16, 7.0, 0.4, 0.4, 0.5), (64, 10.0, 0.6, 0.2, 0.7), (4, 5.0, 0.5, 0.3, 0.9)]
+        first = np.nan
+        for group_size, beta, gamma, q, rate in calls:
+            chain = ReasoningChain(step_success=[q] * 6)
+            r = rule("spo", group_size=group_size, beta=beta, gamma=gamma, scope=scope)
+            start = time.perf_counter()
+            solve(chain, r, 100, rate)
+            spent = time.perf_counter() - start
+            first = spent if np.isnan(first) else first
+            second = seconds(lambda c=chain, r=r, e=rate: solve(c, r, 100, e), 0.5)
+            form = prepare_update(r, chain.rts, padded=True)
+            settings = (form, None, chain.logits, rate, None, None)
+            bare = seconds(lambda s=settings: follow(*s, optimizer="sgd", steps=100), 0.5)
+            print(f"{scope} G={group_size:<4} {first * 1e3:19.0f} {second * 1e3:10.1f} {bare * 1e3:10.1f}"
+                  f" {(second - bare) * 1e3:10.1f}")  # fmt: skip
+
+
 def phase_diagram() -> None:
     """Time of 200 x 200 initial conditions x 300 exact updates, compilation included."""
     axis = (np.arange(200) + 0.5) / 200
@@ -136,5 +163,6 @@ if __name__ == "__main__":
     sweeps()
     single()
     growth(options.out)
+    compiled_once()
     phase_diagram()
     against_monte_carlo()

@@ -27,7 +27,8 @@ def draw(table: pd.DataFrame) -> Figure:
         }
         name = rf"$\beta$ = {beta:g}, $\gamma$ = {gamma:g}" + (f"  ({reading})" if reading else "")
         left.plot(one["rts"], one["reward"], label=name, **line)
-        low, high = one["reward"].min(), one["reward"].max()
+        low = one["reward"].min()
+        high = one["reward"].max()
         right.plot(one["rts"], (one["reward"] - low) / (high - low), **line)
     left.axhline(1, color=style.INK, linewidth=0.8, linestyle=":")
     left.text(0.015, 1.015, "reward of a correct response", fontsize=7.5, color=style.INK, va="bottom")

@@ -1,16 +1,25 @@
 """Figure: exact expected advantage of each outcome class, GRPO against colouring."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
 
-_LOOK = {
-    ("grpo", "none"): ("o", "-", "GRPO"),  # drawn first and larger: it lies under SPO where no group is all-negative
-    ("spo", "all_negative"): ("s", "-", "SPO, all-negative groups coloured"),
-    ("spo", "all_incorrect"): ("^", (0, (4, 2)), "SPO, every incorrect response coloured"),
+_LOOK: dict[tuple[str, str], dict[str, Any]] = {
+    # Drawn first and larger: GRPO lies under SPO where no group is all-negative.
+    ("grpo", "none"): {"marker": "o", "markersize": 8, "linewidth": 2.6, "label": "GRPO"},
+    ("spo", "all_negative"): {"marker": "s", "label": "SPO, all-negative groups coloured"},
+    ("spo", "all_incorrect"): {
+        "marker": "^",
+        "markerfacecolor": "white",
+        "linestyle": (0, (4, 2)),
+        "label": "SPO, every incorrect response coloured",
+    },
 }
+_USUAL: dict[str, Any] = {"markersize": 4.5, "linewidth": 1.2}
 
 
 @style.styled
@@ -26,25 +35,17 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
     figure = Figure(figsize=(2.2 * len(sizes) + 0.6, 3.7), layout="constrained")
     axes = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
     horizon = int(table["horizon"].iloc[0])
+
     for ax, size, letter in zip(axes, sizes, "abcdefgh", strict=False):
         ax.axhline(0, color=style.INK, linewidth=0.8)
         ax.axvspan(horizon - 0.5, horizon + 0.5, color="#eeeeee", zorder=0)
         for (rule, scope), one in table[table["group_size"] == size].groupby(["rule", "scope"], sort=False):
-            marker, line, name = _LOOK[rule, scope]
-            ax.plot(
-                one["outcome_class"],
-                one["advantage"],
-                marker=marker,
-                linestyle=line,
-                color=style.colour(rule),
-                markersize=8 if rule == "grpo" else 4.5,
-                markerfacecolor="white" if scope == "all_incorrect" else None,
-                linewidth=2.6 if rule == "grpo" else 1.2,
-                label=name,
-            )
+            look = _USUAL | _LOOK[rule, scope]
+            ax.plot(one["outcome_class"], one["advantage"], color=style.colour(rule), **look)
         ax.set_xlim(-0.4, horizon + 0.5)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         style.panel_letter(ax, letter, f"G = {size}")
+
     axes[0].set_ylabel("expected advantage")
     figure.supxlabel(
         f"outcome class: correct steps before the first error (shaded: all {horizon} right, a correct response)"

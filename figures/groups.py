@@ -4,6 +4,7 @@ from string import ascii_lowercase
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
@@ -30,25 +31,22 @@ def draw(curves: pd.DataFrame) -> Figure:
             rows = network[network["rule"] == rule]
             style.draw_seeds(top, rows, "all_negative", rule)
             draw_theory(top, one, rule, "all_negative")
-            norms = rows.assign(grad_norm=rows["grad_norm"].where(rows["grad_norm"] > 0))
-            for _, seed in norms.groupby("seed"):
-                bottom.plot(seed["step"], seed["grad_norm"], color=style.colour(rule), linewidth=0.5, alpha=0.35)
-            median = rows.groupby("step")["grad_norm"].median()
-            bottom.plot(median.index, median.where(median > 0), color=style.colour(rule), gid=f"median {rule}")
-            lowest.append(median[median > 0].min())
+            lowest.append(_norms(bottom, rows, rule))
             draw_theory(bottom, one, rule, "grad_norm")
         top.set(ylim=(-0.02, 1.02), xlim=(0, network["step"].max()))
-        bottom.set_yscale("log")
-        bottom.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        bottom.yaxis.set_major_formatter("{x:g}")
-        bottom.yaxis.set_minor_locator(NullLocator())
         style.panel_letter(top, letter, name)
         if top.get_subplotspec().is_first_col():  # type: ignore[union-attr]
             top.set_ylabel("share of\nall-negative groups")
             bottom.set_ylabel("gradient norm")
-    floor = 0.5 * np.nanmin(lowest)  # single near-zero updates would otherwise squeeze everything else
+
+    # Single updates of almost no length would squeeze everything else: the axis ends below the medians.
     for _, bottom in axes:
-        bottom.set_ylim(bottom=floor)
+        bottom.set_yscale("log")
+        bottom.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        bottom.yaxis.set_major_formatter("{x:g}")
+        bottom.yaxis.set_minor_locator(NullLocator())
+        bottom.set_ylim(bottom=0.5 * np.nanmin(lowest))
+
     network = curves[curves["source"] == "network"]
     legend(figure, style.rules_of(network))
     style.foot(
@@ -57,3 +55,13 @@ def draw(curves: pd.DataFrame) -> Figure:
         "The theory's norm is that of the mean gradient; a sampled gradient is longer by its noise.",
     )
     return figure
+
+
+def _norms(ax: Axes, rows: pd.DataFrame, rule: str) -> float:
+    """The gradient norm of every seed, faintly, and its median, where they are above 0; returns the least median."""
+    norms = rows.assign(grad_norm=rows["grad_norm"].where(rows["grad_norm"] > 0))
+    for _, seed in norms.groupby("seed"):
+        ax.plot(seed["step"], seed["grad_norm"], color=style.colour(rule), linewidth=0.5, alpha=0.35)
+    median = rows.groupby("step")["grad_norm"].median()
+    ax.plot(median.index, median.where(median > 0), color=style.colour(rule), gid=f"median {rule}")
+    return float(median[median > 0].min())

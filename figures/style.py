@@ -45,9 +45,9 @@ RULES = {
     "spo_prefix": RuleLook("SPO with prefix credit", SKY, "P"),
     "ngrpo": RuleLook("NGRPO", ORANGE, "D"),
     "sign": RuleLook("Sign", PURPLE, "^"),
-    "lens": RuleLook("LENS-like", BROWN, "v"),
+    "lens": RuleLook("LENS-like penalty", BROWN, "v"),
 }
-"""The look of every rule, in the order of legends; a rule that is not listed is grey and called by its name."""
+"""The look of the rules that the studies compare, in the order of legends. Others look as they were registered."""
 
 RULE_COLOUR = {name: look.colour for name, look in RULES.items()}
 RULE_LABEL = {name: look.label for name, look in RULES.items()}
@@ -127,8 +127,15 @@ def rules_of(table: pd.DataFrame) -> list[str]:
 
 
 def look_of(rule: str) -> RuleLook:
-    """The look of a rule, also of one that is not listed."""
-    return RULES.get(rule, RuleLook(rule, GREY, "x"))
+    """The look of a rule: as listed here, else as its method was registered, else grey and called by its name."""
+    if rule in RULES:
+        return RULES[rule]
+    from spo_theory.methods.registry import rule as methods
+
+    if rule not in methods.names():
+        return RuleLook(rule, GREY, "x")
+    entry = methods.entry(rule)
+    return RuleLook(entry.label, entry.colour, "x")
 
 
 def colour(rule: str) -> str:
@@ -201,7 +208,8 @@ def blocks(n: int, heights: tuple[float, float], per_row: int = 4) -> tuple[Figu
 
     Returns the figure and the (top, bottom) axes of every pair; y axes are common to a row of panels.
     """
-    columns, rows = min(n, per_row), -(-n // per_row)
+    columns = min(n, per_row)
+    rows = -(-n // per_row)
     figure = Figure(figsize=(max(2.6 * columns, 4.6) + 0.5, 3.9 * rows + 1.0), layout="constrained")
     grid = figure.add_gridspec(2 * rows, columns, height_ratios=list(heights) * rows)
     pairs: list[tuple[Axes, Axes]] = []

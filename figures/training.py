@@ -39,7 +39,8 @@ def title(one: pd.DataFrame) -> str:
 def residuals(one: pd.DataFrame, rule: str, column: str = "success") -> pd.DataFrame:
     """Measured minus predicted, each seed against its own forecast: columns seed, step, ``column``."""
     rows = one[one["rule"] == rule]
-    theory, measured = rows[rows["source"] == "theory"], rows[rows["source"] == "network"]
+    theory = rows[rows["source"] == "theory"]
+    measured = rows[rows["source"] == "network"]
     own = theory["seed"].notna().all()  # one forecast per seed, or one for all
     keys = ["seed", "step"] if own else ["step"]
     both = measured[["seed", "step", column]].merge(theory[[*keys, column]], on=keys, suffixes=("", "_theory"))

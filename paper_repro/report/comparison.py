@@ -47,7 +47,8 @@ def comparison_rows(tables: Tables) -> list[dict[str, str]]:
 
     rows = []
     for r in table.to_dict("records"):
-        low, high = r["measured_low"], r["measured_high"]
+        low = r["measured_low"]
+        high = r["measured_high"]
         rows.append(
             {
                 "experiment": r["experiment"],

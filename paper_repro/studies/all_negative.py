@@ -17,13 +17,13 @@ def all_negative_probability(horizons: tuple[int, ...], group_sizes: tuple[int, 
     """Probability of an all-negative group for H steps of equal accuracy."""
     from spo_theory.outcomes.chain import ReasoningChain
 
-    q = np.concatenate([np.linspace(0.005, 0.995, 100)])
+    accuracy = np.linspace(0.005, 0.995, 100)
     frames = []
-    for h in horizons:
-        chain = ReasoningChain(step_success=np.repeat(q[:, None], h, axis=1))
-        for g in group_sizes:
-            table = {"horizon": h, "group_size": g, "step_success": q, "all_negative": chain.all_negative(g)}
-            frames.append(pd.DataFrame(table))
+    for horizon in horizons:
+        chain = ReasoningChain(step_success=np.repeat(accuracy[:, None], horizon, axis=1))
+        for size in group_sizes:
+            setting = {"horizon": horizon, "group_size": size, "step_success": accuracy}
+            frames.append(pd.DataFrame(setting | {"all_negative": chain.all_negative(size)}))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -33,35 +33,33 @@ def silent_groups(horizon: int, group_size: int, step_success: tuple[float, ...]
     One row per rule, step accuracy and kind: probability, and the smallest and largest value over the groups
     of that kind of max |advantage|. By enumeration of all group compositions; nothing is sampled.
     """
+    # A group without its order is a row of outcome classes, in ``ways`` orders.
     groups = np.array(list(combinations_with_replacement(range(horizon + 1), group_size)))
     counts = np.stack([(groups == k).sum(1) for k in range(horizon + 1)], axis=1)
-    ways = factorial(group_size) / np.array([prod(map(factorial, c)) for c in counts.tolist()])
+    ways = factorial(group_size) / np.array([prod(map(factorial, count)) for count in counts.tolist()])
+
     right = groups == horizon
     same = groups[:, 0] == groups[:, -1]
-    kind = np.select(
-        [right.all(1), right.any(1), same], ["all correct", "mixed", "all-negative, one first error"], "all-negative"
-    )
+    kinds = ("all correct", "mixed", "all-negative, one first error")
+    kind = np.select([right.all(1), right.any(1), same], kinds, "all-negative")
+
     rows = []
     for name in ("grpo", "spo"):
-        r = build(name, group_size)
-        largest = np.abs(r.advantages(right, groups, np.full(groups.shape, float(horizon)))).max(1)
+        advantages = build(name, group_size).advantages(right, groups, np.full(groups.shape, float(horizon)))
+        largest = np.abs(advantages).max(1)
         for q in step_success:
             classes = np.array([q**k * (1 - q) for k in range(horizon)] + [q**horizon])
             chance = ways * np.prod(classes**counts, axis=1)
-            for k in dict.fromkeys(kind):
-                of = kind == k
-                rows.append(
-                    {
-                        "rule": name,
-                        "horizon": horizon,
-                        "group_size": group_size,
-                        "step_success": q,
-                        "kind": k,
-                        "probability": chance[of].sum(),
-                        "smallest": largest[of].min(),
-                        "largest": largest[of].max(),
-                    }
-                )
+            setting = {"rule": name, "horizon": horizon, "group_size": group_size, "step_success": q}
+            for one in dict.fromkeys(kind):
+                of_kind = kind == one
+                found = {
+                    "kind": one,
+                    "probability": chance[of_kind].sum(),
+                    "smallest": largest[of_kind].min(),
+                    "largest": largest[of_kind].max(),
+                }
+                rows.append(setting | found)
     return pd.DataFrame(rows)
 
 
@@ -79,17 +77,15 @@ def colouring_speaks(tables: Tables) -> Finding | None:
     rows = _silent(tables, "spo")
     if rows is None:
         return None
-    alive = rows[rows["kind"] == "all-negative"]
-    dead = rows[rows["kind"] != "all-negative"]
-    share = alive["probability"].to_numpy() / (alive["probability"].to_numpy() + dead["probability"].to_numpy())
-    q = alive["step_success"].to_numpy()
-    middle = int(np.abs(q - 0.5).argmin())
+    smallest = rows.groupby("kind")["smallest"].min()
+    accuracy, share = _shares(rows, "all-negative")
+    middle = int(np.abs(accuracy - 0.5).argmin())
     return Finding(
-        f"groups with different first errors always hold an |advantage| of at least {alive['smallest'].min():.3g}; "
-        f"they are {share[middle]:.1%} of all-negative groups at step accuracy {q[middle]:g}, "
+        f"groups with different first errors always hold an |advantage| of at least {smallest['all-negative']:.3g}; "
+        f"they are {share[middle]:.1%} of all-negative groups at step accuracy {accuracy[middle]:g}, "
         f"{share.min():.1%} at the worst accuracy tried",
         "all group compositions: no sampling",
-        verdict([alive["smallest"].min() > 0, dead["smallest"].min() > 0]),
+        verdict([smallest["all-negative"] > 0, smallest[STUCK] > 0]),
     )
 
 
@@ -98,25 +94,33 @@ def limits(tables: Tables) -> Finding | None:
     rows = _silent(tables, "spo")
     if rows is None:
         return None
-    stuck = rows[rows["kind"] == "all-negative, one first error"].sort_values("step_success")
-    alive = rows[rows["kind"] == "all-negative"].sort_values("step_success")
-    total = stuck["probability"].to_numpy() + alive["probability"].to_numpy()
-    share = stuck["probability"].to_numpy() / total
-    q = stuck["step_success"].to_numpy()
-    middle = int(np.abs(q - 0.5).argmin())
+    largest = rows.loc[rows["kind"] == STUCK, "largest"].max()
+    accuracy, share = _shares(rows, STUCK)
+    middle = int(np.abs(accuracy - 0.5).argmin())
     return Finding(
-        f"largest |advantage| {stuck['largest'].max():g} where all fail at the same step; such groups are "
-        f"{share[0]:.0%} of all-negative ones at step accuracy {q[0]:g} and {share[middle]:.1%} at {q[middle]:g}",
+        f"largest |advantage| {largest:g} where all fail at the same step; such groups are {share[0]:.0%} of "
+        f"all-negative ones at step accuracy {accuracy[0]:g} and {share[middle]:.1%} at {accuracy[middle]:g}",
         "all group compositions: no sampling; for judge noise see claim 10",
-        verdict([stuck["largest"].max() == 0, bool(share[0] > share[middle])]),
+        verdict([largest == 0, bool(share[0] > share[middle])]),
     )
 
 
+STUCK = "all-negative, one first error"
+"""The kind of group in which all members fail at the same step."""
+
+
 def _silent(tables: Tables, rule: str) -> pd.DataFrame | None:
+    """The all-negative groups under ``rule``; None if the table is not there."""
     rows = tables.get("silent_groups")
     if rows is None:
         return None
     return rows[(rows["rule"] == rule) & rows["kind"].str.startswith("all-negative")]
+
+
+def _shares(rows: pd.DataFrame, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Step accuracies in rising order, and the share of all-negative groups that are of ``kind``."""
+    wide = rows.pivot_table(index="step_success", columns="kind", values="probability")
+    return wide.index.to_numpy(), (wide[kind] / wide.sum(axis=1)).to_numpy()
 
 
 def jobs(quick: bool) -> list[Job]:

@@ -24,26 +24,31 @@ def escape(
     from spo_theory import simulate
     from spo_theory.dynamics.maps import updates_to
 
-    start, r = ReasoningChain(step_success=np.full(horizon, step_success)), build(name, group_size)
-    exact = _exact_updates(start, r, most)
+    start = ReasoningChain(step_success=np.full(horizon, step_success))
+    rule = build(name, group_size)
+    exact = _exact_updates(start, rule, most)
     rows = [{"source": "theory", "seed": -1, "updates": exact}]
     if seeds:
-        paths = simulate(start, r, steps=int(3 * exact) + 20, questions=questions, seeds=seeds)
+        paths = simulate(start, rule, steps=int(3 * exact) + 20, questions=questions, seeds=seeds)
         for seed, one in paths.groupby("seed"):
             rows.append({"source": "monte_carlo", "seed": seed, "updates": updates_to(one)})
     silent = float(start.all_negative(group_size))
     return pd.DataFrame(rows).assign(rule=name, group_size=group_size, horizon=horizon, all_negative=silent)
 
 
-def _exact_updates(chain: ReasoningChain, r: Method, most: int) -> float:
+def _exact_updates(chain: ReasoningChain, rule: Method, most: int) -> float:
+    """Exact updates to half success, in growing blocks because the length is not known beforehand; NaN if too many."""
     from spo_theory.dynamics.maps import solve, updates_to
 
-    done, block, updates = 0, 64, float("nan")
-    while done < most and np.isnan(updates):  # in growing blocks: the length is not known beforehand
-        path = solve(chain, r, steps=block)
+    done = 0
+    block = 64
+    updates = float("nan")
+    while done < most and np.isnan(updates):
+        path = solve(chain, rule, steps=block)
         updates = done + updates_to(path)
         chain = ReasoningChain(step_success=path.filter(regex=r"^q_\d+$").iloc[-1].to_numpy())
-        done, block = done + block, block * 4
+        done += block
+        block *= 4
     return updates
 
 
@@ -53,9 +58,10 @@ def tabular_curves(
     """Success over updates of the tabular chain, exact and by sampled groups, as rows of the table of curves."""
     from spo_theory import simulate, solve
 
-    chain, r = ReasoningChain(step_success=np.full(horizon, step_success)), build(name, group_size)
-    exact = solve(chain, r, steps=steps).assign(source="theory")
-    sampled = simulate(chain, r, steps=steps, questions=questions, seeds=seeds).assign(source="monte_carlo")
+    chain = ReasoningChain(step_success=np.full(horizon, step_success))
+    rule = build(name, group_size)
+    exact = solve(chain, rule, steps=steps).assign(source="theory")
+    sampled = simulate(chain, rule, steps=steps, questions=questions, seeds=seeds).assign(source="monte_carlo")
     both = pd.concat([exact, sampled], ignore_index=True)
     return both.assign(
         experiment=f"tabular-H{horizon}",
@@ -105,7 +111,8 @@ def headlines(tables: Tables) -> list[str]:
     exact = escape[(escape["source"] == "theory") & (escape["group_size"] == escape["group_size"].min())]
     wide = exact.pivot_table(index="horizon", columns="rule", values="updates").dropna()
     if {"grpo", "spo"} <= set(wide) and len(wide):
-        first, last = wide.iloc[0], wide.iloc[-1]
+        first = wide.iloc[0]
+        last = wide.iloc[-1]
         lines.append(
             f"Tabular chain, groups of {int(exact['group_size'].iloc[0])}, exact: from H = {wide.index[0]} to "
             f"H = {wide.index[-1]} steps the updates to half success grow from {first['grpo']:.1f} to "
@@ -116,6 +123,7 @@ def headlines(tables: Tables) -> list[str]:
 
 
 def _sampled_against_exact(escape: pd.DataFrame) -> str | None:
+    """How far the median of sampled runs is from the exact count; None without sampled runs."""
     keys = ["rule", "group_size", "horizon"]
     exact = escape[escape["source"] == "theory"].set_index(keys)["updates"]
     sampled = escape[escape["source"] == "monte_carlo"].groupby(keys)["updates"].median()
@@ -130,7 +138,9 @@ def _sampled_against_exact(escape: pd.DataFrame) -> str | None:
 
 def jobs(quick: bool) -> list[Job]:
     """A job for every rule, group size and number of steps, and one curve for each rule."""
-    horizons, sizes, seeds = ((2, 4, 6), (8,), 5) if quick else ((2, 3, 4, 5, 6, 8, 10, 12), (8, 64), 20)
+    horizons = (2, 4, 6) if quick else (2, 3, 4, 5, 6, 8, 10, 12)
+    sizes = (8,) if quick else (8, 64)
+    seeds = 5 if quick else 20
     jobs = []
     for name in ("grpo", "spo"):
         for size in sizes:

@@ -1,5 +1,6 @@
 """Sampling noise without sampling groups: Gaussian steps with the exact mean and covariance (docs/theory/noise.md)."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -8,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from spo_theory.dynamics.maps import apply_kernel, check_run, runs
-from spo_theory.exact.expected import rule_update_function
-from spo_theory.exact.moments import second_moment_function
+from spo_theory.exact.moments import SecondMomentForm, evaluate_second_moment, prepare_second_moment
+from spo_theory.exact.update import UpdateForm, evaluate_update, prepare_update
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.validation import check
@@ -39,21 +40,39 @@ def diffuse(
     for name, value in (("questions", questions), ("paths", paths)):
         whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         check(whole, name, value, "a whole number, at least 1")
-    update, second = rule_update_function(rule, chain.rts), second_moment_function(rule, chain.rts)
-    groups = questions if chain.logits.ndim == 1 else 1
-    matrix = None if k is None else jnp.asarray(k)
+    form = prepare_update(rule, chain.rts, padded=True)
+    second = prepare_second_moment(rule, chain.rts, padded=True)
+    groups = float(questions if chain.logits.ndim == 1 else 1)
+    keys = jax.random.split(jax.random.key(seed), paths)
+    found = np.asarray(_paths(form, second, keys, chain.logits, float(learning_rate), k, groups, steps=steps))
+    return runs(found, rule.group_size).assign(path=np.repeat(np.arange(paths), steps + 1))
+
+
+@partial(jax.jit, static_argnames=("steps",))
+def _paths(
+    form: UpdateForm,
+    second: SecondMomentForm,
+    keys: jax.Array,
+    start: jax.Array,
+    learning_rate: jax.Array,
+    kernel: jax.Array | None,
+    groups: jax.Array,
+    *,
+    steps: int,
+) -> jax.Array:
+    """Logits ``(paths, steps + 1, ..., H)`` of noisy runs from ``start`` ``(..., H)``, one for each key."""
 
     def run(key: jax.Array) -> jax.Array:
         def step(logits: jax.Array, i: jax.Array) -> tuple[jax.Array, jax.Array]:
-            g = update(logits)
-            values, vectors = jnp.linalg.eigh(second(logits) - g[..., :, None] * g[..., None, :])
+            g = evaluate_update(form, logits)
+            values, vectors = jnp.linalg.eigh(
+                evaluate_second_moment(second, logits) - g[..., :, None] * g[..., None, :]
+            )
             draws = jax.random.normal(jax.random.fold_in(key, i), g.shape)
             root = jnp.sqrt(jnp.maximum(values, 0.0) / groups)  # rounding can push a zero eigenvalue below 0
             noisy = g + jnp.einsum("...hi,...i->...h", vectors, root * draws)
-            return logits + learning_rate * apply_kernel(matrix, noisy), logits
+            return logits + learning_rate * apply_kernel(kernel, noisy), logits
 
-        return jax.lax.scan(step, jnp.asarray(chain.logits), jnp.arange(steps + 1))[1]
+        return jax.lax.scan(step, start, jnp.arange(steps + 1))[1]
 
-    keys = jax.random.split(jax.random.key(seed), paths)
-    found = np.asarray(jax.jit(jax.vmap(run))(keys))
-    return runs(found, rule.group_size).assign(path=np.repeat(np.arange(paths), steps + 1))
+    return jax.vmap(run)(keys)

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from scipy.integrate import solve_ivp
 
 from spo_theory.dynamics.maps import apply_kernel, check_kernel, records
-from spo_theory.exact.expected import rule_update_function
+from spo_theory.exact.update import UpdateForm, evaluate_update, prepare_update
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities
 from spo_theory.validation import check, problem, refuse
@@ -18,16 +17,17 @@ from spo_theory.validation import check, problem, refuse
 RELATIVE, ABSOLUTE = 1e-10, 1e-12  # error the solver allows itself per step, in logits
 
 
-def _velocity(chain: ReasoningChain, rule: Method, kernel: Any) -> Callable[[float, np.ndarray], np.ndarray]:
+@jax.jit
+def _velocity(form: UpdateForm, kernel: jax.Array | None, logits: jax.Array) -> jax.Array:
+    return apply_kernel(kernel, evaluate_update(form, logits))
+
+
+def _right_side(chain: ReasoningChain, rule: Method, kernel: Any) -> Callable[[float, np.ndarray], np.ndarray]:
+    """The differential equation as scipy wants it: a function of time and flat logits."""
     k = check_kernel(chain, kernel)
-    update = rule_update_function(rule, chain.rts)
+    form = prepare_update(rule, chain.rts, padded=True)
     shape = chain.logits.shape
-
-    @jax.jit
-    def velocity(flat: jax.Array) -> jax.Array:
-        return apply_kernel(None if k is None else jnp.asarray(k), update(flat.reshape(shape))).ravel()
-
-    return lambda _, flat: np.asarray(velocity(flat))
+    return lambda _, flat: np.asarray(_velocity(form, k, flat.reshape(shape))).ravel()
 
 
 def flow(chain: ReasoningChain, rule: Method, duration: float, points: int = 201, kernel: Any = None) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def flow(chain: ReasoningChain, rule: Method, duration: float, points: int = 201
     )
     times = np.linspace(0.0, duration, points)
     path = solve_ivp(
-        _velocity(chain, rule, kernel),
+        _right_side(chain, rule, kernel),
         (0.0, duration),
         chain.logits.ravel(),
         method="DOP853",
@@ -78,7 +78,7 @@ def flow_time(
     above.terminal = True  # type: ignore[attr-defined]
     above.direction = 1.0  # type: ignore[attr-defined]
     path = solve_ivp(
-        _velocity(chain, rule, kernel),
+        _right_side(chain, rule, kernel),
         (0.0, longest),
         chain.logits.ravel(),
         method="DOP853",

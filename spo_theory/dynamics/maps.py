@@ -1,6 +1,8 @@
 """Learning dynamics of the chain under exact expected updates (docs/theory/dynamics.md)."""
 
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -8,15 +10,18 @@ import numpy as np
 import pandas as pd
 
 from spo_theory.dynamics.first_passage import first_reach
-from spo_theory.exact.expected import rule_update_function
-from spo_theory.exact.moments import rule_square_function, second_moment_function
+from spo_theory.dynamics.optimizers import Optimizer, steps_of
+from spo_theory.exact.moments import (
+    SecondMomentForm,
+    evaluate_second_moment,
+    prepare_moment,
+    prepare_second_moment,
+)
+from spo_theory.exact.scopes import RuleForm, evaluate_rule
+from spo_theory.exact.update import UpdateForm, evaluate_update, prepare_update
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities
 from spo_theory.validation import check, problem, refuse
-
-Optimizer = Literal["sgd", "momentum", "adam"]
-MOMENTUM = 0.9  # of heavy-ball momentum, the usual value
-BETA1, BETA2, ADAM_EPS = 0.9, 0.999, 1e-8  # Adam's own defaults, arXiv 1412.6980; torch's and optax's too
 
 
 def check_run(
@@ -53,14 +58,18 @@ def apply_kernel(kernel: Any, g: jax.Array) -> jax.Array:
     return jnp.broadcast_to(kernel @ mean, g.shape)
 
 
+@jax.jit
+def _probabilities(logits: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return class_probabilities(logits), jax.nn.sigmoid(logits)
+
+
 def records(logits: np.ndarray, group_size: int, grad_norm: np.ndarray | None = None) -> pd.DataFrame:
     """One row per update from logits ``(steps + 1, ..., H)``: success, all_negative, q_1..q_H.
 
     A population of questions is averaged: ``success`` is the mean over questions of the probability of a
     correct response, ``all_negative`` the mean probability that none of ``group_size`` responses is correct.
     """
-    p = np.asarray(class_probabilities(logits))
-    q = np.asarray(jax.nn.sigmoid(logits))
+    p, q = (np.asarray(x) for x in _probabilities(logits))
     success, silent = p[..., -1], p[..., :-1].sum(-1) ** group_size
     if q.ndim == 3:
         success, silent, q = success.mean(1), silent.mean(1), q.mean(1)
@@ -110,88 +119,105 @@ def solve(
         whole = isinstance(questions, int) and questions >= 1
         check(questions is None or whole, "questions", questions, "a whole number, at least 1, or None")
         check(questions is None or j is None, "questions", questions, "None with features: use gradient_variance")
-        variance = _variance(chain, rule, gradient_variance, questions)
-        logits, norms = _adam(chain, rule, steps, learning_rate, j, variance)
     else:
+        j = None
         check(questions is None, "questions", questions, "None unless optimizer='adam': noise does not move the mean")
         check(features is None, "features", "given", "None unless optimizer='adam': use kernel = features @ features.T")
-        logits, norms = _sgd(chain, rule, steps, learning_rate, k, MOMENTUM if optimizer == "momentum" else 0.0)
-    return records(logits, rule.group_size, norms)
+
+    form = prepare_update(rule, chain.rts, padded=True)
+    noise = _prepare_noise(chain, rule, gradient_variance, questions)
+    logits, norms = follow(form, noise, chain.logits, float(learning_rate), k, j, optimizer=optimizer, steps=steps)
+    return records(np.asarray(logits), rule.group_size, np.asarray(norms))
 
 
-def _sgd(
-    chain: ReasoningChain, rule: Method, steps: int, learning_rate: float, kernel: np.ndarray | None, momentum: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logits ``(steps + 1, ..., H)`` and gradient norms ``(steps + 1,)`` of gradient steps with momentum."""
-    update = rule_update_function(rule, chain.rts)
-    k = None if kernel is None else jnp.asarray(kernel)
+@partial(jax.jit, static_argnames=("optimizer", "steps"))
+def follow(
+    form: UpdateForm,
+    noise: "BatchNoise | LinearNoise | None",
+    start: jax.Array,
+    learning_rate: jax.Array,
+    kernel: jax.Array | None,
+    features: jax.Array | None,
+    *,
+    optimizer: Optimizer,
+    steps: int,
+) -> tuple[jax.Array, jax.Array]:
+    """Logits ``(steps + 1, ..., H)`` and gradient norms ``(steps + 1,)`` from ``start`` ``(..., H)``."""
+    transformation = steps_of(optimizer)
 
-    def step(state: tuple[jax.Array, jax.Array], _: None) -> tuple[tuple, tuple[jax.Array, jax.Array]]:
-        logits, velocity = state
-        g = update(logits)
-        change = apply_kernel(k, g)
-        norm = jnp.sqrt(jnp.mean(jnp.sum(g * change, axis=-1)))
-        velocity = momentum * velocity + change
-        return (logits + learning_rate * velocity, velocity), (logits, norm)
+    def gradient(g: jax.Array) -> jax.Array:
+        """What the optimizer sees: the change of the logits or, with features, the gradient of the parameters."""
+        if features is None:
+            return apply_kernel(kernel, g)
+        return (g if g.ndim == 1 else g.mean(0)) @ features
 
-    x = jnp.asarray(chain.logits)
-    _, (path, norms) = jax.jit(lambda s: jax.lax.scan(step, s, length=steps + 1))((x, jnp.zeros_like(x)))
-    return np.asarray(path), np.asarray(norms)
+    def step(state: tuple, _: None) -> tuple[tuple, tuple[jax.Array, jax.Array]]:
+        logits, memory = state
+        g = evaluate_update(form, logits)
+        seen = gradient(g)
+
+        # the squared length in parameter space is g K g; features are those parameters themselves
+        square = g * seen if features is None else seen * seen
+        norm = jnp.sqrt(jnp.mean(jnp.sum(jnp.atleast_2d(square), axis=-1)))
+
+        variance = 0.0 if noise is None else noise.variance(logits, g, start)
+        change, memory = transformation.update(seen, memory, variance=variance)
+        change = change if features is None else features @ change
+        return (logits + learning_rate * change, memory), (logits, norm)
+
+    memory = transformation.init(gradient(jnp.zeros_like(start)))
+    _, path = jax.lax.scan(step, (start, memory), length=steps + 1)
+    return path
 
 
-def noise_energy(chain: ReasoningChain, rule: Method) -> Any:
-    """Jit-able function from logits to ``E[A^2] sum_h q_h (1 - q_h)``, the size of the sampling noise.
+@partial(jax.tree_util.register_dataclass, data_fields=["second", "questions"], meta_fields=[])
+@dataclass(frozen=True)
+class BatchNoise:
+    """Sampling noise of batches of ``questions`` groups, on the logits."""
+
+    second: SecondMomentForm
+    questions: Any
+
+    def variance(self, logits: jax.Array, update: jax.Array, _: jax.Array) -> jax.Array:
+        """Variance ``(..., H)`` of a batch gradient whose mean is ``update`` ``(..., H)``."""
+        square = jnp.diagonal(evaluate_second_moment(self.second, logits), axis1=-2, axis2=-1)
+        return (square - update**2) / self.questions
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["square", "at_start"], meta_fields=[])
+@dataclass(frozen=True)
+class LinearNoise:
+    """Sampling noise on the parameters of a linearized network: ``at_start`` ``(P,)``, then as the chain's own."""
+
+    square: RuleForm
+    at_start: Any
+
+    def variance(self, logits: jax.Array, _: jax.Array, start: jax.Array) -> jax.Array:
+        """Variance ``(P,)`` of a batch gradient."""
+        return self.at_start / noise_energy(self.square, start) * noise_energy(self.square, logits)
+
+
+def noise_energy(square: RuleForm, logits: jax.Array) -> jax.Array:
+    """``E[A^2] sum_h q_h (1 - q_h)`` at logits ``(..., H)``, the size of the sampling noise.
 
     The squared gradient of one response is its squared advantage times the squared scores of its H tokens,
     those after the first error included; a token's squared score is ``q (1 - q)`` on average. Averaged over
-    questions. Derived in docs/theory/dynamics.md.
+    questions. ``square``: the form of ``E[A^2 | k]``. Derived in docs/theory/dynamics.md.
     """
-    square = rule_square_function(rule, chain.rts)
-
-    def energy(logits: jax.Array) -> jax.Array:
-        p, q = class_probabilities(logits), jax.nn.sigmoid(logits)
-        return jnp.mean(jnp.sum(p * square(p), -1) * jnp.sum(q * (1 - q), -1))
-
-    return energy
+    p = class_probabilities(logits)
+    q = jax.nn.sigmoid(logits)
+    return jnp.mean(jnp.sum(p * evaluate_rule(square, p), -1) * jnp.sum(q * (1 - q), -1))
 
 
-def _variance(chain: ReasoningChain, rule: Method, at_start: Any, questions: int | None) -> Any:
-    """Jit-able function from logits to the variance of a batch gradient, per parameter."""
+def _prepare_noise(
+    chain: ReasoningChain, rule: Method, at_start: Any, questions: int | None
+) -> BatchNoise | LinearNoise | None:
+    """The noise that Adam sees: of a batch, of a network's batch, or none."""
     if questions is not None:
-        second, update = second_moment_function(rule, chain.rts), rule_update_function(rule, chain.rts)
-        return lambda x: (jnp.diagonal(second(x), axis1=-2, axis2=-1) - update(x) ** 2) / questions
+        return BatchNoise(prepare_second_moment(rule, chain.rts, padded=True), np.float64(questions))
     if at_start is None:
-        return lambda _: 0.0
-    energy = noise_energy(chain, rule)
-    per_energy = jnp.asarray(at_start) / energy(jnp.asarray(chain.logits))
-    return lambda x: per_energy * energy(x)
-
-
-def _adam(
-    chain: ReasoningChain, rule: Method, steps: int, learning_rate: float, features: np.ndarray | None, variance: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logits and gradient norms of Adam on the logits, or on the parameters of the linearized network."""
-    update = rule_update_function(rule, chain.rts)
-    start = jnp.asarray(chain.logits)
-    if features is None:
-        to_parameters, to_logits = (lambda g: g), (lambda change: change)
-    else:
-        j = jnp.asarray(features)
-        to_parameters, to_logits = (lambda g: (g if g.ndim == 1 else g.mean(0)) @ j), (lambda change: j @ change)
-
-    def step(state: tuple, i: jax.Array) -> tuple[tuple, tuple[jax.Array, jax.Array]]:
-        logits, m, v = state
-        g = to_parameters(update(logits))
-        m = BETA1 * m + (1 - BETA1) * g
-        v = BETA2 * v + (1 - BETA2) * (g * g + variance(logits))
-        m_hat, v_hat = m / (1 - BETA1 ** (i + 1)), v / (1 - BETA2 ** (i + 1))
-        change = to_logits(m_hat / (jnp.sqrt(v_hat) + ADAM_EPS))
-        norm = jnp.sqrt(jnp.mean(jnp.sum(jnp.atleast_2d(g) ** 2, axis=-1)))
-        return (logits + learning_rate * change, m, v), (logits, norm)
-
-    zero = jnp.zeros_like(to_parameters(start))
-    _, (path, norms) = jax.jit(lambda s: jax.lax.scan(step, s, jnp.arange(steps + 1)))((start, zero, zero))
-    return np.asarray(path), np.asarray(norms)
+        return None
+    return LinearNoise(prepare_moment(rule, chain.rts, "square", padded=True), np.asarray(at_start, dtype=float))
 
 
 def escape_map(
@@ -204,20 +230,28 @@ def escape_map(
     """
     check_run(chain, steps, learning_rate, "sgd", None)
     check(0 < level < 1, "level", level, "strictly between 0 and 1")
-    update = rule_update_function(rule, chain.rts)
-    start = jnp.atleast_2d(jnp.asarray(chain.logits))
+    form = prepare_update(rule, chain.rts, padded=True)
+    start = np.atleast_2d(chain.logits)
+    return np.asarray(_first_passage(form, start, float(learning_rate), float(level), steps=steps))
+
+
+@partial(jax.jit, static_argnames=("steps",))
+def _first_passage(
+    form: UpdateForm, start: jax.Array, learning_rate: jax.Array, level: jax.Array, *, steps: int
+) -> jax.Array:
+    """Updates ``(N,)`` to ``level`` from ``start`` ``(N, H)``, as in `escape_map`."""
 
     def step(state: tuple[jax.Array, jax.Array, jax.Array], i: jax.Array) -> tuple[tuple, None]:
         logits, last, reached = state
         now = class_probabilities(logits)[..., -1]
         between = jnp.where(now > last, (now - level) / jnp.where(now > last, now - last, 1.0), 0.0)
         reached = jnp.where(jnp.isnan(reached) & (now >= level), jnp.where(i > 0, i - between, 0.0), reached)
-        return (logits + learning_rate * update(logits), now, reached), None
+        return (logits + learning_rate * evaluate_update(form, logits), now, reached), None
 
     none = jnp.full(len(start), jnp.nan)
     state = (start, jnp.zeros(len(start)), none)
-    (_, _, reached), _ = jax.jit(lambda s: jax.lax.scan(step, s, jnp.arange(steps + 1)))(state)
-    return np.asarray(reached)
+    (_, _, reached), _ = jax.lax.scan(step, state, jnp.arange(steps + 1))
+    return reached
 
 
 def updates_to(curve: pd.DataFrame, level: float = 0.5, column: str = "success") -> float:

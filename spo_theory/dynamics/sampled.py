@@ -1,5 +1,6 @@
 """Monte Carlo of the chain: sampled groups, the same rule functions, jitted."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -7,16 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from spo_theory.dynamics.maps import (
-    ADAM_EPS,
-    BETA1,
-    BETA2,
-    MOMENTUM,
-    Optimizer,
-    apply_kernel,
-    check_run,
-    runs,
-)
+from spo_theory.dynamics.maps import apply_kernel, check_run, runs
+from spo_theory.dynamics.optimizers import Optimizer, steps_of
 from spo_theory.group import Group
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
@@ -31,13 +24,14 @@ class SampledUpdate(NamedTuple):
     groups: int
 
 
-def _sample(chain: ReasoningChain, rule: Method, logits: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _sample(rule: Method, sizes: jax.Array, logits: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Classes ``(questions, G)`` of one sampled group per row of logits, and what acts on each step ``(..., G, H)``."""
-    p, horizon = class_probabilities(logits), chain.horizon
+    p = class_probabilities(logits)
+    horizon = logits.shape[-1]
     draws = jax.random.uniform(key, (*logits.shape[:-1], rule.group_size, 1))
     k = jnp.sum(draws > jnp.cumsum(p, axis=-1)[..., None, :-1], axis=-1)
     correct = k == horizon
-    lengths = jnp.broadcast_to(jnp.asarray(chain.step_lengths), (*k.shape, horizon))
+    lengths = jnp.broadcast_to(sizes, (*k.shape, horizon))
 
     log_prob = None
     if rule.baseline.uses_log_prob:
@@ -52,14 +46,20 @@ def _step_scores(k: jax.Array, logits: jax.Array) -> jax.Array:
     return jnp.take_along_axis(class_scores(logits), k[..., None], axis=-2)
 
 
-def _sample_update(chain: ReasoningChain, rule: Method, logits: jax.Array, key: jax.Array) -> jax.Array:
-    """Update ``(questions, H)`` of one sampled group for each row of ``logits`` ``(questions, H)``."""
-    k, acting = _sample(chain, rule, logits, key)
-    return jnp.mean(acting * _step_scores(k, logits), axis=-2)
+@partial(jax.jit, static_argnames=("rule", "block"))
+def _sample_sums(
+    sizes: jax.Array, logits: jax.Array, key: jax.Array, used: jax.Array, *, rule: Method, block: int
+) -> tuple[jax.Array, jax.Array]:
+    """Sum and sum of squares ``(H,)`` of the updates of ``used`` sampled groups, at most ``block``."""
+    rows = jnp.broadcast_to(logits, (block, *logits.shape))
+    k, acting = _sample(rule, sizes, rows, key)
+    x = jnp.mean(acting * _step_scores(k, rows), axis=-2)
+    x = jnp.where(jnp.arange(block)[:, None] < used, x, 0.0)
+    return x.sum(0), (x * x).sum(0)
 
 
 def _surrogate_gradient(
-    k: jax.Array, acting: jax.Array, old: jax.Array, now: jax.Array, clip_low: float, clip_high: float
+    k: jax.Array, acting: jax.Array, old: jax.Array, now: jax.Array, clip_low: jax.Array, clip_high: jax.Array
 ) -> jax.Array:
     """Gradient ``(questions, H)`` of the clipped surrogate of sampled groups, one ratio per step."""
     step = jnp.arange(old.shape[-1])
@@ -79,18 +79,14 @@ def sampled_update(chain: ReasoningChain, rule: Method, groups: int, seed: int =
         + problem(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
     )
     block = min(groups, max(1, 2**20 // (rule.group_size * (chain.horizon + 1))))
-    logits = jnp.broadcast_to(jnp.asarray(chain.logits), (block, chain.horizon))
-
-    @jax.jit
-    def draw(key: jax.Array, used: int, logits: jax.Array) -> tuple[jax.Array, jax.Array]:
-        x = _sample_update(chain, rule, logits, key)
-        x = jnp.where(jnp.arange(block)[:, None] < used, x, 0.0)
-        return x.sum(0), (x * x).sum(0)
-
-    total, square = np.zeros(chain.horizon), np.zeros(chain.horizon)
+    total = np.zeros(chain.horizon)
+    square = np.zeros(chain.horizon)
     for i, start in enumerate(range(0, groups, block)):
-        s, s2 = draw(jax.random.fold_in(jax.random.key(seed), i), min(block, groups - start), logits)
-        total, square = total + np.asarray(s), square + np.asarray(s2)
+        key = jax.random.fold_in(jax.random.key(seed), i)
+        used = min(block, groups - start)
+        s, s2 = _sample_sums(chain.step_lengths, chain.logits, key, used, rule=rule, block=block)
+        total = total + np.asarray(s)
+        square = square + np.asarray(s2)
     mean = total / groups
     variance = np.maximum(square / groups - mean**2, 0.0) * groups / (groups - 1)
     return SampledUpdate(mean, np.sqrt(variance / groups), groups)
@@ -130,36 +126,58 @@ def simulate(
     )
     k = check_run(chain, steps, learning_rate, optimizer, kernel)
     check(k is None or optimizer != "adam", "kernel", "given", "None with optimizer='adam'")
-    matrix = None if k is None else jnp.asarray(k)
-    single = chain.logits.ndim == 1
+    keys = jnp.stack([jax.random.key(s) for s in names])
+    paths = _runs(
+        keys,
+        chain.step_lengths,
+        chain.logits,
+        float(learning_rate),
+        k,
+        (float(clip_low), float(clip_high)),
+        rule=rule,
+        optimizer=optimizer,
+        questions=questions,
+        inner_updates=inner_updates,
+        steps=steps,
+    )
+    return runs(np.asarray(paths), rule.group_size).assign(seed=np.repeat(names, steps + 1))
+
+
+@partial(jax.jit, static_argnames=("rule", "optimizer", "questions", "inner_updates", "steps"))
+def _runs(
+    keys: jax.Array,
+    sizes: jax.Array,
+    start: jax.Array,
+    learning_rate: jax.Array,
+    kernel: jax.Array | None,
+    clips: tuple[jax.Array, jax.Array],
+    *,
+    rule: Method,
+    optimizer: Optimizer,
+    questions: int,
+    inner_updates: int,
+    steps: int,
+) -> jax.Array:
+    """Logits ``(runs, steps + 1, ..., H)`` at the start of every batch, one run for each key."""
+    single = start.ndim == 1
+    transformation = steps_of(optimizer)
+
+    def spread(logits: jax.Array) -> jax.Array:
+        """Logits of every question of a batch."""
+        return jnp.broadcast_to(logits, (questions, len(logits))) if single else logits
 
     def run(key: jax.Array) -> jax.Array:
         def step(state: tuple, i: jax.Array) -> tuple[tuple, jax.Array]:
-            first = spread(state[0])
-            k, acting = _sample(chain, rule, first, jax.random.fold_in(key, i))
-            for j in range(inner_updates):
-                now = spread(state[0])
-                each = _surrogate_gradient(k, acting, first, now, clip_low, clip_high)
-                state = move(state, i * inner_updates + j, each)
-            return state, first[0] if single else first
+            first = state[0]
+            k, acting = _sample(rule, sizes, spread(first), jax.random.fold_in(key, i))
+            for _ in range(inner_updates):
+                logits, memory = state
+                each = _surrogate_gradient(k, acting, spread(first), spread(logits), *clips)
+                g = each.mean(0) if single else each
+                change, memory = transformation.update(apply_kernel(kernel, g), memory)
+                state = (logits + learning_rate * change, memory)
+            return state, first
 
-        def spread(logits: jax.Array) -> jax.Array:
-            return jnp.broadcast_to(logits, (questions, chain.horizon)) if single else logits
+        return jax.lax.scan(step, (start, transformation.init(start)), jnp.arange(steps + 1))[1]
 
-        def move(state: tuple, count: jax.Array, each: jax.Array) -> tuple:
-            logits, m, v = state
-            g = each.mean(0) if single else each
-            if optimizer == "adam":
-                m, v = BETA1 * m + (1 - BETA1) * g, BETA2 * v + (1 - BETA2) * g * g
-                m_hat, v_hat = m / (1 - BETA1 ** (count + 1)), v / (1 - BETA2 ** (count + 1))
-                return logits + learning_rate * m_hat / (jnp.sqrt(v_hat) + ADAM_EPS), m, v
-            m = (MOMENTUM if optimizer == "momentum" else 0.0) * m + apply_kernel(matrix, g)
-            return logits + learning_rate * m, m, v
-
-        start = jnp.asarray(chain.logits)
-        zero = jnp.zeros_like(start)
-        return jax.lax.scan(step, (start, zero, zero), jnp.arange(steps + 1))[1]
-
-    keys = jnp.stack([jax.random.key(s) for s in names])
-    paths = np.asarray(jax.jit(jax.vmap(run))(keys))
-    return runs(paths, rule.group_size).assign(seed=np.repeat(names, steps + 1))
+    return jax.vmap(run)(keys)

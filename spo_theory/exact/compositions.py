@@ -20,10 +20,15 @@ def composition_count(total: int, parts: int) -> int:
 
 def compositions(total: int, parts: int) -> np.ndarray:
     """All counts ``(C, parts)`` that sum to ``total``."""
-    if parts == 1:
-        return np.array([[total]])
-    heads = [compositions(total - last, parts - 1) for last in range(total + 1)]
-    return np.concatenate([np.pad(h, ((0, 0), (0, 1)), constant_values=i) for i, h in enumerate(heads)])
+    left = np.array([total])
+    columns: list[np.ndarray] = []
+    for _ in range(parts - 1):  # from the last class to the second; the first takes what is left
+        choices = left + 1
+        row = np.repeat(np.arange(len(left)), choices)
+        taken = np.arange(len(row)) - np.repeat(np.cumsum(choices) - choices, choices)
+        columns = [taken, *(column[row] for column in columns)]
+        left = left[row] - taken
+    return np.stack([left, *columns], axis=1)
 
 
 def member_classes(counts: np.ndarray) -> np.ndarray:

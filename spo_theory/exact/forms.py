@@ -14,8 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spo_theory.exact.compositions import Multinomial
-
 Expectation = Callable[[Any], jax.Array]
 BLOCK = 2**19  # numbers an evaluation works on at a time: 4 MB, about what a cache holds
 SMALLEST = 1e-100  # a factor phi below this is not divided by: what it multiplies is 0 to every digit
@@ -61,10 +59,67 @@ class Exponent:
         return result
 
 
-class Piece(Protocol):
-    """A part of an expectation that adds to the others; ``width``: numbers it needs for one ``p``."""
+@partial(jax.tree_util.register_dataclass, data_fields=["arrays", "active"], meta_fields=[])
+@dataclass(frozen=True)
+class Slabs:
+    """Rows of a sum, cut into slabs of fixed sizes; those that are not ``active`` cost nothing.
 
-    active: Any
+    ``arrays``: what each slab consists of. ``active``: a flag for each (None: there is one slab, and it acts).
+    """
+
+    arrays: tuple[tuple, ...]
+    active: tuple[Any, ...] | None = None
+
+    def total(self, term: Callable[..., Any]) -> Any:
+        """Sum over the active slabs of ``term(*arrays)``, a pytree of arrays whose shapes no slab changes."""
+        if self.active is None:
+            return term(*self.arrays[0])
+        shapes = jax.eval_shape(term, *self.arrays[0])
+        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        found = nothing
+        for arrays, active in zip(self.arrays, self.active, strict=True):
+            more = jax.lax.cond(active, lambda a: term(*a), lambda _: nothing, arrays)
+            found = jax.tree.map(jnp.add, found, more)
+        return found
+
+    @property
+    def largest(self) -> int:
+        """Numbers in the first array of the largest slab."""
+        return max(math.prod(jax.tree.leaves(arrays)[0].shape) for arrays in self.arrays)
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["stacked", "count"], meta_fields=[])
+@dataclass(frozen=True)
+class Loop:
+    """As `Slabs`, for slabs of one size of which the first ``count`` act, one after the other.
+
+    Compiles once for all slabs, but copies each before use: for terms that cost more than the copy, and that nobody
+    differentiates in reverse. ``stacked``: the slabs' arrays with one more axis in front.
+    """
+
+    stacked: tuple
+    count: Any
+
+    def total(self, term: Callable[..., Any]) -> Any:
+        """Sum over the active slabs of ``term(*arrays)``, a pytree of arrays."""
+        shapes = jax.eval_shape(term, *self.arrays[0])
+        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+        def add(i: jax.Array, found: Any) -> Any:
+            return jax.tree.map(jnp.add, found, term(*jax.tree.map(lambda x: x[i], self.stacked)))
+
+        return jax.lax.fori_loop(0, self.count, add, nothing)
+
+    @property
+    def arrays(self) -> tuple[tuple, ...]:
+        """Shapes of one slab's arrays."""
+        return (jax.eval_shape(lambda stacked: jax.tree.map(lambda x: x[0], stacked), self.stacked),)
+
+    largest = Slabs.largest
+
+
+class Piece(Protocol):
+    """A part of an expectation that adds to the others; ``width``: numbers it needs at a time for one ``p``."""
 
     @property
     def width(self) -> int: ...  # noqa: D102
@@ -72,52 +127,51 @@ class Piece(Protocol):
     def __call__(self, p: jax.Array) -> jax.Array: ...  # noqa: D102
 
 
-def _piece(*arrays: str, static: tuple[str, ...] = ()) -> Callable[[type], type]:
-    """Class decorator: a frozen dataclass that jax takes for its ``arrays`` and the number or flag ``active``."""
+def _piece(*data: str, static: tuple[str, ...] = ()) -> Callable[[type], type]:
+    """Class decorator: a frozen dataclass that jax takes for its ``slabs`` and other ``data``."""
 
     def register(kind: type) -> type:
-        made = dataclass(frozen=True)(kind)
-        return jax.tree_util.register_dataclass(made, data_fields=[*arrays, "active"], meta_fields=list(static))
+        fields = ["slabs", *data]
+        return jax.tree_util.register_dataclass(dataclass(frozen=True)(kind), fields, list(static))
 
     return register
 
 
-@_piece("chance", "value", static=("given",))
+@_piece(static=("given",))
 class Enumerated:
-    """Sum over compositions of the other responses: their probability times the ``value`` ``(C, K^given)``."""
+    """Sum over compositions of the other responses: their probability times the value of the given ones.
 
-    chance: Multinomial
-    value: Any
+    Slabs of the compositions' `Multinomial` and values ``(C, K^given)``.
+    """
+
+    slabs: Slabs | Loop
     given: int
-    active: Any = None
 
     @property
     def width(self) -> int:
         """One probability for every composition."""
-        return self.value.shape[0]
+        return max(value.shape[0] for _, value in self.slabs.arrays)
 
     def __call__(self, p: jax.Array) -> jax.Array:
         """Expectation ``(..., K)`` or ``(..., K, K)``."""
-        found = self.chance(p) @ self.value
+        found = self.slabs.total(lambda chance, value: chance(p) @ value)
         return found.reshape(*p.shape[:-1], *p.shape[-1:] * self.given)
 
 
-@_piece("kernel", "pairs", "others")
+@_piece("others")
 class PairTable:
-    """Mean advantage by quadrature, from a table ``(L, K (K - 1) / 2)`` of what a pair of classes has at each node.
+    """Mean advantage by quadrature, from a table of what a pair of classes has at each node.
 
-    ``kernel``: ``(K, L)``. ``others``: the number of responses besides the pair.
+    Slabs of kernels ``(K, L)`` and pairs ``(L, K (K - 1) / 2)``. ``others``: responses besides the pair.
     """
 
-    kernel: Any
-    pairs: Any
+    slabs: Slabs | Loop
     others: Exponent
-    active: Any = None
 
     @property
     def width(self) -> int:
         """One factor for every node."""
-        return self.kernel.shape[1]
+        return max(pairs.shape[0] for _, pairs in self.slabs.arrays)
 
     def __call__(self, p: jax.Array) -> jax.Array:
         """``a_k = sum_j p_j d_kj`` with d odd: equal rewards drop out, nothing cancels if one class dominates."""
@@ -126,94 +180,99 @@ class PairTable:
         place = np.full((classes, classes), 2 * len(k))  # of d_kj among all d, all -d, and a 0
         place[k, j] = np.arange(len(k))
         place[j, k] = np.arange(len(k), 2 * len(k))
-        d = (p @ self.kernel) ** self.others @ self.pairs
+        d = self.slabs.total(lambda kernel, pairs: (p @ kernel) ** self.others @ pairs)
         d = jnp.concatenate([d, -d, jnp.zeros((*d.shape[:-1], 1))], axis=-1)
         return jnp.einsum("...kj,...j->...k", d[..., place], p)
 
 
-@_piece("kernel", "weight", "difference", "others")
+@_piece("difference", "others")
 class PairProduct:
     """Mean advantage by quadrature for so many classes that a `PairTable` would be too large.
 
-    ``kernel``: ``(L, K)``. ``weight``: ``(L,)``. ``difference``: ``r_k - r_j``, ``(K, K)``.
+    Slabs of kernels ``(L, K)`` and weights ``(L,)``. ``difference``: ``r_k - r_j``, ``(K, K)``.
     """
 
-    kernel: Any
-    weight: Any
+    slabs: Slabs | Loop
     difference: Any
     others: Exponent
-    active: Any = None
 
     @property
     def width(self) -> int:
         """A factor for every node and class."""
-        return math.prod(self.kernel.shape)
+        return self.slabs.largest
 
     def __call__(self, p: jax.Array) -> jax.Array:
         """As in `PairTable`, the pairs made at every evaluation."""
-        scaled = (self.weight * (p @ self.kernel.T) ** self.others)[..., None, :] * self.kernel.T
-        return jnp.einsum("...kj,...j->...k", self.difference * (scaled @ self.kernel), p)
+
+        def apart(kernel: jax.Array, weight: jax.Array) -> jax.Array:
+            scaled = (weight * (p @ kernel.T) ** self.others)[..., None, :] * kernel.T
+            return scaled @ kernel
+
+        return jnp.einsum("...kj,...j->...k", self.difference * self.slabs.total(apart), p)
 
 
-@_piece("kernel", "weight", "difference", "group_size", "others", "fewer")
+@_piece("difference", "group_size", "others", "fewer")
 class SquareNodes:
-    """Squared advantage by quadrature; ``fewer``: ``others`` - 1, or 0."""
+    """Squared advantage by quadrature; slabs as in `PairProduct`, ``fewer``: ``others`` - 1, or 0."""
 
-    kernel: Any
-    weight: Any
+    slabs: Slabs | Loop
     difference: Any
     group_size: Any
     others: Exponent
     fewer: Exponent
-    active: Any = None
 
     @property
     def width(self) -> int:
         """A factor for every node and class."""
-        return math.prod(self.kernel.shape)
+        return self.slabs.largest
 
     def __call__(self, p: jax.Array) -> jax.Array:
         """``(r_k - mean)^2`` is a sum over pairs of other responses: the same one twice, or two different ones."""
         d = self.difference.T
-        share = p[..., None, :] * self.kernel
-        phi = share.sum(-1)
-        same = jnp.einsum("...l,lk,...lk->...k", self.weight * phi**self.others, self.kernel, share @ d**2)
-        pair = self.weight * phi**self.fewer
-        return same + (self.group_size - 2) * jnp.einsum("...l,lk,...lk->...k", pair, self.kernel, (share @ d) ** 2)
+
+        def squares(kernel: jax.Array, weight: jax.Array) -> jax.Array:
+            share = p[..., None, :] * kernel
+            phi = share.sum(-1)
+            same = jnp.einsum("...l,lk,...lk->...k", weight * phi**self.others, kernel, share @ d**2)
+            two = jnp.einsum("...l,lk,...lk->...k", weight * phi**self.fewer, kernel, (share @ d) ** 2)
+            return same + (self.group_size - 2) * two
+
+        return self.slabs.total(squares)
 
 
-@_piece("kernel", "weight", "difference", "group_size", "others")
+@_piece("difference", "group_size", "others")
 class ProductNodes:
-    """Product of the advantages of two responses by quadrature."""
+    """Product of the advantages of two responses by quadrature; slabs as in `PairProduct`."""
 
-    kernel: Any
-    weight: Any
+    slabs: Slabs | Loop
     difference: Any
     group_size: Any
     others: Exponent
-    active: Any = None
 
     @property
     def width(self) -> int:
         """A factor for every node and class."""
-        return math.prod(self.kernel.shape)
+        return self.slabs.largest
 
     def __call__(self, p: jax.Array) -> jax.Array:
         """Expectation ``(..., K, K)`` from mean and variance of a reward drawn at each node."""
         d = self.difference.T
-        share = p[..., None, :] * self.kernel
-        phi = share.sum(-1)
-        # the mean only ever as a distance from it: nothing cancels
-        above = (share @ d) / jnp.where(phi > SMALLEST, phi, 1.0)[..., None]
-        spread = jnp.sum(share * above**2, axis=-1) / jnp.where(phi > SMALLEST, phi, 1.0)
-        weight = self.weight * phi**self.others
         more = self.group_size - 2
 
         def contract(x: jax.Array, left: jax.Array) -> jax.Array:
             return jnp.swapaxes(x[..., None] * left, -1, -2) @ left
 
-        apart = contract(weight, self.kernel)
-        together = more**2 * contract(weight, above * self.kernel) + more * contract(weight * spread, self.kernel)
+        def terms(kernel: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
+            share = p[..., None, :] * kernel
+            phi = share.sum(-1)
+            # the mean only ever as a distance from it: nothing cancels
+            above = (share @ d) / jnp.where(phi > SMALLEST, phi, 1.0)[..., None]
+            spread = jnp.sum(share * above**2, axis=-1) / jnp.where(phi > SMALLEST, phi, 1.0)
+            acting = weight * phi**self.others
+            together = more**2 * contract(acting, above * kernel) + more * contract(acting * spread, kernel)
+            return together, contract(acting, kernel)
+
+        together, apart = self.slabs.total(terms)
         return together - (more + 1) * d**2 * apart
 
 
@@ -245,15 +304,9 @@ def evaluate(form: Form, p: Any) -> jax.Array:
     p = jnp.asarray(p, float)
     inside = p if form.member is None else p @ form.member
     total = jnp.zeros((*p.shape[:-1], *inside.shape[-1:] * form.given))
-    nothing = total
 
-    # inactive pieces only keep shapes the same from one reward or group size to the next
     for piece in form.pieces:
-        whole = in_blocks(piece, piece.width)
-        if piece.active is None:
-            total = total + whole(inside)
-        else:
-            total = total + jax.lax.cond(piece.active, whole, lambda _: nothing, inside)
+        total = total + in_blocks(piece, piece.width)(inside)
 
     if form.place is not None:
         index = form.place if form.given == 1 else (form.place[:, None], form.place[None, :])

@@ -1,12 +1,23 @@
 """Preparing expectations on the host: which method, and the arrays of its `spo_theory.exact.forms.Form`."""
 
-from dataclasses import replace
 from typing import Any, Literal, get_args
 
+import jax
 import numpy as np
 
-from spo_theory.exact.compositions import composition_count, compositions, member_classes, multinomial
-from spo_theory.exact.forms import Enumerated, Exponent, Form, PairProduct, PairTable, Piece, ProductNodes, SquareNodes
+from spo_theory.exact.compositions import Multinomial, composition_count, compositions, member_classes, multinomial
+from spo_theory.exact.forms import (
+    Enumerated,
+    Exponent,
+    Form,
+    Loop,
+    PairProduct,
+    PairTable,
+    Piece,
+    ProductNodes,
+    Slabs,
+    SquareNodes,
+)
 from spo_theory.exact.quadrature import Nodes, group_nodes, node_count
 from spo_theory.exact.refusals import need_exact
 from spo_theory.parts.baselines import GroupAdvantage
@@ -17,11 +28,13 @@ Statistic = Literal["mean", "negative", "square", "product"]
 DEFAULT = GroupAdvantage()
 MAX_COMPOSITIONS = 2_000_000  # what an enumeration may hold: some hundred MB
 PAIR_TABLE = 2**22  # entries of the largest table of pairs of classes: 32 MB
+MOST_SHARED = 16  # different rewards up to which a padded form has a place for both methods
 NODES = 8192  # nodes that a padded form has room for, or 2, 4, ... times as many
 ROWS = 2048  # compositions that a padded form of three or more rewards has room for, or 4, 16, ... times as many
 SMALL = 64  # compositions of two rewards it has room for, or 4, 16, ... times as many; one piece
-NODE_STOPS = (0.25, 0.375, 0.5, 0.75, 1.0)  # shares of the room at which an evaluation can stop
-ROW_STOPS = (0.0625, 0.25, 0.4375, 0.875, 1.0)  # groups of 4 to 8 with four or six steps end shortly before one
+NODE_STOPS = (0.375, 0.5, 0.75, 1.0)  # shares of the room at which an evaluation can stop
+ROW_STOPS = (0.0625, 0.25, 0.4375, 1.0)  # groups of 4 to 8 with four or six steps end shortly before one
+SLABS = 8  # of the room, where a loop can stop after each
 
 
 def choose_method(
@@ -92,8 +105,9 @@ def prepare(
         counted = values == distinct[0]
     pieces = _pieces(distinct, group_size, advantage, method, statistic, padded, refine)
     if len(distinct) == len(values) and np.array_equal(index, np.arange(len(values))):
-        return Form(pieces, given, counted=counted)
-    return Form(pieces, given, member=np.eye(len(distinct))[index], place=index, counted=counted)
+        return jax.device_put(Form(pieces, given, counted=counted))
+    member = np.eye(len(distinct))[index]
+    return jax.device_put(Form(pieces, given, member=member, place=index, counted=counted))
 
 
 def _pieces(
@@ -110,64 +124,87 @@ def _pieces(
         rows = composition_count(group_size - 1, len(distinct))
         allowed = f"at most {MAX_COMPOSITIONS} for the negative part of advantages"
         need_exact(method != "quadrature" and rows <= MAX_COMPOSITIONS, "group compositions", rows, allowed)
-        return _enumerated(distinct, group_size, advantage, statistic, padded)
+        counts, value = _compositions(distinct, group_size, advantage, statistic)
+        return (_enumerated(group_size, statistic, counts, value, padded),)
     used = choose_method(distinct, group_size, advantage, method)
+    counts = compositions(0, len(distinct))
+    value = np.zeros((0, len(distinct) ** (2 if statistic == "product" else 1)))
+    rule = Nodes(np.zeros((0, len(distinct))), np.zeros(0))
     if used == "enumerate":
         check_rows(group_size, len(distinct))
-        pieces = _enumerated(distinct, group_size, advantage, statistic, padded)
+        counts, value = _compositions(distinct, group_size, advantage, statistic)
     else:
-        pieces = _quadrature(distinct, group_size, advantage, statistic, padded, refine)
+        rule = group_nodes(distinct, group_size, advantage, 1 if statistic == "mean" else 2, refine)
 
-    # two rewards are enumerated up to groups of about a thousand; the mean only has one node
-    both = padded and method == "auto" and advantage.baseline == "mean" and advantage.scale == "std"
-    if not both or not 2 < len(distinct) <= 16:
-        return pieces
-    if used == "enumerate":
-        return (*pieces, *_silent(_quadrature(distinct, 8, advantage, statistic, padded, 1)))
-    return (*_silent(_enumerated(distinct, 2, advantage, statistic, padded)), *pieces)
-
-
-def _silent(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
-    """The same pieces, none of which acts."""
-    return tuple(replace(piece, active=np.bool_(False)) for piece in pieces)
+    # two rewards are enumerated up to groups of about a thousand, and the mean only has one node; otherwise the other
+    # method keeps its place, for a group size that needs it
+    both = padded and method == "auto" and advantage.scale == "std" and 2 < len(distinct) <= MOST_SHARED
+    pieces: list[Piece] = []
+    if used == "enumerate" or both:
+        pieces.append(_enumerated(group_size, statistic, counts, value, padded))
+    if used == "quadrature" or (both and advantage.baseline == "mean"):
+        pieces.append(_quadrature(distinct, group_size, statistic, rule, padded))
+    return tuple(pieces)
 
 
-def _slices(count: int, room: int, growth: int, stops: tuple[float, ...]) -> list[tuple[int, int]]:
-    """Where to cut ``count`` rows so that the pieces' sizes do not depend on it: pairs of start and stop."""
+def _cut(arrays: tuple[Any, ...], count: int, room: int, growth: int, stops: tuple[float, ...]) -> Slabs:
+    """Slabs of arrays of ``count`` rows whose sizes do not depend on it: parts of a room grown until it suffices.
+
+    ``stops``: shares of the room at which a slab ends and an evaluation can stop. Rows that are missing are filled up.
+    """
     while room < count:
         room *= growth
     ends = [round(room * share) for share in stops]
-    return list(zip([0, *ends[:-1]], ends, strict=True))
+    slabs = []
+    flags = []
+    for start, stop in zip([0, *ends[:-1]], ends, strict=True):
+        slabs.append(tuple(_fill(array, start, stop) for array in arrays))
+        flags.append(np.bool_(start < count))
+    return Slabs(tuple(slabs), tuple(flags))
 
 
-def _fill(array: np.ndarray, start: int, stop: int) -> np.ndarray:
+def _stack(arrays: tuple[Any, ...], count: int, room: int, growth: int, _: Any = None) -> Loop:
+    """As `_cut`, into equal slabs for a loop: second moments are dear to compile, and evaluated rarely."""
+    cut = _cut(arrays, count, room, growth, tuple((i + 1) / SLABS for i in range(SLABS)))
+    return Loop(jax.tree.map(lambda *slabs: np.stack(slabs), *cut.arrays), np.int32(sum(cut.active or ())))
+
+
+def _fill(array: Any, start: int, stop: int) -> Any:
     """Rows ``start`` to ``stop`` of ``array``, with rows of 0 where it has no more."""
+    if isinstance(array, Multinomial):
+        return array.slice(start, stop)
     taken = array[start:stop]
     return np.pad(taken, [(0, stop - start - len(taken))] + [(0, 0)] * (array.ndim - 1))
 
 
-def _enumerated(
-    distinct: np.ndarray, group_size: int, advantage: GroupAdvantage, statistic: Statistic, padded: bool
-) -> tuple[Piece, ...]:
-    """Pieces of the sum over all compositions of the other responses."""
-    given = 2 if statistic == "product" else 1
-    counts = compositions(group_size - given, len(distinct))
+def _compositions(
+    distinct: np.ndarray, group_size: int, advantage: GroupAdvantage, statistic: Statistic
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts ``(C, K)`` of the other responses, and the statistic's values among them, some millions at a time."""
+    counts = compositions(group_size - (2 if statistic == "product" else 1), len(distinct))
     blocks = np.array_split(np.arange(len(counts)), 1 + counts.size * group_size // 2**24)
-    value = np.concatenate([_values(distinct, counts[block], advantage, statistic) for block in blocks])
-    if not padded:
-        return (Enumerated(multinomial(counts), value, given),)
+    return counts, np.concatenate([_values(distinct, counts[block], advantage, statistic) for block in blocks])
 
-    # the table of powers has room too; beyond 64 it grows with the compositions' own
-    room = SMALL if len(distinct) == 2 else ROWS
+
+def _enumerated(
+    group_size: int, statistic: Statistic, counts: np.ndarray, value: np.ndarray, padded: bool
+) -> Enumerated:
+    """The sum over compositions; padded and without values it has their shapes only."""
+    given = 2 if statistic == "product" else 1
+    if not padded:
+        return Enumerated(Slabs(((multinomial(counts), value),)), given)
+
+    # the table of powers has room too, and with two rewards the compositions have no more rows than it
     largest = SMALL
     while largest < group_size:
         largest *= 4
-    chance = multinomial(counts, largest)
-    stops = (1.0,) if len(counts) <= SMALL and room == SMALL else ROW_STOPS
-    return tuple(
-        Enumerated(chance.slice(start, stop), _fill(value, start, stop), given, np.bool_(start < len(counts)))
-        for start, stop in _slices(len(counts), room, 4, stops)
-    )
+    two = counts.shape[1] == 2
+    arrays = (multinomial(counts, largest), value)
+    room = SMALL if two else ROWS
+    if two and len(value) <= SMALL:
+        return Enumerated(_cut(arrays, len(value), room, 4, (1.0,)), given)
+    cut = _cut if statistic in ("mean", "negative") else _stack
+    return Enumerated(cut(arrays, len(value), room, 4, ROW_STOPS), given)
 
 
 def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage, statistic: Statistic) -> np.ndarray:
@@ -192,37 +229,31 @@ def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage,
     return first**2 if statistic == "square" else first
 
 
-def _quadrature(
-    distinct: np.ndarray, group_size: int, advantage: GroupAdvantage, statistic: Statistic, padded: bool, refine: int
-) -> tuple[Piece, ...]:
-    """Pieces of the sum over quadrature nodes."""
-    rule = group_nodes(distinct, group_size, advantage, 1 if statistic == "mean" else 2, refine)
+def _quadrature(distinct: np.ndarray, group_size: int, statistic: Statistic, rule: Nodes, padded: bool) -> Piece:
+    """The sum over the nodes of ``rule``; padded and without nodes it has their shapes only."""
     count = len(rule.weight)
-    if not padded or count == 1:
-        return (_node_piece(distinct, group_size, statistic, rule, count),)
-    pieces = []
-    for start, stop in _slices(count, NODES, 2, NODE_STOPS):
-        part = Nodes(_fill(rule.kernel, start, stop), _fill(rule.weight, start, stop))
-        piece = _node_piece(distinct, group_size, statistic, part, stop - start)
-        pieces.append(replace(piece, active=np.bool_(start < count)))
-    return tuple(pieces)
-
-
-def _node_piece(distinct: np.ndarray, group_size: int, statistic: Statistic, rule: Nodes, count: int) -> Any:
-    """The piece of some of the nodes."""
-    kernel = rule.kernel
     difference = distinct[:, None] - distinct[None, :]
     others = Exponent.of(group_size - 2)
+
+    def slabs(*arrays: np.ndarray) -> Slabs | Loop:
+        fixed = padded and count != 1
+        cut = _cut if statistic == "mean" else _stack
+        return cut(arrays, count, NODES, 2, NODE_STOPS) if fixed else Slabs((arrays,))
+
     if statistic == "square":
         weight = rule.weight * (group_size - 1) / group_size**2
         fewer = Exponent.of(max(group_size - 3, 0))
-        return SquareNodes(kernel, weight, difference, np.int32(group_size), others, fewer)
+        size = np.int32(group_size)
+        return SquareNodes(slabs(rule.kernel, weight), difference, size, others, fewer)
     if statistic == "product":
-        return ProductNodes(kernel, rule.weight / group_size**2, difference, np.int32(group_size), others)
+        table = slabs(rule.kernel, rule.weight / group_size**2)
+        return ProductNodes(table, difference, np.int32(group_size), others)
 
     weight = rule.weight * (group_size - 1) / group_size
     k, j = np.triu_indices(len(distinct), 1)
-    if count * len(k) > PAIR_TABLE:
-        return PairProduct(kernel, weight, difference, others)
-    pairs = weight[:, None] * kernel[:, k] * kernel[:, j] * (distinct[k] - distinct[j])
-    return PairTable(np.ascontiguousarray(kernel.T), pairs, others)
+    if max(count, NODES if padded else 0) * len(k) > PAIR_TABLE:
+        return PairProduct(slabs(rule.kernel, weight), difference, others)
+    pairs = weight[:, None] * rule.kernel[:, k] * rule.kernel[:, j] * (distinct[k] - distinct[j])
+    table = slabs(rule.kernel, pairs)
+    turned = tuple((np.ascontiguousarray(kernel.T), pair) for kernel, pair in table.arrays)
+    return PairTable(Slabs(turned, table.active), others)

@@ -52,7 +52,7 @@ def spo(
     return Method("spo", group_size, reward=colouring, baseline=standardized(convention, std_eps, ddof))
 
 
-@method(source="docs/theory/statements.md", label="SPO, prefix credit", colour="#56B4E9", options_of=spo)
+@method(source="docs/theory/statements.md", label="SPO with prefix credit", colour="#56B4E9", options_of=spo)
 def spo_prefix(**options: Any) -> Method:
     """SPO that credits an incorrect response for its correct prefix only.
 

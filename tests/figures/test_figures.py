@@ -20,6 +20,7 @@ from figures import (
     training,
     two_step,
 )
+from spo_theory.methods.registry import rule as methods
 
 STEPS = np.arange(6)
 
@@ -105,6 +106,9 @@ def test_a_rule_has_one_colour_everywhere():
     looks = list(style.RULES.values())
     for differs in ("label", "colour", "marker"):
         assert len({getattr(look, differs) for look in looks}) == len(looks)
+    for name in methods.names():  # listed or not: a method looks as it was registered
+        assert style.label(name) == methods.entry(name).label
+        assert style.colour(name) == methods.entry(name).colour
     assert style.colour("a new rule") not in style.RULE_COLOUR.values()
     assert style.label("a new rule") == "a new rule"
     for draw in (training.draw, groups.draw):

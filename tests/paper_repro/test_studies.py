@@ -145,8 +145,9 @@ def test_every_figure_of_the_report_draws_from_its_tables(plate):
 def test_an_optional_table_may_be_missing():
     (plate,) = (plate for plate in plates() if plate.name == "suites")
     stored = runs({"spo": 0.3}, TRAINED, mode="offline", train_on="all_negative")
-    assert len(plate.figure(TABLES).axes) == 2
-    assert len(plate.figure(TABLES | {"suite_offline": stored}).axes) == 3
+    for tables, panels in ((TABLES, 2), (TABLES | {"suite_offline": stored}, 3)):
+        assert len(plate.figure(tables).axes) == panels
+        assert ("(c)" in plate.text(tables)) is (panels == 3)
 
 
 def test_the_caption_of_the_network_has_the_numbers_of_its_table():
@@ -191,13 +192,14 @@ def test_a_new_study_is_found_by_its_file_alone(tmp_path, monkeypatch):
 
 
 def test_every_rule_that_colours_gets_the_experiments_colouring():
-    """Found by the builder's own options, so that a new coloured rule cannot be forgotten."""
     for name in rule.names():
-        colouring = getattr(build(name, 8), "colouring", None)
-        if colouring is not None:
-            assert (colouring.beta, colouring.gamma) == (BETA, GAMMA)
-    assert build("spo_prefix", 4).colouring is not None
-    assert build("grpo", 4).group_size == 4
+        options = {option.name for option in rule.options(name)}
+        if {"beta", "gamma"} <= options:
+            built = build(name, 8).reward
+            assert (built.beta, built.gamma) == (BETA, GAMMA)
+        else:
+            assert build(name, 4).group_size == 4
+    assert build("spo_prefix", 8).reward.beta == BETA
 
 
 def test_silent_groups_probabilities_sum_to_one_and_match_the_formula():

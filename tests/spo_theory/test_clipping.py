@@ -9,7 +9,7 @@ import pytest
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule, simulate, solve
 from spo_theory.dynamics.clipped import solve_clipped, surrogate_gradient_function
-from spo_theory.exact.expected import NoExactForm
+from spo_theory.exact.refusals import NoExactForm
 
 OLD, NOW = np.array([-0.4, 0.5, 0.1]), np.array([0.1, 0.3, 0.9])
 CHAIN = ReasoningChain(logits=OLD)

@@ -5,8 +5,8 @@ import pytest
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule, simulate
 from spo_theory.dynamics.diffusion import diffuse
-from spo_theory.exact.expected import NoExactForm
 from spo_theory.exact.moments import group_covariance
+from spo_theory.exact.refusals import NoExactForm
 
 CHAIN = ReasoningChain(step_success=(0.4, 0.5))
 

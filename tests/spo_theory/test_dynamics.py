@@ -1,14 +1,20 @@
 """The discrete dynamics against the paper's numbers, published tables and independent recursions."""
 
+import logging
+
 import jax
 import numpy as np
 import pytest
 import torch
 from scipy.special import binom, expit, logit
 
-from spo_theory import InputError, ReasoningChain, rule, solve
+from spo_theory import InputError, ReasoningChain, expected_update, rule, simulate, solve
+from spo_theory.dynamics.clipped import solve_clipped
+from spo_theory.dynamics.diffusion import diffuse
+from spo_theory.dynamics.flow import flow, flow_time
 from spo_theory.dynamics.maps import escape_map, updates_to
-from spo_theory.exact.expected import rule_advantage_function
+from spo_theory.exact.moments import group_covariance
+from spo_theory.exact.update import rule_advantage_function
 
 TWO_STEP = {
     "spo": rule("spo", group_size=2, shape="raw", scope="all_incorrect"),
@@ -116,8 +122,6 @@ def test_shared_kernel_moves_all_steps_and_questions_together():
     r = rule("spo", group_size=4)
     curve = solve(chain, r, steps=3, learning_rate=0.1, kernel=np.full((2, 2), 2.0))
     x = chain.logits.copy()
-    from spo_theory import expected_update
-
     for row in curve.itertuples():
         assert (row.q_1, row.q_2) == pytest.approx(tuple(expit(x).mean(0)), abs=1e-13)
         assert row.success == pytest.approx(expit(x).prod(1).mean(), abs=1e-13)
@@ -193,3 +197,50 @@ def test_escape_map_is_each_question_by_itself():
     assert np.isnan(found[3])
     with pytest.raises(InputError, match="level = 2"):
         escape_map(ReasoningChain(step_success=q), rule("spo"), 40, level=2)
+
+
+# --- compiled once ------------------------------------------------------------------------------------------
+
+RUNS = {
+    "solve": lambda chain, r, rate: solve(chain, r, 5, rate),
+    "momentum": lambda chain, r, rate: solve(chain, r, 5, rate, "momentum", kernel=rate * np.eye(chain.horizon)),
+    "adam": lambda chain, r, rate: solve(chain, r, 5, rate, "adam"),
+    "noisy adam": lambda chain, r, rate: solve(chain, r, 5, rate, "adam", questions=int(1 / rate)),
+    "flow": lambda chain, r, rate: flow(chain, r, rate, points=3),
+    "flow_time": lambda chain, r, rate: flow_time(chain, r, longest=rate),
+    "escape_map": lambda chain, r, rate: escape_map(chain, r, 5, rate),
+    "expected_update": lambda chain, r, rate: expected_update(chain, r),
+    "group_covariance": lambda chain, r, rate: group_covariance(chain, r),
+    "diffuse": lambda chain, r, rate: diffuse(chain, r, 3, rate, paths=2, seed=int(1 / rate)),
+}
+
+
+def compilations(caplog, run):
+    """What jax compiles, by its own log, while ``run`` runs."""
+    caplog.clear()
+    with caplog.at_level(logging.WARNING), jax.log_compiles():
+        run()
+    return [m for m in caplog.messages if m.startswith("Compiling")]
+
+
+@pytest.mark.parametrize("scope", ["all_negative", "all_incorrect"])
+@pytest.mark.parametrize("name", list(RUNS))
+def test_another_colouring_group_size_start_or_rate_compiles_nothing(name, scope, caplog):
+    first = rule("spo", group_size=4, scope=scope, beta=5.0, gamma=0.5)
+    jax.clear_caches()
+    assert compilations(caplog, lambda: RUNS[name](ReasoningChain(step_success=[0.4] * 4), first, 0.5))
+    for group_size, beta, gamma, eps in ((16, 7.0, 0.4, 0.0), (64, 10.0, 0.6, 1e-4)):
+        r = rule("spo", group_size=group_size, scope=scope, beta=beta, gamma=gamma, std_eps=eps)
+        chain = ReasoningChain(step_success=[0.3, 0.5, 0.6, 0.4])
+        assert compilations(caplog, lambda r=r, chain=chain: RUNS[name](chain, r, 0.25)) == []
+
+
+def test_other_clips_rates_and_starts_compile_nothing(caplog):
+    jax.clear_caches()
+    for simulated in (False, True):
+        run = simulate if simulated else solve_clipped
+        for i, (low, rate, q) in enumerate(((0.2, 0.5, 0.4), (0.1, 0.25, 0.6))):
+            settings = {"learning_rate": rate, "inner_updates": 2, "clip_low": low}
+            chain, r = ReasoningChain(step_success=[q] * 3), rule("spo", group_size=4, beta=5.0 if simulated else 5 + q)
+            found = compilations(caplog, lambda chain=chain, r=r, s=settings, run=run: run(chain, r, 3, **s))
+            assert (found == []) == (i > 0)

@@ -14,19 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spo_theory import InputError, ReasoningChain, expected_advantages, expected_update, rule
-from spo_theory.exact.expected import (
-    AccuracyWarning,
-    advantage_function,
-    choose_method,
-    compositions,
-    in_blocks,
-    multinomial,
-    powers,
-    quadrature_error,
-    rule_advantage_function,
-)
+from spo_theory.exact.advantages import advantage_function, quadrature_error
+from spo_theory.exact.compositions import compositions, multinomial, powers
+from spo_theory.exact.forms import in_blocks
 from spo_theory.exact.moments import square_function
+from spo_theory.exact.prepare import choose_method
 from spo_theory.exact.quadrature import inverse_std_weight, inverse_variance_weight, node_count, nodes
+from spo_theory.exact.refusals import AccuracyWarning
+from spo_theory.exact.update import rule_advantage_function
 from spo_theory.method import Method
 from spo_theory.parts.baselines import GroupAdvantage
 from spo_theory.parts.rewards import Colouring

@@ -56,7 +56,8 @@ def _intervals(gaps: Iterable[pd.Series]) -> list[tuple[float, float]]:
 
 def offline_improves(tables: Tables) -> Finding | None:
     """Claim 6: success after training on stored all-negative groups alone, minus the start's."""
-    runs, suites = tables.get("suite_offline"), tables.get("suites")
+    runs = tables.get("suite_offline")
+    suites = tables.get("suites")
     if runs is None or suites is None:
         return None
     start = ends_of(suites)
@@ -126,7 +127,9 @@ def weaker_judges(tables: Tables) -> Finding | None:
     run = ["accuracy", "rule", "seed"]
     exact = ends[ends["miss"] == 0].set_index(run)["value"]
     noisy = ends[ends["miss"] > 0]
-    parts, intervals, cheap = [], [], []
+    parts = []
+    intervals = []
+    cheap = []
     for (accuracy, rule, miss, alarm), one in noisy.groupby(["accuracy", "rule", "miss", "false_alarm"]):
         mean, low, high = mean_interval((one.set_index(run)["value"] - exact).dropna())
         with_exact = float(exact.xs((accuracy, rule), level=(0, 1)).mean())
@@ -168,7 +171,8 @@ def judge_need_not_solve(tables: Tables) -> Finding | None:
     if weak is None:
         return None
     by = weak.set_index("who")
-    trained, start = by.loc["student trained"], by.loc["student at start"]
+    start = by.loc["student at start"]
+    trained = by.loc["student trained"]
     passed = [trained["low"] > by.loc[who, "high"] for who in ("judge", "judge's twin", "student at start")]
     return Finding(
         f"solves: {pooled([f'{who} {rate:.1%}' for who, rate in by['success'].items()])}; "

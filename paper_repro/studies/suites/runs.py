@@ -140,7 +140,8 @@ def weak_judge(spec: WeakJudge) -> pd.DataFrame:
     config = spec.config()
     how = JudgeSpec(width=32, heads=2, accuracy=spec.accuracy, updates=spec.judge_updates, batch=64, learning_rate=1e-2)
     task = config.task()
-    judge, twin = train_judge(how, task), train_twin(how, task)
+    judge = train_judge(how, task)
+    twin = train_twin(how, task)
     start = make_policy(config)
     students = []
     for seed in spec.seeds:

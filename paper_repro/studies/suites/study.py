@@ -30,6 +30,22 @@ def headlines(tables: Tables) -> list[str]:
     ]
 
 
+def suites_caption(tables: Tables) -> str:
+    """What was measured; the panel on stored rollouts is there only if those runs are."""
+    text = (
+        "Measured, without a theory: networks of three sizes are warm-started on all eight suites to train on and then "
+        "trained on their mixture, with the same number of updates for every rule, and with AdamW unless SGD is said. "
+        "A base start has learnt from imperfect traces, a distilled one from what the large base network wrote. "
+        "(a) Success on every suite. (b) What the rules gain over GRPO with the same seed."
+    )
+    if "suite_offline" not in tables:
+        return text
+    return (
+        f"{text} (c) Training on one stored set of the base start's rollouts instead of fresh ones: on all-negative "
+        "groups alone, or on the others alone."
+    )
+
+
 def training_runs(quick: bool) -> list[TrainConfig]:
     """The runs of all jobs."""
     return [job.arguments["run"].config() for job in jobs(quick) if "run" in job.arguments]
@@ -56,14 +72,7 @@ STUDY = Study(
             options={"trained": TRAINED},
             optional={"offline": "suite_offline"},
             order=BEFORE_PREMISES,
-            caption=(
-                "Measured, without a theory: networks of three sizes are warm-started on all eight suites to train on "
-                "and then trained on their mixture, with the same number of updates for every rule, and with AdamW "
-                "unless SGD is said. A base start has learnt from imperfect traces, a distilled one from what the "
-                "large base network wrote. (a) Success on every suite. (b) What the rules gain over GRPO with the same "
-                "seed. (c) Training on one stored set of the base start's rollouts instead of fresh ones: on "
-                "all-negative groups alone, or on the others alone."
-            ),
+            caption=suites_caption,
         ),
         Plate(
             name="response_lengths",
@@ -72,11 +81,11 @@ STUDY = Study(
             draw=response_lengths.draw,
             order=BEFORE_PREMISES,
             caption=(
-                "Measured, from the base start of the figure before. RTS is the share of a response before its first "
-                "error. The paper divides by the length of the response as it was written; this RTS rises when a "
-                "response ends early, right or wrong. One change tells whether that is what makes responses shorter: "
-                "the same rule, but divided by the length of the true response. Success is the mean probability of "
-                "the true response."
+                "Measured, in the runs of the figure of the ten suites that begin at the base start. RTS is the share "
+                "of a response before its first error. The paper divides by the length of the response as it was "
+                "written; this RTS rises when a response ends early, right or wrong. One change tells whether that is "
+                "what makes responses shorter: the same rule, but divided by the length of the true response. Success "
+                "is the mean probability of the true response."
             ),
         ),
         Plate(
@@ -87,9 +96,9 @@ STUDY = Study(
             options={"trained": TRAINED},
             order=BEFORE_PREMISES,
             caption=(
-                "Measured: the probability that at least one of k sampled responses is correct, in the same runs as "
-                "two figures before. Where a rule lifts pass@1 and not pass@32, it makes likelier what the start could "
-                "already do."
+                "Measured: the probability that at least one of k sampled responses is correct, in the runs of the "
+                "figure of the ten suites. Where a rule lifts pass@1 and not pass@32, it makes likelier what the start "
+                "could already do."
             ),
         ),
         Plate(
