@@ -18,7 +18,10 @@ Module = TypeVar("Module", bound="torch.nn.Module")
 
 
 def check_writable(name: str, folder: str | Path) -> None:
-    """Refuse a folder in which no file can be made; makes the folder if it is missing."""
+    """Refuse a folder in which no file can be made; makes the folder if it is missing.
+
+    ``name``: of the setting, for the message. Raises `InputError` with the reason of the operating system.
+    """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -62,7 +65,10 @@ def _write_atomic(path: Path, data: bytes) -> None:
 
 
 def save(path: str | Path, state: Any) -> None:
-    """Save a torch state with its SHA-256 in front."""
+    """Save a torch state with its SHA-256 in front.
+
+    ``state``: whatever ``torch.save`` takes, such as tensors in dictionaries. Raises `OSError` as `write_atomic`.
+    """
     import torch
 
     buffer = io.BytesIO()
@@ -72,7 +78,11 @@ def save(path: str | Path, state: Any) -> None:
 
 
 def load(path: str | Path, device: str = "cpu") -> Any:
-    """Load what `save` wrote; raises `InputError` naming the file if its checksum does not match."""
+    """Load what `save` wrote; raises `InputError` naming the file if its checksum does not match.
+
+    ``device``: where its tensors are put. Nothing but tensors and plain values is read, so that a file cannot run code.
+    Raises `OSError` if it cannot be read.
+    """
     import torch
 
     raw = Path(path).read_bytes()

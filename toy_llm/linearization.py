@@ -77,7 +77,11 @@ class Start:
 
 
 def measure_start(policy: TransformerPolicy, questions: int = 2048, kernel_questions: int = 64, seed: int = 0) -> Start:
-    """Measure log-odds on ``questions`` questions and gradients on ``kernel_questions`` others (stream "measure")."""
+    """Measure log-odds on ``questions`` questions and gradients on ``kernel_questions`` others (stream "measure").
+
+    ``seed``: of the questions, which training never sees. The policy is left as it is. Returns what
+    `spo_theory.solve` needs: the start, the kernel for SGD, the features for Adam.
+    """
     # Log-odds take one pass forward, so many questions can be asked.
     task = policy.task
     prompts, answers = task.questions("measure", seed, kernel_questions, questions)

@@ -62,7 +62,11 @@ def optional(allowed: Allowed) -> Allowed:
 
 
 def described(words: str) -> Allowed:
-    """Any value: another part checks it (the task, the warm start, the rule), and the words are for the help."""
+    """Any value: another part checks it (the task, the warm start, the rule), and the words are for the help.
+
+    >>> described("a folder").problems("cache_dir", "anything")
+    []
+    """
     return Allowed(words, lambda value: True)
 
 
@@ -103,13 +107,23 @@ class Setting(NamedTuple):
 
 
 def settings_of(kind: type) -> dict[str, Setting]:
-    """The settings of a dataclass whose fields are annotated ``Annotated[type, Setting(...)]``, in order."""
+    """The settings of a dataclass whose fields are annotated ``Annotated[type, Setting(...)]``, in order.
+
+    >>> from toy_llm.config import TrainConfig
+    >>> settings_of(TrainConfig)["horizon"].text
+    'Steps per question, H.'
+    """
     hints = get_type_hints(kind, include_extras=True)
     return {field.name: hints[field.name].__metadata__[0] for field in fields(kind)}
 
 
 def value_problems(config: Any) -> list[str]:
-    """A line for every field of a configuration whose value is not one of the allowed ones."""
+    """A line for every field of a configuration whose value is not one of the allowed ones.
+
+    >>> from toy_llm.config import TrainConfig
+    >>> value_problems(TrainConfig(questions=0))
+    ['questions = 0 is not allowed: questions must be a whole number, at least 1']
+    """
     about = settings_of(type(config))
     return [line for name, setting in about.items() for line in setting.allowed.problems(name, getattr(config, name))]
 
@@ -131,7 +145,12 @@ def idle_problems(config: Any) -> list[str]:
 
 
 def problems_of(owner: Any, **allowed: Allowed) -> list[str]:
-    """A line for every named attribute of ``owner`` whose value is not allowed."""
+    """A line for every named attribute of ``owner`` whose value is not allowed.
+
+    >>> from toy_llm.training.rollout import Sampling
+    >>> problems_of(Sampling(group_size=4, questions=0), questions=whole(1))
+    ['questions = 0 is not allowed: questions must be a whole number, at least 1']
+    """
     return [line for name, values in allowed.items() for line in values.problems(name, getattr(owner, name))]
 
 

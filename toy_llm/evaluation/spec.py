@@ -35,7 +35,11 @@ class Evaluation:
     seed: int = 0
 
     def problems(self) -> list[str]:
-        """What is wrong with these settings, one line each."""
+        """What is wrong with these settings, one line each.
+
+        Returns lines as `spo_theory.validation.problem` writes them, none if all is well. What depends on several
+        settings is only looked at when each is fine by itself.
+        """
         lines = problems_of(self, questions=whole(2), samples=whole(1), resamples=whole(10), seed=whole(0))
         group = self.update_rule.group_size
         if not lines:

@@ -56,6 +56,10 @@ def evaluate(policies: Policy | Sequence[Policy], suite: str, settings: Evaluati
 
 
 def evaluate_suites(suites: Mapping[str, Sequence[Policy]], settings: Evaluation | None = None) -> pd.DataFrame:
-    """`evaluate` on several suites, one below the other; each has its own policies, since a policy has one task."""
+    """`evaluate` on several suites, one below the other; each has its own policies, since a policy has one task.
+
+    ``suites``: policies, one per training seed, by the name of their suite. Returns the columns of `evaluate`. Raises
+    as `evaluate`, before later suites are measured.
+    """
     tables = [evaluate(policies, name, settings) for name, policies in suites.items()]
     return pd.concat(tables, ignore_index=True)

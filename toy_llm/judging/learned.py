@@ -57,7 +57,10 @@ class JudgeSpec:
     seed: int = 0
 
     def problems(self) -> list[str]:
-        """What is wrong with these settings, one line each."""
+        """What is wrong with these settings, one line each.
+
+        Returns lines as `spo_theory.validation.problem` writes them, none if all is well.
+        """
         sizes = dict.fromkeys(("layers", "width", "heads", "updates", "batch"), whole(1))
         lines = problems_of(self, **sizes, seed=whole(0))
         if not lines:
@@ -65,14 +68,20 @@ class JudgeSpec:
         return lines + problems_of(self, learning_rate=ABOVE_0, accuracy=INNER_SHARE)
 
     def build(self, task: Task) -> Transformer:
-        """The untrained network, of a judge or of its twin; its weights depend on the sizes and the seed alone."""
+        """The untrained network, of a judge or of its twin; its weights depend on the sizes and the seed alone.
+
+        ``task``: gives the vocabulary and the longest text. The global random state is left as it was.
+        """
         length = task.prompt_length + task.response_length
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             return Transformer(task.vocabulary, length, self.layers, self.width, self.heads, output_scale=1.0)
 
     def key(self, task: Task) -> str:
-        """Name of the cached file: a hash of everything that decides its content."""
+        """Name of the cached file: a hash of everything that decides its content.
+
+        ``task``: whose responses are judged; its ``repr`` must say everything that decides its questions.
+        """
         text = json.dumps(asdict(self) | {"task": repr(task), "version": VERSION}, sort_keys=True)
         return "judge-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -89,7 +98,11 @@ class LearnedJudge:
 
     @torch.no_grad()
     def log_right(self, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
-        """Log-probability ``(Q, G, S)`` that each step is right if all before it are; 0 for steps not written."""
+        """Log-probability ``(Q, G, S)`` that each step is right if all before it are; 0 for steps not written.
+
+        ``prompts`` ``(Q, P)``, ``responses`` ``(Q, G, T)`` and their ``verdict``, which says where steps begin and end,
+        not whether they are right.
+        """
         return _log_right(self.model, prompts, responses, verdict)
 
     def __call__(
@@ -108,7 +121,11 @@ class LearnedJudge:
 
 
 def train_judge(spec: JudgeSpec, task: Task, traces: Traces = imperfect, progress: bool = False) -> LearnedJudge:
-    """Train a judge on traces of fresh questions, each step up to the first error labelled right or wrong."""
+    """Train a judge on traces of fresh questions, each step up to the first error labelled right or wrong.
+
+    ``traces``: makes attempts at questions of ``task``, right and wrong. Returns a judge whose parameters are frozen.
+    Repeatable from its arguments.
+    """
 
     def loss(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
         log_right = _log_right(model, prompts, responses, verdict)
@@ -168,13 +185,19 @@ def _log_right(model: Transformer, prompts: torch.Tensor, responses: torch.Tenso
 
 
 def right_steps(verdict: Verdict) -> torch.Tensor:
-    """Whether a step and all before it are right, boolean ``(Q, G, S)``."""
+    """Whether a step and all before it are right, boolean ``(Q, G, S)``.
+
+    The label that a judge learns from. Steps behind the last one written count as not right if an error came before.
+    """
     lengths = verdict.step_lengths
     return torch.arange(lengths.shape[-1], device=lengths.device) < verdict.first_error[..., None]
 
 
 def read_steps(verdict: Verdict) -> torch.Tensor:
-    """Whether a written step comes before the first error or is it, boolean ``(Q, G, S)``."""
+    """Whether a written step comes before the first error or is it, boolean ``(Q, G, S)``.
+
+    A judge that never errs would read exactly these steps; only they are learnt from.
+    """
     lengths = verdict.step_lengths
     step = torch.arange(lengths.shape[-1], device=lengths.device)
     return (step <= verdict.first_error[..., None]) & (step < verdict.steps[..., None])

@@ -14,7 +14,10 @@ from toy_llm.judging.step_judge import StepJudge
 def exact_judge(
     prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
 ) -> torch.Tensor:
-    """The true first errors ``(Q, G)``."""
+    """The true first errors ``(Q, G)``.
+
+    A `toy_llm.judging.step_judge.StepJudge` that never errs; it makes comparisons with others simple.
+    """
     return verdict.first_error
 
 

@@ -59,7 +59,10 @@ class TabularPolicy(nn.Module):
         generator: torch.Generator,
         temperature: float = 1.0,
     ) -> Rollout:
-        """Sample as `toy_llm.network.policy.Policy.sample` says; the temperature must be 1."""
+        """Sample as `toy_llm.network.policy.Policy.sample` says; the temperature must be 1.
+
+        ``prompts`` are not read: a step's chance depends on its place and on the steps before it alone.
+        """
         # Every step hits the true value or not; what it is likely to do depends on the steps before it.
         shape = (len(prompts), group_size, self.task.horizon)
         luck = torch.rand(shape, generator=generator, dtype=torch.float64)
@@ -80,6 +83,9 @@ class TabularPolicy(nn.Module):
     def log_probs(
         self, prompts: torch.Tensor, answers: torch.Tensor, responses: torch.Tensor, temperature: float = 1.0
     ) -> torch.Tensor:
-        """Log-probability ``(Q, G, H)`` of every token, with gradient."""
+        """Log-probability ``(Q, G, H)`` of every token, with gradient.
+
+        A token that misses has its equal share of the chance of all wrong values. The temperature must be 1.
+        """
         hit = responses == answers[:, None, :]
         return self._step_log_probs(hit, self._on_track(hit))

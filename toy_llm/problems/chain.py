@@ -83,7 +83,10 @@ class ChainTask:
         return torch.arange(answers.shape[-1], device=answers.device).expand_as(answers)
 
     def judge(self, responses: torch.Tensor, answers: torch.Tensor) -> Verdict:
-        """Every token of ``responses`` ``(Q, G, H)`` is a step; see `toy_llm.judging.exact.judge`."""
+        """Every token of ``responses`` ``(Q, G, H)`` is a step; see `toy_llm.judging.exact.judge`.
+
+        ``answers``: true running values ``(Q, H)``. Every response has H steps of one token, and all of it is written.
+        """
         correct, first_error = judge(responses, answers)
         ones = torch.ones_like(responses)
         return Verdict(correct, first_error, ones.sum(-1), ones, ones.bool(), self.answer_steps(responses))

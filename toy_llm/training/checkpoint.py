@@ -45,12 +45,18 @@ class State:
 
 
 def decisive(config: TrainConfig) -> dict[str, Any]:
-    """The settings that decide the curve, by name."""
+    """The settings that decide the curve, by name.
+
+    All of them but the `FREE` ones; options of the update rule are pairs under ``rule_options``.
+    """
     return {name: value for name, value in asdict(config).items() if name not in FREE}
 
 
 def write(path: str | Path, state: State) -> None:
-    """Replace the checkpoint; raises `OSError` that says so and leaves the previous one if it cannot be written."""
+    """Replace the checkpoint; raises `OSError` that says so and leaves the previous one if it cannot be written.
+
+    ``path``: of the file. A reader sees the old state or the whole new one, never a part.
+    """
     try:
         save(path, {"format": FORMAT, **{name: getattr(state, name) for name in State.__dataclass_fields__}})
     except OSError as error:
@@ -59,7 +65,10 @@ def write(path: str | Path, state: State) -> None:
 
 
 def read(path: str | Path) -> State:
-    """Read a checkpoint; raises `InputError` if it is corrupt, unreadable or of another format."""
+    """Read a checkpoint; raises `InputError` if it is corrupt, unreadable or of another format.
+
+    Tensors are put on the CPU. A checkpoint of an older `FORMAT` is refused with the advice to run again.
+    """
     try:
         content = load(path)
     except OSError as error:
@@ -108,7 +117,10 @@ def _value(settings: dict[str, Any], name: str) -> Any:
 
 
 def parameters(path: str | Path) -> dict[str, Any]:
-    """The trained parameters in a checkpoint, for ``load_state_dict``; raises as `read`."""
+    """The trained parameters in a checkpoint, for ``load_state_dict``; raises as `read`.
+
+    ``path``: of the checkpoint. See `toy_llm.training.policies.load_policy` for a whole policy.
+    """
     return read(path).module
 
 
@@ -149,13 +161,19 @@ class RunRecord:
         return time.perf_counter() - self.began
 
     def add(self, row: Row) -> Row:
-        """Keep the row of an update, with the time; returns it."""
+        """Keep the row of an update, with the time; returns it.
+
+        ``row`` gets the column ``seconds``, spent on the run until now, its earlier parts included.
+        """
         row["seconds"] = self.seconds()
         self.rows.append(row)
         return row
 
     def save_if_due(self, step: int) -> None:
-        """Write the checkpoint if the run asks for one before update ``step``; raises as `write`."""
+        """Write the checkpoint if the run asks for one before update ``step``; raises as `write`.
+
+        It is due every ``checkpoint_every`` updates and before the end, unless it was just read from the file.
+        """
         every = self.config.checkpoint_every
         due = step == self.config.updates or (every > 0 and step % every == 0)
         if self.config.checkpoint is None or not due or self.saved_at == step:
@@ -173,7 +191,10 @@ class RunRecord:
         self.saved_at = step
 
     def diverged(self, what: str, step: int) -> TrainingDiverged:
-        """The error that stops the run at an update: what is wrong, what helps, and which checkpoint is left."""
+        """The error that stops the run at an update: what is wrong, what helps, and which checkpoint is left.
+
+        ``what``: the number that is not finite, as `toy_llm.training.divergence` says it. ``step``: the update.
+        """
         left = "no checkpoint was kept"
         if self.config.checkpoint is not None and self.saved_at is not None:
             left = f"the last good checkpoint, before update {self.saved_at}, is {self.config.checkpoint}"

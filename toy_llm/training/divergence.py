@@ -35,6 +35,11 @@ def check_loss(loss: float) -> None:
 
 
 def check_gradient(norm: float) -> None:
-    """Raise `NotFinite` for a gradient whose length is infinite or NaN."""
+    """Raise `NotFinite` for a gradient whose length is infinite or NaN.
+
+    >>> check_gradient(float("inf"))
+    Traceback (most recent call last):
+    toy_llm.training.divergence.NotFinite: gradient is not finite
+    """
     if not norm < float("inf"):
         raise NotFinite("gradient is not finite")

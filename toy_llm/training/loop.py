@@ -114,5 +114,9 @@ def train(config: TrainConfig) -> pd.DataFrame:
 
 
 def live(row: Row) -> str:
-    """What a progress bar shows of a row."""
+    """What a progress bar shows of a row.
+
+    >>> live({"success_exact": 0.25, "all_negative": 0.5})
+    'success 0.250, all-negative 0.500'
+    """
     return f"success {row['success_exact']:.3f}, all-negative {row['all_negative']:.3f}"

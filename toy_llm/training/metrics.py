@@ -8,7 +8,14 @@ from toy_llm.training.rollout import Batch, silent_groups
 
 
 def kl_is_due(config: TrainConfig, step: int) -> bool:
-    """Whether the divergence from the start is measured at an update: always with a penalty on it, and at the end."""
+    """Whether the divergence from the start is measured at an update: always with a penalty on it, and at the end.
+
+    It costs a pass of the start policy through the batch.
+
+    >>> config = TrainConfig(updates=15, kl_every=10)
+    >>> [step for step in range(16) if kl_is_due(config, step)]
+    [0, 10, 15]
+    """
     if config.kl_coef > 0:
         return True
     return config.kl_every > 0 and (step % config.kl_every == 0 or step == config.updates)

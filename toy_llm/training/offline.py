@@ -22,7 +22,10 @@ DECIDES = ("stored_batches", "questions", "group_size", "temperature", "seed")
 
 
 def stored_path(config: TrainConfig, policy: Policy, judge: JudgeSource | None = None) -> Path:
-    """Where the set of a run is kept: a name made of everything that decides its content."""
+    """Where the set of a run is kept: a name made of everything that decides its content.
+
+    Settings of the rule, the loss and the optimizer are not among it: runs that differ in these share a set.
+    """
     decides = {name: getattr(config, name) for name in DECIDES}
     judge_name = "exact" if judge is None else judge.name
     decides |= {"task": repr(policy.task), "judge": judge_name, "format": FORMAT}

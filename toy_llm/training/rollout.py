@@ -102,7 +102,12 @@ def sample_and_judge(
 
 
 def noise_generator(entropy: list[int], device: str = "cpu") -> torch.Generator:
-    """A generator whose numbers depend on the whole numbers ``entropy`` alone."""
+    """A generator whose numbers depend on the whole numbers ``entropy`` alone.
+
+    >>> luck = [torch.rand(1, generator=noise_generator([0, 7])) for _ in range(2)]
+    >>> bool(luck[0] == luck[1])
+    True
+    """
     seed = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
     return torch.Generator(device).manual_seed(int(seed) % 2**63)
 
@@ -178,7 +183,10 @@ def _step_log_prob(rollout: Rollout, verdict: Verdict) -> torch.Tensor:
 
 
 def ended(task: Task, responses: torch.Tensor) -> torch.Tensor:
-    """Which responses ``(Q, G, T)`` came to their end: boolean ``(Q, G)``, False for those that were cut off."""
+    """Which responses ``(Q, G, T)`` came to their end: boolean ``(Q, G)``, False for those that were cut off.
+
+    Responses of a task without an end token are as long as they are meant to be: none is cut off.
+    """
     if task.end is None:
         return torch.ones(responses.shape[:-1], dtype=torch.bool, device=responses.device)
     return (responses == task.end).any(-1)
@@ -186,7 +194,10 @@ def ended(task: Task, responses: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def with_start_log_probs(batch: Batch, start: Policy, temperature: float) -> Batch:
-    """The batch with the log-probabilities of its responses under the start policy."""
+    """The batch with the log-probabilities of its responses under the start policy.
+
+    ``temperature``: of sampling, so that the divergence is between what is sampled. No gradient is kept.
+    """
     log_probs = start.log_probs(batch.prompts, batch.answers, batch.rollout.responses, temperature)
     return replace(batch, start_log_probs=log_probs)
 

@@ -37,7 +37,10 @@ def for_seed(config: TrainConfig, seed: int, several: bool) -> TrainConfig:
 
 
 def restored(configs: Sequence[TrainConfig]) -> list[Row]:
-    """Rows that the checkpoints of runs to be resumed hold, with their seed; raises as `checkpoint.read_for`."""
+    """Rows that the checkpoints of runs to be resumed hold, with their seed; raises as `checkpoint.read_for`.
+
+    ``configs``: one run per seed; those that are not to be resumed, or have no checkpoint yet, give no rows.
+    """
     states = [(config.seed, checkpoint.read_for(config)) for config in configs]
     return [{"seed": seed, **row} for seed, state in states if state is not None for row in state.rows]
 
@@ -67,7 +70,10 @@ def train_seeds(configs: Sequence[TrainConfig], workers: int = 2) -> Iterator[Ro
 
 
 def train_in_turn(configs: Sequence[TrainConfig]) -> Iterator[Row | TrainingDiverged]:
-    """Train runs one after another in this process; yields their rows, and the error of a run that diverged."""
+    """Train runs one after another in this process; yields their rows, and the error of a run that diverged.
+
+    Other runs go on after one that diverged. Anything else that goes wrong is raised at once.
+    """
     torch.set_num_threads(1)
     for config in configs:
         try:
@@ -80,7 +86,10 @@ def train_in_turn(configs: Sequence[TrainConfig]) -> Iterator[Row | TrainingDive
 
 
 def train_in_processes(configs: Sequence[TrainConfig], workers: int) -> Iterator[Row | TrainingDiverged]:
-    """Train runs in worker processes, each its share of them in turn; yields as `train_in_turn`, as rows come."""
+    """Train runs in worker processes, each its share of them in turn; yields as `train_in_turn`, as rows come.
+
+    Raises whatever stops a worker, and `WorkerLost` if one dies without a word. No worker outlives the iterator.
+    """
     context = multiprocessing.get_context("spawn")
     processes: list[SpawnProcess] = []
     pipes: list[Connection] = []

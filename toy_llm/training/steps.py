@@ -21,7 +21,10 @@ NO_STEP = dict.fromkeys(
 
 
 def make_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimizer of a run; torch's defaults but for step size and weight decay."""
+    """The optimizer of a run; torch's defaults but for step size and weight decay.
+
+    ``parameters``: those that are trained. The fused kernels are used wherever torch has them.
+    """
     kinds: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
     return kinds[config.optimizer](parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
