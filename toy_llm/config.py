@@ -283,6 +283,7 @@ class TrainConfig:
         >>> TrainConfig(horizon=4, start_accuracy=0.3).warm_start().accuracy
         0.3
         """
+        # A start that has learnt all suites to train on serves every mixture of them.
         if self.suites:
             suites = (*TRAINED, *(name for name in self.suites if name not in TRAINED))
             spec = SuiteStart(self.size, self.start, suites, self.start_accuracy, seed=self.start_seed)

@@ -24,6 +24,7 @@ def true_prefix_log_odds(logits: torch.Tensor, targets: torch.Tensor) -> torch.T
     >>> true_prefix_log_odds(torch.tensor([[2.0, 0.5]]), torch.tensor([0]))
     tensor([1.5000])
     """
+    # The others are summed without the true one: 1 - p would lose its digits where p is near 1.
     right = logits.gather(-1, targets[..., None]).squeeze(-1)
     others = logits.scatter(-1, targets[..., None], -torch.inf)
     return right - torch.logsumexp(others, dim=-1)
@@ -34,6 +35,7 @@ def log_odds_gradients(model: torch.nn.Module, tokens: torch.Tensor, horizon: in
 
     ``tokens`` ``(N, T)``: prompts followed by their H true values. One backward pass for each of the N H numbers.
     """
+    # A backward pass gives the gradient of one number, so there is one for every step of every row.
     parameters = list(model.parameters())
     odds = []
     gradients = []
@@ -110,6 +112,7 @@ def gradient_variance(
     parameters = list(policy.model.parameters())
     rows = []
     for index in range(batches):
+        # As the trainer does for its first step on a batch: the policy that has sampled is the current one.
         batch = collect(policy, policy.task, update_rule, questions, "variance", seed, index)
         now = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
         loss = policy_loss(

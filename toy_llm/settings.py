@@ -113,6 +113,7 @@ def settings_of(kind: type) -> dict[str, Setting]:
     >>> settings_of(TrainConfig)["horizon"].text
     'Steps per question, H.'
     """
+    # The extras are the descriptions that stand beside the types.
     hints = get_type_hints(kind, include_extras=True)
     return {field.name: hints[field.name].__metadata__[0] for field in fields(kind)}
 
@@ -124,6 +125,7 @@ def value_problems(config: Any) -> list[str]:
     >>> value_problems(TrainConfig(questions=0))
     ['questions = 0 is not allowed: questions must be a whole number, at least 1']
     """
+    # Each value by itself; what depends on several settings is for the configuration to say.
     about = settings_of(type(config))
     return [line for name, setting in about.items() for line in setting.allowed.problems(name, getattr(config, name))]
 
@@ -135,6 +137,7 @@ def idle_problems(config: Any) -> list[str]:
     >>> idle_problems(TrainConfig(judge="exact", miss=0.1))
     ['miss = 0.1 is not allowed: miss must be 0.0 unless judge is noisy']
     """
+    # A setting without effect must stay at its default, so that nobody believes to have changed the run.
     lines = []
     for name, setting in settings_of(type(config)).items():
         value = getattr(config, name)
@@ -175,6 +178,7 @@ def device_problems(device: str) -> list[str]:
     []
     """
     try:
+        # Only using it tells: torch may know a device that this machine has not.
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         return [f"device = {device!r} is not allowed: {str(error).splitlines()[0]}"]

@@ -39,6 +39,7 @@ def evaluate(policies: Policy | Sequence[Policy], suite: str, settings: Evaluati
     >>> table.loc[table["metric"] == "success_exact", "value"].item()
     0.25
     """
+    # One policy is a list of one; all must answer the same questions to be compared.
     settings = Evaluation() if settings is None else settings
     every: Sequence[Policy] = policies if isinstance(policies, Sequence) else [policies]
     one_task = len({repr(policy.task) for policy in every}) == 1

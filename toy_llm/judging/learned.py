@@ -72,6 +72,7 @@ class JudgeSpec:
 
         ``task``: gives the vocabulary and the longest text. The global random state is left as it was.
         """
+        # Under a seed of its own, so that it does not depend on what was drawn before.
         length = task.prompt_length + task.response_length
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -128,6 +129,7 @@ def train_judge(spec: JudgeSpec, task: Task, traces: Traces = imperfect, progres
     """
 
     def loss(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
+        # The probability of a wrong step is 1 - exp(log_right), whose logarithm must not be that of 0.
         log_right = _log_right(model, prompts, responses, verdict)
         log_wrong = (-torch.expm1(log_right.clamp(max=-1e-30))).log()
         return -torch.where(right_steps(verdict), log_right, log_wrong)[read_steps(verdict)].mean()
@@ -143,6 +145,7 @@ def train_twin(spec: JudgeSpec, task: Task, traces: Traces = imperfect, progress
     """
 
     def loss(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
+        # Tokens of steps that are wrong, or behind an error, teach a solver nothing.
         tokens = responses.flatten(0, 1)
         learnt = (verdict.mask & (verdict.token_step < verdict.first_error[..., None])).flatten(0, 1)
         wanted = torch.where(learnt, tokens, -100)  # what cross_entropy ignores
@@ -160,6 +163,8 @@ def learned_judge(
     Raises `InputError` for bad settings, an unwritable cache folder or a corrupt cached file.
     """
     refuse(spec.problems())
+
+    # The judge does not learn while it teaches.
     model = cached_model(
         spec.key(task),
         cache_dir,
@@ -171,6 +176,7 @@ def learned_judge(
 
 def _outputs(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor) -> torch.Tensor:
     """The network's output ``(N, T, V)`` ahead of every token of ``responses`` ``(Q, G, T)``, N = Q G."""
+    # Every response is read behind its own prompt; its last token is only ever predicted.
     q, g, t = responses.shape
     tokens = torch.cat([prompts.repeat_interleave(g, 0), responses.reshape(q * g, t)[:, :-1]], 1)
     return model(tokens, last=t)[0]
@@ -178,6 +184,7 @@ def _outputs(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor)
 
 def _log_right(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
     """`LearnedJudge.log_right` with gradient."""
+    # A step is right if all its tokens are, so their log-probabilities add up.
     outputs = _outputs(model, prompts, responses).unflatten(0, responses.shape[:2])
     tokens = F.logsigmoid(outputs.gather(-1, responses[..., None]).squeeze(-1)) * verdict.mask
     steps = tokens.new_zeros(verdict.step_lengths.shape)
@@ -211,6 +218,7 @@ def _fit(spec: JudgeSpec, task: Task, traces: Traces, loss: Loss, progress: bool
     model = spec.build(task)
 
     def value(update: int) -> torch.Tensor:
+        # Fresh questions in every update; each attempt is a group of its own.
         prompts, answers, attempts = traces(task, spec.accuracy, "judge", spec.seed, update * spec.batch, spec.batch)
         responses = attempts[:, None]
         return loss(model, prompts, responses, task.judge(responses, answers))

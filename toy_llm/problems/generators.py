@@ -40,6 +40,7 @@ def questions_of(name: str, draw: Draw) -> Maker:
     """
 
     def ask(stream: str, seed: int, start: int, count: int) -> list[Question]:
+        # With its length the stream cannot be mistaken for a part of the name.
         entropy = [seed, len(stream), *stream.encode(), *name.encode()]
         return [draw(Dice(iter(row))) for row in draws(entropy, start, count, DRAWS).tolist()]
 
@@ -52,6 +53,7 @@ def chain(numbers: list[int], operators: list[str], modulus: int) -> Question:
     >>> chain([7, 5, 9], ["+", "+"], 10).values()
     [2, 1]
     """
+    # The text is what the network reads; the steps follow from the same numbers.
     pairs = zip(operators, numbers[1:], strict=True)
     text = str(numbers[0]) + "".join(f"{operator}{number}" for operator, number in pairs)
 
@@ -71,6 +73,7 @@ def chains(operators: str, moduli: tuple[int, ...], least: int, most: int, lowes
     """
 
     def draw(dice: Dice) -> Question:
+        # The order of these throws decides what every question is: it must not change.
         steps = dice.between(least, most)
         modulus = moduli[dice.between(0, len(moduli) - 1)]
         numbers = dice.several(steps + 1, lowest, min(9, modulus - 1))
@@ -112,6 +115,7 @@ def recurrence(dice: Dice) -> Question:
 
     m is 5 or 7 and n from 2 to 4; each application is a step, which continues from the value written before it.
     """
+    # Prime moduli: every factor can be undone, so that no value written before is without effect.
     modulus = (5, 7)[dice.between(0, 1)]
     steps = dice.between(2, 4)
     factor = dice.between(2, modulus - 1)
@@ -119,6 +123,7 @@ def recurrence(dice: Dice) -> Question:
     start = dice.between(0, modulus - 1)
 
     def follow(written: list[int]) -> int:
+        # From the value written before, right or wrong.
         return (factor * (written[-1] if written else start) + summand) % modulus
 
     return Question(encode(f"mod{modulus:02},rec{factor},{summand},{start},{steps}="), steps, follow)
@@ -139,6 +144,7 @@ def nested(dice: Dice) -> Question:
         if count == 0:
             digit = dice.between(0, 9)
             return str(digit), digit
+        # One operator is this bracket's own; the others are shared out to its sides.
         on_left = dice.between(0, count - 1)
         left_text, left = grow(on_left)
         operator = "+-"[dice.between(0, 1)]

@@ -107,6 +107,7 @@ class Suite:
 
         A step ends with its separator, the last one with the end token, which belong to it.
         """
+        # A closing token belongs to the step that it closes: the count is taken before it.
         closes = ((answers == SEP) | (answers == END)).long()
         return torch.where(token_mask(answers, END), closes.cumsum(-1) - closes, -1)
 

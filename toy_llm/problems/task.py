@@ -67,6 +67,7 @@ def draws(entropy: list[int], start: int, count: int, width: int) -> np.ndarray:
     >>> bool((draws([0], 5, 1, 3) == draws([0], 0, 10, 3)[5:6]).all())
     True
     """
+    # The entropy gives one key; the counter below makes the numbers of each place differ.
     key = _key(tuple(entropy))
     # Every number has a place of its own: its question's row, then its column.
     index = np.arange(start, start + count, dtype=np.uint64)[:, None] * np.uint64(ROW)

@@ -50,6 +50,7 @@ class ChainStart:
 
         Returns lines as `spo_theory.validation.problem` writes them, none if all is well.
         """
+        # Only whole sizes can be divided by one another.
         sizes = dict.fromkeys(("layers", "width", "heads", "updates", "batch"), whole(1))
         lines = problems_of(self, **sizes)
         if not lines:
@@ -102,6 +103,7 @@ def step_accuracy(spec: ChainStart, carry: torch.Tensor) -> torch.Tensor:
     >>> step_accuracy(ChainStart(accuracy=0.5), torch.tensor([True, False]))
     tensor([0.4378, 0.5622])
     """
+    # In log-odds, so that the chances stay between 0 and 1 whatever the penalty.
     centre = torch.logit(torch.tensor(spec.accuracy, dtype=torch.float64))
     return (centre + torch.where(carry, -0.5, 0.5) * spec.carry_penalty).sigmoid().float()
 

@@ -67,6 +67,7 @@ class SuiteStart:
 
         Suites that are held out are refused too: the start would have seen what it is measured on.
         """
+        # The accuracy is named as in a run's settings, where people set it.
         lines = problems_of(self, size=one_of(Size), start=one_of(StartKind), seed=whole(0), learning_rate=ABOVE_0)
         lines += problems_of(self, **dict.fromkeys(("learn", "adapt", "batch"), whole(1)))
         lines += INNER_SHARE.problems("start_accuracy", self.accuracy)
@@ -98,6 +99,7 @@ class SuiteStart:
         It has the vocabulary and the lengths of all suites. The global random state is left as it was.
         """
         task = mixture(self.suites)
+        # The suites' batches change their length, which oneDNN does not like: torch's own linear layers.
         length = task.prompt_length + task.response_length
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -139,6 +141,7 @@ def learn(
         wanted = responses.masked_fill(~token_mask(responses, task.end), -100)  # what cross_entropy ignores
         return F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
 
+    # In place: the second course goes on with the network of the first.
     fit(model, loss, updates, learning_rate, label, progress)
     return model
 
@@ -167,6 +170,7 @@ def second_course(spec: SuiteStart, cache_dir: str | Path, progress: bool = Fals
     Its step size is a third of that of the first course. Not cached by itself: `SuiteStart.make` keeps the result.
     """
     task = mixture(spec.suites)
+    # The traces come first, since a teacher that is missing is trained first.
     make_traces = {"base": _imperfect_traces, "distilled": _teacher_traces}[spec.start]
     traces = make_traces(spec, task, cache_dir, progress)
     model = first_course(spec, cache_dir, progress)
@@ -186,6 +190,7 @@ def _imperfect_traces(spec: SuiteStart, task: Suite, cache_dir: str | Path, prog
 def _teacher_traces(spec: SuiteStart, task: Suite, cache_dir: str | Path, progress: bool) -> Traces:
     """What the teacher of ``spec`` writes, right or wrong; the teacher is made first if it is not cached."""
     teacher = TransformerPolicy(spec.teacher.make(cache_dir, progress), task)
+    # One stream of luck for all updates: the traces depend on the seed and on their order alone.
     generator = torch.Generator().manual_seed(spec.seed)
 
     def traces(update: int) -> tuple[torch.Tensor, torch.Tensor]:

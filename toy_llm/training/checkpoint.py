@@ -70,6 +70,7 @@ def read(path: str | Path) -> State:
     Tensors are put on the CPU. A checkpoint of an older `FORMAT` is refused with the advice to run again.
     """
     try:
+        # What is no dictionary, or has another format, was written by something else.
         content = load(path)
     except OSError as error:
         raise InputError(f"checkpoint {str(path)!r} cannot be read ({error.strerror or error})") from error
@@ -139,6 +140,7 @@ class RunRecord:
         optimizer: torch.optim.Optimizer,
         state: State | None = None,
     ) -> None:
+        # A new run starts with nothing.
         self.config = config
         self.module = module
         self.start = start
@@ -147,6 +149,8 @@ class RunRecord:
         self.rows: list[Row] = []
         self.saved_at: int | None = None
         self.began = time.perf_counter()
+
+        # One that goes on takes over everything that decides its future, the clock included.
         if state is not None:
             self.step = state.step
             self.rows = list(state.rows)
@@ -174,6 +178,7 @@ class RunRecord:
 
         It is due every ``checkpoint_every`` updates and before the end, unless it was just read from the file.
         """
+        # Never twice for one update: a run that was just resumed has it on disk already.
         every = self.config.checkpoint_every
         due = step == self.config.updates or (every > 0 and step % every == 0)
         if self.config.checkpoint is None or not due or self.saved_at == step:
@@ -195,6 +200,7 @@ class RunRecord:
 
         ``what``: the number that is not finite, as `toy_llm.training.divergence` says it. ``step``: the update.
         """
+        # Whoever reads the error wants to know what is left of the run.
         left = "no checkpoint was kept"
         if self.config.checkpoint is not None and self.saved_at is not None:
             left = f"the last good checkpoint, before update {self.saved_at}, is {self.config.checkpoint}"

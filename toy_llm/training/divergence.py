@@ -30,6 +30,7 @@ def check_loss(loss: float) -> None:
     Traceback (most recent call last):
     toy_llm.training.divergence.NotFinite: loss is nan
     """
+    # Written so that NaN is refused too: no comparison with it is true.
     if not abs(loss) < EXPLODED:
         raise NotFinite(f"loss is {loss:.3g}")
 
@@ -41,5 +42,6 @@ def check_gradient(norm: float) -> None:
     Traceback (most recent call last):
     toy_llm.training.divergence.NotFinite: gradient is not finite
     """
+    # As above, NaN included.
     if not norm < float("inf"):
         raise NotFinite("gradient is not finite")

@@ -78,15 +78,19 @@ def aggregate(
         problem(aggregation in get_args(Aggregation), "aggregation", aggregation, _one_of(Aggregation))
         + problem(constant is None or constant > 0, "constant", constant, "above 0, or None")
     )
+    # Tokens that were not written are worth 0, whatever stands there.
     if mask is not None:
         per_token = torch.where(mask, per_token, torch.zeros_like(per_token))
     total = per_token.sum(-1)
+    # A mean over responses, each worth the sum of its tokens.
     if aggregation == "sum":
         return total.mean()
     if aggregation == "constant":
         return total.mean() / (per_token.shape[-1] if constant is None else constant)
     if mask is None:
         return total.mean() / per_token.shape[-1]
+
+    # What follows weighs by the number of tokens, at least 1 where nothing was written.
     tokens = mask.sum(-1)
     if aggregation == "response":
         return (total / tokens.clamp(min=1)).mean()

@@ -23,6 +23,7 @@ def make_policy(config: TrainConfig) -> Policy:
     """
     if config.policy == "tabular":
         return _untrained_table(config)
+    # Made on the CPU, so that the file does not depend on the device.
     model = config.warm_start().make(config.cache_dir, config.progress)
     return TransformerPolicy(model.to(config.device), config.task())
 
@@ -32,6 +33,7 @@ def load_policy(path: str | Path, task: Task | None = None) -> Policy:
 
     Raises `InputError` if the file is not a checkpoint, or if the network cannot read that task.
     """
+    # The settings in the checkpoint say which network its parameters belong to.
     state = checkpoint.read(path)
     config = TrainConfig(**state.config)
     own = config.task()

@@ -108,6 +108,7 @@ def noise_generator(entropy: list[int], device: str = "cpu") -> torch.Generator:
     >>> bool(luck[0] == luck[1])
     True
     """
+    # SeedSequence mixes: neighbouring numbers give generators that share nothing.
     seed = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
     return torch.Generator(device).manual_seed(int(seed) % 2**63)
 
@@ -134,6 +135,7 @@ def score(task: Task, update_rule: Method, judged: Judged) -> Batch:
 
     ``task``: the one that the responses answer. Raises `InputError` if their groups have not the rule's size.
     """
+    # The parts of the rule in the order in which they act.
     group = group_of(task, judged)
     rewards = update_rule.reward(group)
     advantages = update_rule.group_advantages(group)
@@ -177,6 +179,7 @@ def silent_groups(objective: Objective, advantages: torch.Tensor, credit: torch.
 
 def _step_log_prob(rollout: Rollout, verdict: Verdict) -> torch.Tensor:
     """Log-probability ``(Q, G, S)`` of every written step under the sampling policy, nats."""
+    # The log-probability of a step is the sum over its tokens.
     of_tokens = rollout.log_probs.masked_fill(~verdict.mask, 0.0)
     of_steps = of_tokens.new_zeros(verdict.step_lengths.shape)
     return of_steps.scatter_add_(-1, verdict.token_step, of_tokens)
@@ -187,6 +190,7 @@ def ended(task: Task, responses: torch.Tensor) -> torch.Tensor:
 
     Responses of a task without an end token are as long as they are meant to be: none is cut off.
     """
+    # Nothing is looked for that the task does not have.
     if task.end is None:
         return torch.ones(responses.shape[:-1], dtype=torch.bool, device=responses.device)
     return (responses == task.end).any(-1)
@@ -198,6 +202,7 @@ def with_start_log_probs(batch: Batch, start: Policy, temperature: float) -> Bat
 
     ``temperature``: of sampling, so that the divergence is between what is sampled. No gradient is kept.
     """
+    # At the temperature of sampling, as the log-probabilities in the rollout.
     log_probs = start.log_probs(batch.prompts, batch.answers, batch.rollout.responses, temperature)
     return replace(batch, start_log_probs=log_probs)
 

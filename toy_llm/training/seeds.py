@@ -30,6 +30,7 @@ def for_seed(config: TrainConfig, seed: int, several: bool) -> TrainConfig:
     >>> for_seed(TrainConfig(checkpoint="run.pt"), seed=7, several=True).checkpoint
     'run-seed7.pt'
     """
+    # Runs side by side must not write into one file.
     if several and config.checkpoint is not None:
         path = Path(config.checkpoint)
         config = replace(config, checkpoint=str(path.with_name(f"{path.stem}-seed{seed}{path.suffix}")))
@@ -57,6 +58,7 @@ def train_seeds(configs: Sequence[TrainConfig], workers: int = 2) -> Iterator[Ro
     policy = make_policy(configs[0])
     make_judge(configs[0], policy.task)
 
+    # A process for one run alone would cost its start and gain nothing.
     workers = min(workers, len(configs))
     rows = train_in_turn(configs) if workers == 1 else train_in_processes(configs, workers)
     diverged: list[str] = []

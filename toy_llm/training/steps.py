@@ -25,6 +25,7 @@ def make_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) ->
 
     ``parameters``: those that are trained. The fused kernels are used wherever torch has them.
     """
+    # Fused optimizers take one pass over all parameters; torch has them for these devices only.
     kinds: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
     return kinds[config.optimizer](parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
@@ -37,6 +38,7 @@ def learning_rate(config: TrainConfig, update: int) -> float:
     >>> [learning_rate(config, update) for update in range(4)]
     [1.0, 0.75, 0.5, 0.25]
     """
+    # The schedule begins where the rise ends, and reaches 0 one update after the last.
     rise = min((update + 1) / config.warmup, 1.0) if config.warmup else 1.0
     done = max(0, update - config.warmup) / max(1, config.updates - config.warmup)
     fall = {"constant": 1.0, "linear": 1.0 - done, "cosine": (1.0 + cos(pi * done)) / 2}
@@ -66,9 +68,11 @@ def take_steps(
     limit = float("inf") if config.max_grad_norm is None else config.max_grad_norm
     for part in minibatches(config, update):
         loss, row["clipped"] = batch_loss(config, policy, batch, part)
+        # Before the backward pass, which would spread what is not finite.
         check_loss(loss.item())
         optimizer.zero_grad()
         loss.backward()
+        # A parameter that the loss does not reach has no gradient to be clipped.
         reached = [parameter for parameter in parameters if parameter.grad is not None]
         row["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(reached, limit))
         check_gradient(row["grad_norm"])
@@ -82,6 +86,7 @@ def minibatches(config: TrainConfig, update: int) -> Iterator[torch.Tensor | sli
     >>> [part.tolist() for part in minibatches(TrainConfig(questions=4, minibatches=2, inner_epochs=1), update=0)]
     [[0, 2], [3, 1]]
     """
+    # The order depends on (seed, update, epoch) alone, so that a resumed run has the same.
     for epoch in range(config.inner_epochs):
         if config.minibatches == 1:
             yield slice(None)
@@ -99,6 +104,7 @@ def batch_loss(
     ``questions``: their indices, or a slice. A KL penalty needs ``batch.start_log_probs``; see `policy_loss`.
     """
     objective = batch.update_rule.objective
+    # What was sampled, what the rule made of it, and what the current policy says of it.
     mask = batch.mask[questions]
     old = batch.rollout.log_probs[questions]
     advantages = batch.advantages[questions]
