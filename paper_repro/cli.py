@@ -186,7 +186,7 @@ def theory(options: Theory) -> None:
 
     from spo_theory import ReasoningChain, solve
     from spo_theory.dynamics.maps import updates_to
-    from spo_theory.exact.expected import rule_advantage_function
+    from spo_theory.exact.update import rule_advantage_function
 
     chain = ReasoningChain(step_success=success)
     curve = solve(chain, r, steps=options.steps, learning_rate=options.learning_rate)

@@ -14,11 +14,9 @@ from spo_theory.dynamics.optimizers import Optimizer, steps_of
 from spo_theory.exact.moments import (
     SecondMomentForm,
     evaluate_second_moment,
-    prepare_moment,
     prepare_second_moment,
 )
-from spo_theory.exact.scopes import RuleForm, evaluate_rule
-from spo_theory.exact.update import UpdateForm, evaluate_update, prepare_update
+from spo_theory.exact.update import UpdateForm, evaluate_update, evaluate_weights, prepare_squares, prepare_update
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities
 from spo_theory.validation import check, problem, refuse
@@ -124,7 +122,7 @@ def solve(
         check(questions is None, "questions", questions, "None unless optimizer='adam': noise does not move the mean")
         check(features is None, "features", "given", "None unless optimizer='adam': use kernel = features @ features.T")
 
-    form = prepare_update(rule, chain.rts, padded=True)
+    form = prepare_update(chain, rule, padded=True)
     noise = _prepare_noise(chain, rule, gradient_variance, questions)
     logits, norms = follow(form, noise, chain.logits, float(learning_rate), k, j, optimizer=optimizer, steps=steps)
     return records(np.asarray(logits), rule.group_size, np.asarray(norms))
@@ -189,7 +187,7 @@ class BatchNoise:
 class LinearNoise:
     """Sampling noise on the parameters of a linearized network: ``at_start`` ``(P,)``, then as the chain's own."""
 
-    square: RuleForm
+    square: UpdateForm
     at_start: Any
 
     def variance(self, logits: jax.Array, _: jax.Array, start: jax.Array) -> jax.Array:
@@ -197,16 +195,17 @@ class LinearNoise:
         return self.at_start / noise_energy(self.square, start) * noise_energy(self.square, logits)
 
 
-def noise_energy(square: RuleForm, logits: jax.Array) -> jax.Array:
-    """``E[A^2] sum_h q_h (1 - q_h)`` at logits ``(..., H)``, the size of the sampling noise.
+def noise_energy(square: UpdateForm, logits: jax.Array) -> jax.Array:
+    """``sum_h E[w_h^2] q_h (1 - q_h)`` at logits ``(..., H)``, the size of the sampling noise.
 
-    The squared gradient of one response is its squared advantage times the squared scores of its H tokens,
-    those after the first error included; a token's squared score is ``q (1 - q)`` on average. Averaged over
-    questions. ``square``: the form of ``E[A^2 | k]``. Derived in docs/theory/dynamics.md.
+    The squared gradient of one response is the sum over its H tokens of their squared weights times their squared
+    scores, those after the first error included; a token's squared score is ``q (1 - q)`` on average. Averaged over
+    questions. ``square``: the form of ``E[w_h^2 | k]``. Derived in docs/theory/dynamics.md.
     """
     p = class_probabilities(logits)
     q = jax.nn.sigmoid(logits)
-    return jnp.mean(jnp.sum(p * evaluate_rule(square, p), -1) * jnp.sum(q * (1 - q), -1))
+    square_of_step = jnp.sum(p[..., None] * evaluate_weights(square, logits), axis=-2)
+    return jnp.mean(jnp.sum(square_of_step * q * (1 - q), axis=-1))
 
 
 def _prepare_noise(
@@ -214,10 +213,10 @@ def _prepare_noise(
 ) -> BatchNoise | LinearNoise | None:
     """The noise that Adam sees: of a batch, of a network's batch, or none."""
     if questions is not None:
-        return BatchNoise(prepare_second_moment(rule, chain.rts, padded=True), np.float64(questions))
+        return BatchNoise(prepare_second_moment(chain, rule, padded=True), np.float64(questions))
     if at_start is None:
         return None
-    return LinearNoise(prepare_moment(rule, chain.rts, "square", padded=True), np.asarray(at_start, dtype=float))
+    return LinearNoise(prepare_squares(chain, rule, padded=True), np.asarray(at_start, dtype=float))
 
 
 def escape_map(
@@ -230,7 +229,7 @@ def escape_map(
     """
     check_run(chain, steps, learning_rate, "sgd", None)
     check(0 < level < 1, "level", level, "strictly between 0 and 1")
-    form = prepare_update(rule, chain.rts, padded=True)
+    form = prepare_update(chain, rule, padded=True)
     start = np.atleast_2d(chain.logits)
     return np.asarray(_first_passage(form, start, float(learning_rate), float(level), steps=steps))
 
