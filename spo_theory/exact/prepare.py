@@ -175,15 +175,24 @@ def _filled(array: np.ndarray, rows: int) -> np.ndarray:
 
 
 def cut_rows(counts: np.ndarray, values: tuple[np.ndarray, ...], group_size: int) -> Slabs:
-    """Slabs of a sum over compositions with ``counts`` ``(C, V)``, with room for other group sizes.
+    """Slabs of a sum over compositions of the others with ``counts`` ``(C, V)``, with room for other group sizes.
 
-    ``values``: arrays of C rows that belong to the compositions. A slab holds their `Multinomial` and these.
+    ``values``: arrays of C rows that belong to the compositions. A slab holds their `Multinomial` and these; there is
+    one for every size of `GROUPS`, of which the smallest that fits acts.
     """
-    # The table of powers has room too
-    largest = SMALL
-    while largest < group_size:
-        largest *= 4
-    return _cut((multinomial(counts, largest), *values), len(counts), ROWS, 4, ROW_STOPS)
+    classes = counts.shape[1]
+    sizes = [g for g in GROUPS if composition_count(g - 1, classes) <= ROWS]
+    if group_size > max(sizes, default=0):
+        return Slabs(((multinomial(counts), *values),))
+
+    fitting = min(g for g in sizes if g >= group_size)
+    slabs = []
+    for size in sizes:
+        rows = composition_count(size - 1, classes)
+        acts = size == fitting
+        chance = multinomial(counts, size - 1, rows) if acts else none_of(size - 1, classes, rows)
+        slabs.append((chance, *(_filled(value if acts else value[:0], rows) for value in values)))
+    return Slabs(tuple(slabs), tuple(np.bool_(size == fitting) for size in sizes))
 
 
 def _compositions(
@@ -265,5 +274,6 @@ def _quadrature(distinct: np.ndarray, group_size: int, statistic: Statistic, rul
         return PairProduct(slabs(rule.kernel, weight), difference, others)
     pairs = weight[:, None] * rule.kernel[:, k] * rule.kernel[:, j] * (distinct[k] - distinct[j])
     table = slabs(rule.kernel, pairs)
+    assert isinstance(table, Slabs)  # the mean is never summed in a loop
     turned = tuple((np.ascontiguousarray(kernel.T), pair) for kernel, pair in table.arrays)
     return PairTable(Slabs(turned, table.active), others)
