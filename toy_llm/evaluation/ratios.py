@@ -95,6 +95,7 @@ def _response_ratios(settings: Evaluation, task: Task, judged: Judged, count: in
 def _step_ratios(task: Task, answers: torch.Tensor, verdict: Verdict, count: int) -> Ratios:
     """Of every step h: how many responses reached it behind a right prefix, and how many of them got it right."""
     ratios: Ratios = {}
+
     # Questions differ in the number of their steps, and only those that have step h count.
     true_steps = task.answer_steps(answers).amax(-1) + 1
     for h in range(task.horizon):

@@ -28,6 +28,7 @@ class _Affine(torch.autograd.Function):
     def backward(ctx, gradient):
         x, weight = ctx.saved_tensors
         rows, above = x.flatten(0, -2), gradient.flatten(0, -2)
+
         # the operator copies a transposed first factor: let that be the smaller one
         if above.shape[1] <= rows.shape[1]:
             of_weight = _product(above.t(), rows.t())

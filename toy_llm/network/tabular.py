@@ -24,6 +24,7 @@ class TabularPolicy(nn.Module):
 
     def __init__(self, task: ChainTask, step_success: list[float]) -> None:
         super().__init__()
+
         # In float64, so that training can be compared with the theory's exact numbers.
         start = torch.logit(torch.tensor(step_success, dtype=torch.float64))
         self.task = task
@@ -78,6 +79,7 @@ class TabularPolicy(nn.Module):
         # A step that misses writes one of the other values, all equally likely.
         miss = 1 + torch.randint(self.task.modulus - 1, shape, generator=generator)
         true = answers[:, None, :].expand(shape)
+
         # A miss of 1 to m - 1 never comes back to the true value.
         responses = torch.where(hit, true, (true + miss) % self.task.modulus)
         log_probs = self._step_log_probs(hit, self._on_track(hit))

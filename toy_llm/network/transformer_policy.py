@@ -128,6 +128,7 @@ class TransformerPolicy:
         for rows, length in parts:
             targets = packed[rows, :, :length].transpose(1, 2)  # (rows, length, members)
             logits = self._logits(prompts, prompt, rows // (g // members), targets)
+
             # Dividing by 1 would change nothing and cost a copy.
             if temperature != 1.0:
                 logits = logits / temperature
@@ -147,6 +148,7 @@ class TransformerPolicy:
         """Scores ``(rows, members, V)`` of first tokens, every row's cache, and true step probabilities ``(Q, S)``."""
         # The true response rides along behind the prompt: it gives the exact step probabilities at no extra pass.
         most = self.task.response_length
+
         # Its last token is only ever predicted, so the network does not read it.
         logits, cache = self.model(torch.cat([prompts, answers[:, :-1]], dim=1), last=most)
         true_probs = self._true_probs(logits, answers)
@@ -262,6 +264,7 @@ def _draw(probs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     below = probs.cumsum(1)
     rows, _, members = probs.shape
     luck = 1 - torch.rand(rows, 1, members, generator=generator, device=probs.device)
+
     # From (0, total]: a token is drawn only if its probability is above 0.
     return (below < luck * below[:, -1:]).sum(1)
 

@@ -144,6 +144,7 @@ def nested(dice: Dice) -> Question:
         if count == 0:
             digit = dice.between(0, 9)
             return str(digit), digit
+
         # One operator is this bracket's own; the others are shared out to its sides.
         on_left = dice.between(0, count - 1)
         left_text, left = grow(on_left)

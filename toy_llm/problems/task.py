@@ -69,6 +69,7 @@ def draws(entropy: list[int], start: int, count: int, width: int) -> np.ndarray:
     """
     # The entropy gives one key; the counter below makes the numbers of each place differ.
     key = _key(tuple(entropy))
+
     # Every number has a place of its own: its question's row, then its column.
     index = np.arange(start, start + count, dtype=np.uint64)[:, None] * np.uint64(ROW)
     counter = index + np.arange(width, dtype=np.uint64)

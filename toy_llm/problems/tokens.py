@@ -23,6 +23,7 @@ def encode(text: str) -> list[int]:
         if text[at] == " ":
             at += 1
             continue
+
         # The longest token first: "mod" is one token, not a letter that is unknown.
         token = next((t for t in sorted(TOKENS, key=len, reverse=True) if text.startswith(t, at)), None)
         if token is None:

@@ -99,6 +99,7 @@ class SuiteStart:
         It has the vocabulary and the lengths of all suites. The global random state is left as it was.
         """
         task = mixture(self.suites)
+
         # The suites' batches change their length, which oneDNN does not like: torch's own linear layers.
         length = task.prompt_length + task.response_length
         with torch.random.fork_rng(devices=[]):
@@ -170,6 +171,7 @@ def second_course(spec: SuiteStart, cache_dir: str | Path, progress: bool = Fals
     Its step size is a third of that of the first course. Not cached by itself: `SuiteStart.make` keeps the result.
     """
     task = mixture(spec.suites)
+
     # The traces come first, since a teacher that is missing is trained first.
     make_traces = {"base": _imperfect_traces, "distilled": _teacher_traces}[spec.start]
     traces = make_traces(spec, task, cache_dir, progress)
@@ -190,6 +192,7 @@ def _imperfect_traces(spec: SuiteStart, task: Suite, cache_dir: str | Path, prog
 def _teacher_traces(spec: SuiteStart, task: Suite, cache_dir: str | Path, progress: bool) -> Traces:
     """What the teacher of ``spec`` writes, right or wrong; the teacher is made first if it is not cached."""
     teacher = TransformerPolicy(spec.teacher.make(cache_dir, progress), task)
+
     # One stream of luck for all updates: the traces depend on the seed and on their order alone.
     generator = torch.Generator().manual_seed(spec.seed)
 

@@ -95,6 +95,7 @@ def train(config: TrainConfig) -> pd.DataFrame:
     [0.2, 0.9]
     """
     config.validate()
+
     # A checkpoint of another run is refused before the warm start, which may take minutes.
     state = checkpoint.read_for(config)
     policy = make_policy(config)

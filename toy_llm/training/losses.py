@@ -78,10 +78,12 @@ def aggregate(
         problem(aggregation in get_args(Aggregation), "aggregation", aggregation, _one_of(Aggregation))
         + problem(constant is None or constant > 0, "constant", constant, "above 0, or None")
     )
+
     # Tokens that were not written are worth 0, whatever stands there.
     if mask is not None:
         per_token = torch.where(mask, per_token, torch.zeros_like(per_token))
     total = per_token.sum(-1)
+
     # A mean over responses, each worth the sum of its tokens.
     if aggregation == "sum":
         return total.mean()

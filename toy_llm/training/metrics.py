@@ -71,6 +71,7 @@ def _mean_kl(batch: Batch) -> torch.Tensor:
     """Estimated divergence from the start policy, nats per response."""
     if batch.start_log_probs is None:
         return torch.tensor(torch.nan)
+
     # Under the policy that has sampled, which the parameters still are.
     per_token = k3(batch.rollout.log_probs, batch.start_log_probs)
     return per_token.masked_fill(~batch.mask, 0.0).sum(-1).mean()

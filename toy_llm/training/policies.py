@@ -23,6 +23,7 @@ def make_policy(config: TrainConfig) -> Policy:
     """
     if config.policy == "tabular":
         return _untrained_table(config)
+
     # Made on the CPU, so that the file does not depend on the device.
     model = config.warm_start().make(config.cache_dir, config.progress)
     return TransformerPolicy(model.to(config.device), config.task())

@@ -68,10 +68,12 @@ def take_steps(
     limit = float("inf") if config.max_grad_norm is None else config.max_grad_norm
     for part in minibatches(config, update):
         loss, row["clipped"] = batch_loss(config, policy, batch, part)
+
         # Before the backward pass, which would spread what is not finite.
         check_loss(loss.item())
         optimizer.zero_grad()
         loss.backward()
+
         # A parameter that the loss does not reach has no gradient to be clipped.
         reached = [parameter for parameter in parameters if parameter.grad is not None]
         row["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(reached, limit))
@@ -104,6 +106,7 @@ def batch_loss(
     ``questions``: their indices, or a slice. A KL penalty needs ``batch.start_log_probs``; see `policy_loss`.
     """
     objective = batch.update_rule.objective
+
     # What was sampled, what the rule made of it, and what the current policy says of it.
     mask = batch.mask[questions]
     old = batch.rollout.log_probs[questions]
