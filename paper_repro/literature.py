@@ -19,8 +19,8 @@ from scipy.stats import binom
 
 from spo_theory.dynamics.first_passage import first_reach
 from spo_theory.dynamics.flow import flow, flow_time
-from spo_theory.exact.expected import expected_update, rule_update_function
 from spo_theory.exact.moments import group_covariance
+from spo_theory.exact.update import expected_update, update_function
 from spo_theory.method import Method
 from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain
@@ -605,7 +605,7 @@ def remedies(
 
 
 def _updates_to_half(chain: ReasoningChain, r: Method, most: int) -> float:
-    update = jax.jit(rule_update_function(r, chain.rts))
+    update = jax.jit(update_function(chain, r))
     logits, path = chain.logits, [float(chain.success)]
     while path[-1] < 0.5 and len(path) <= most:
         logits = logits + np.asarray(update(logits))

@@ -20,7 +20,7 @@ from spo_theory.dynamics.escape import collapse_rate, escape_time, fewest_update
 from spo_theory.dynamics.flow import flow_time
 from spo_theory.dynamics.maps import escape_map, solve, updates_to
 from spo_theory.dynamics.sampled import simulate
-from spo_theory.exact.expected import expected_update
+from spo_theory.exact.update import expected_update
 from spo_theory.methods.conventions import READINGS
 from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spo_theory.dynamics.maps import solve
     from spo_theory.dynamics.sampled import sampled_update, simulate
-    from spo_theory.exact.expected import expected_advantages, expected_update
+    from spo_theory.exact.advantages import expected_advantages
+    from spo_theory.exact.update import expected_update
     from spo_theory.methods.registry import rule
     from spo_theory.outcomes.chain import ReasoningChain
     from spo_theory.validation import InputError
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 _HOME = {
     "InputError": "validation",
     "ReasoningChain": "outcomes.chain",
-    "expected_advantages": "exact.expected",
-    "expected_update": "exact.expected",
+    "expected_advantages": "exact.advantages",
+    "expected_update": "exact.update",
     "rule": "methods.registry",
     "sampled_update": "dynamics.sampled",
     "simulate": "dynamics.sampled",

@@ -1,6 +1,6 @@
 """An update rule: a composition of named parts that maps a judged group to a weight for every step."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -11,7 +11,7 @@ from spo_theory.parts.across import Across, Independent
 from spo_theory.parts.baselines import Baseline, GroupAdvantage
 from spo_theory.parts.credit import Credit, WholeResponse
 from spo_theory.parts.filters import EveryGroup, GroupFilter
-from spo_theory.parts.objectives import Clipped, Objective
+from spo_theory.parts.objectives import Clipped, Objective, Ratio
 from spo_theory.parts.rewards import Colouring, Outcome, Reward
 from spo_theory.parts.samplers import FreshGroups
 from spo_theory.validation import check, is_whole
@@ -147,3 +147,16 @@ class Method:
     def parts(self) -> dict[str, Any]:
         """The parts by name, in the order in which they act."""
         return {name: getattr(self, name) for name in PARTS}
+
+
+def with_clips(
+    rule: Method, clip_low: float | None = None, clip_high: float | None = None, ratio: Ratio | None = None
+) -> Method:
+    """``rule`` with other clips, None for its own; raises `InputError` if its objective has none."""
+    given = {"clip_low": clip_low, "clip_high": clip_high, "ratio": ratio}
+    changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if not changed:
+        return rule
+    name, value = next(iter(changed.items()))
+    check(isinstance(rule.objective, Clipped), name, value, f"None for rule {rule.name!r}: it does not clip")
+    return replace(rule, objective=replace(rule.objective, **changed))  # type: ignore[type-var]

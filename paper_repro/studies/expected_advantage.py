@@ -12,7 +12,7 @@ from spo_theory.methods.registry import rule
 
 def expected_advantage_table(step_success: tuple[float, ...], group_sizes: tuple[int, ...]) -> pd.DataFrame:
     """Exact expected advantage of every outcome class under GRPO and both scopes of colouring."""
-    from spo_theory.exact.expected import rule_advantage_function
+    from spo_theory.exact.update import rule_advantage_function
     from spo_theory.outcomes.chain import ReasoningChain
 
     chain = ReasoningChain(step_success=step_success)

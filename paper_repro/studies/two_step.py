@@ -32,7 +32,7 @@ def two_step_curves(starts: tuple[tuple[float, float], ...], steps: int) -> pd.D
 
 def two_step_map(points: int) -> pd.DataFrame:
     """Success after one coloured step minus success after one GRPO step, on a grid of starting points."""
-    from spo_theory.exact.expected import expected_update
+    from spo_theory.exact.update import expected_update
     from spo_theory.outcomes.chain import ReasoningChain
 
     axis = (np.arange(points) + 0.5) / points

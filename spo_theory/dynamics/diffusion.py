@@ -40,8 +40,8 @@ def diffuse(
     for name, value in (("questions", questions), ("paths", paths)):
         whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         check(whole, name, value, "a whole number, at least 1")
-    form = prepare_update(rule, chain.rts, padded=True)
-    second = prepare_second_moment(rule, chain.rts, padded=True)
+    form = prepare_update(chain, rule, padded=True)
+    second = prepare_second_moment(chain, rule, padded=True)
     groups = float(questions if chain.logits.ndim == 1 else 1)
     keys = jax.random.split(jax.random.key(seed), paths)
     found = np.asarray(_paths(form, second, keys, chain.logits, float(learning_rate), k, groups, steps=steps))

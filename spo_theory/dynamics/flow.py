@@ -25,7 +25,7 @@ def _velocity(form: UpdateForm, kernel: jax.Array | None, logits: jax.Array) -> 
 def _right_side(chain: ReasoningChain, rule: Method, kernel: Any) -> Callable[[float, np.ndarray], np.ndarray]:
     """The differential equation as scipy wants it: a function of time and flat logits."""
     k = check_kernel(chain, kernel)
-    form = prepare_update(rule, chain.rts, padded=True)
+    form = prepare_update(chain, rule, padded=True)
     shape = chain.logits.shape
     return lambda _, flat: np.asarray(_velocity(form, k, flat.reshape(shape))).ravel()
 

@@ -1,7 +1,6 @@
 """Learning dynamics of the chain under exact expected updates (docs/theory/dynamics.md)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_args
 
@@ -12,19 +11,14 @@ import pandas as pd
 
 from spo_theory.dynamics.first_passage import first_reach
 from spo_theory.dynamics.optimizers import Optimizer, steps_of
-from spo_theory.exact import class_advantages
-from spo_theory.exact.engine import update_function
 from spo_theory.exact.moments import (
     SecondMomentForm,
     evaluate_second_moment,
-    prepare_moment,
     prepare_second_moment,
 )
-from spo_theory.exact.scopes import RuleForm, evaluate_rule
-from spo_theory.exact.update import UpdateForm, evaluate_update, prepare_update
+from spo_theory.exact.update import UpdateForm, evaluate_update, evaluate_weights, prepare_squares, prepare_update
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities
-from spo_theory.parts.credit import WholeResponse
 from spo_theory.validation import check, problem, refuse
 
 
@@ -128,30 +122,15 @@ def solve(
         check(questions is None, "questions", questions, "None unless optimizer='adam': noise does not move the mean")
         check(features is None, "features", "given", "None unless optimizer='adam': use kernel = features @ features.T")
 
-    form = _prepare(chain, rule)
+    form = prepare_update(chain, rule, padded=True)
     noise = _prepare_noise(chain, rule, gradient_variance, questions)
     logits, norms = follow(form, noise, chain.logits, float(learning_rate), k, j, optimizer=optimizer, steps=steps)
     return records(np.asarray(logits), rule.group_size, np.asarray(norms))
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=[], meta_fields=["update"])
-@dataclass(frozen=True, eq=False)
-class EnumeratedUpdate:
-    """Expected update of a method that the forms do not serve, as a function of logits ``(..., H)``."""
-
-    update: Callable[[Any], jax.Array]
-
-
-def _prepare(chain: ReasoningChain, rule: Method) -> UpdateForm | EnumeratedUpdate:
-    """The expected update in the form that compiles once, if there is one, else by enumeration, compiled every time."""
-    if class_advantages.serves(replace(rule, credit=WholeResponse())):
-        return prepare_update(rule, chain.rts, padded=True)
-    return EnumeratedUpdate(update_function(chain, rule, "enumerate"))
-
-
 @partial(jax.jit, static_argnames=("optimizer", "steps"))
 def follow(
-    form: UpdateForm | EnumeratedUpdate,
+    form: UpdateForm,
     noise: "BatchNoise | LinearNoise | None",
     start: jax.Array,
     learning_rate: jax.Array,
@@ -172,7 +151,7 @@ def follow(
 
     def step(state: tuple, _: None) -> tuple[tuple, tuple[jax.Array, jax.Array]]:
         logits, memory = state
-        g = form.update(logits) if isinstance(form, EnumeratedUpdate) else evaluate_update(form, logits)
+        g = evaluate_update(form, logits)
         seen = gradient(g)
 
         # the squared length in parameter space is g K g; features are those parameters themselves
@@ -208,7 +187,7 @@ class BatchNoise:
 class LinearNoise:
     """Sampling noise on the parameters of a linearized network: ``at_start`` ``(P,)``, then as the chain's own."""
 
-    square: RuleForm
+    square: UpdateForm
     at_start: Any
 
     def variance(self, logits: jax.Array, _: jax.Array, start: jax.Array) -> jax.Array:
@@ -216,16 +195,17 @@ class LinearNoise:
         return self.at_start / noise_energy(self.square, start) * noise_energy(self.square, logits)
 
 
-def noise_energy(square: RuleForm, logits: jax.Array) -> jax.Array:
-    """``E[A^2] sum_h q_h (1 - q_h)`` at logits ``(..., H)``, the size of the sampling noise.
+def noise_energy(square: UpdateForm, logits: jax.Array) -> jax.Array:
+    """``sum_h E[w_h^2] q_h (1 - q_h)`` at logits ``(..., H)``, the size of the sampling noise.
 
-    The squared gradient of one response is its squared advantage times the squared scores of its H tokens,
-    those after the first error included; a token's squared score is ``q (1 - q)`` on average. Averaged over
-    questions. ``square``: the form of ``E[A^2 | k]``. Derived in docs/theory/dynamics.md.
+    The squared gradient of one response is the sum over its H tokens of their squared weights times their squared
+    scores, those after the first error included; a token's squared score is ``q (1 - q)`` on average. Averaged over
+    questions. ``square``: the form of ``E[w_h^2 | k]``. Derived in docs/theory/dynamics.md.
     """
     p = class_probabilities(logits)
     q = jax.nn.sigmoid(logits)
-    return jnp.mean(jnp.sum(p * evaluate_rule(square, p), -1) * jnp.sum(q * (1 - q), -1))
+    square_of_step = jnp.sum(p[..., None] * evaluate_weights(square, logits), axis=-2)
+    return jnp.mean(jnp.sum(square_of_step * q * (1 - q), axis=-1))
 
 
 def _prepare_noise(
@@ -233,10 +213,10 @@ def _prepare_noise(
 ) -> BatchNoise | LinearNoise | None:
     """The noise that Adam sees: of a batch, of a network's batch, or none."""
     if questions is not None:
-        return BatchNoise(prepare_second_moment(rule, chain.rts, padded=True), np.float64(questions))
+        return BatchNoise(prepare_second_moment(chain, rule, padded=True), np.float64(questions))
     if at_start is None:
         return None
-    return LinearNoise(prepare_moment(rule, chain.rts, "square", padded=True), np.asarray(at_start, dtype=float))
+    return LinearNoise(prepare_squares(chain, rule, padded=True), np.asarray(at_start, dtype=float))
 
 
 def escape_map(
@@ -249,7 +229,7 @@ def escape_map(
     """
     check_run(chain, steps, learning_rate, "sgd", None)
     check(0 < level < 1, "level", level, "strictly between 0 and 1")
-    form = prepare_update(rule, chain.rts, padded=True)
+    form = prepare_update(chain, rule, padded=True)
     start = np.atleast_2d(chain.logits)
     return np.asarray(_first_passage(form, start, float(learning_rate), float(level), steps=steps))
 

@@ -11,8 +11,8 @@ import pandas as pd
 from spo_theory.dynamics.maps import apply_kernel, check_run, runs
 from spo_theory.dynamics.optimizers import Optimizer, steps_of
 from spo_theory.group import Group
-from spo_theory.method import Method
-from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
+from spo_theory.method import Method, with_clips
+from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores, step_log_probabilities
 from spo_theory.validation import check, problem, refuse
 
 
@@ -24,26 +24,37 @@ class SampledUpdate(NamedTuple):
     groups: int
 
 
-def _sample(rule: Method, sizes: jax.Array, logits: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Classes ``(questions, G)`` of one sampled group per row of logits, and what acts on each step ``(..., G, H)``."""
+class Batch(NamedTuple):
+    """Sampled groups: classes ``(questions, G)``, advantages ``(questions, G)`` and credit ``(questions, G, H)``."""
+
+    classes: jax.Array
+    advantages: jax.Array
+    credit: jax.Array
+
+
+def _sample(rule: Method, sizes: jax.Array, logits: jax.Array, key: jax.Array) -> Batch:
+    """One sampled group for each row of ``logits`` ``(questions, H)``, and what the rule makes of it."""
     p = class_probabilities(logits)
     horizon = logits.shape[-1]
     draws = jax.random.uniform(key, (*logits.shape[:-1], rule.group_size, 1))
-    k = jnp.sum(draws > jnp.cumsum(p, axis=-1)[..., None, :-1], axis=-1)
-    correct = k == horizon
-    lengths = jnp.broadcast_to(sizes, (*k.shape, horizon))
+    classes = jnp.sum(draws > jnp.cumsum(p, axis=-1)[..., None, :-1], axis=-1)
 
-    log_prob = None
-    if rule.baseline.uses_log_prob:
-        log_prob = jnp.log(jnp.take_along_axis(p, k, axis=-1))[..., None]
-
-    group = Group(correct, k, lengths, log_prob=log_prob)
-    return k, rule.step_credit(group)
+    lengths = jnp.broadcast_to(sizes, (*classes.shape, horizon))
+    group = Group(classes == horizon, classes, lengths, log_prob=_of_classes(step_log_probabilities(logits), classes))
+    advantages = rule.group_advantages(group)
+    return Batch(classes, advantages, rule.credit(group, advantages))
 
 
-def _step_scores(k: jax.Array, logits: jax.Array) -> jax.Array:
-    """Scores ``(questions, G, H)`` of responses of classes ``k`` ``(questions, G)`` under ``logits``."""
-    return jnp.take_along_axis(class_scores(logits), k[..., None], axis=-2)
+def _of_classes(values: jax.Array, classes: jax.Array) -> jax.Array:
+    """Rows ``(questions, G, H)`` of ``values`` ``(questions, H + 1, H)`` that belong to ``classes``."""
+    return jnp.take_along_axis(values, classes[..., None], axis=-2)
+
+
+def _update(rule: Method, batch: Batch, old: jax.Array, now: jax.Array) -> jax.Array:
+    """Update ``(questions, H)`` of sampled groups under the policy ``now``; they were sampled under ``old``."""
+    change = step_log_probabilities(now) - step_log_probabilities(old)
+    weights = rule.objective.weights(batch.advantages, batch.credit, _of_classes(change, batch.classes))
+    return jnp.mean(weights * _of_classes(class_scores(now), batch.classes), axis=-2)
 
 
 @partial(jax.jit, static_argnames=("rule", "block"))
@@ -52,21 +63,9 @@ def _sample_sums(
 ) -> tuple[jax.Array, jax.Array]:
     """Sum and sum of squares ``(H,)`` of the updates of ``used`` sampled groups, at most ``block``."""
     rows = jnp.broadcast_to(logits, (block, *logits.shape))
-    k, acting = _sample(rule, sizes, rows, key)
-    x = jnp.mean(acting * _step_scores(k, rows), axis=-2)
+    x = _update(rule, _sample(rule, sizes, rows, key), rows, rows)
     x = jnp.where(jnp.arange(block)[:, None] < used, x, 0.0)
     return x.sum(0), (x * x).sum(0)
-
-
-def _surrogate_gradient(
-    k: jax.Array, acting: jax.Array, old: jax.Array, now: jax.Array, clip_low: jax.Array, clip_high: jax.Array
-) -> jax.Array:
-    """Gradient ``(questions, H)`` of the clipped surrogate of sampled groups, one ratio per step."""
-    step = jnp.arange(old.shape[-1])
-    sign = jnp.where(step < k[..., None], 1.0, -1.0)  # of the logit in the step's log-probability
-    ratio = jnp.exp(jax.nn.log_sigmoid(sign * now[:, None]) - jax.nn.log_sigmoid(sign * old[:, None]))
-    clipped = jnp.where(acting > 0, ratio > 1 + clip_high, ratio < 1 - clip_low)
-    return jnp.mean(jnp.where(clipped, 0.0, acting * ratio) * _step_scores(k, now), axis=-2)
 
 
 def sampled_update(chain: ReasoningChain, rule: Method, groups: int, seed: int = 0) -> SampledUpdate:
@@ -102,16 +101,16 @@ def simulate(
     kernel: np.ndarray | None = None,
     optimizer: Optimizer = "sgd",
     inner_updates: int = 1,
-    clip_low: float = 0.2,
-    clip_high: float = 0.2,
+    clip_low: float | None = None,
+    clip_high: float | None = None,
 ) -> pd.DataFrame:
     """Train the chain on sampled groups; the counterpart of `solve`.
 
     Each update draws one group for each of ``questions`` questions: copies of the chain's one question, which
     share its logits, or, for a chain of N questions, the N questions themselves (``questions`` is then not
     used). ``seeds``: a list, or a number n for seeds 0..n-1; all run together. ``kernel``: as in `solve`, not
-    with Adam. ``optimizer``: as in `solve`. ``inner_updates``: gradient steps on every batch, with the ratio of every
-    step clipped to ``[1 - clip_low, 1 + clip_high]``; the counterpart of `spo_theory.dynamics.clipped.solve_clipped`.
+    with Adam. ``optimizer``: as in `solve`. ``inner_updates``: gradient steps on every batch; the counterpart of
+    `spo_theory.dynamics.clipped.solve_clipped`. ``clip_low``, ``clip_high``: None for the rule's own.
 
     Returns a tidy DataFrame, one row per seed and update: seed, step, success and all_negative (probabilities
     under the current logits, not sampled shares), q_1..q_H. Raises `InputError` for bad settings.
@@ -121,8 +120,6 @@ def simulate(
         problem(isinstance(questions, int) and questions >= 1, "questions", questions, "a whole number, at least 1")
         + problem(len(names) > 0, "seeds", seeds, "at least one")
         + problem(isinstance(inner_updates, int) and inner_updates >= 1, "inner_updates", inner_updates, "at least 1")
-        + problem(0 < clip_low <= 1, "clip_low", clip_low, "above 0 and at most 1")
-        + problem(clip_high > 0, "clip_high", clip_high, "above 0")
     )
     k = check_run(chain, steps, learning_rate, optimizer, kernel)
     check(k is None or optimizer != "adam", "kernel", "given", "None with optimizer='adam'")
@@ -133,8 +130,7 @@ def simulate(
         chain.logits,
         float(learning_rate),
         k,
-        (float(clip_low), float(clip_high)),
-        rule=rule,
+        rule=with_clips(rule, clip_low, clip_high),
         optimizer=optimizer,
         questions=questions,
         inner_updates=inner_updates,
@@ -150,7 +146,6 @@ def _runs(
     start: jax.Array,
     learning_rate: jax.Array,
     kernel: jax.Array | None,
-    clips: tuple[jax.Array, jax.Array],
     *,
     rule: Method,
     optimizer: Optimizer,
@@ -169,10 +164,10 @@ def _runs(
     def run(key: jax.Array) -> jax.Array:
         def step(state: tuple, i: jax.Array) -> tuple[tuple, jax.Array]:
             first = state[0]
-            k, acting = _sample(rule, sizes, spread(first), jax.random.fold_in(key, i))
+            batch = _sample(rule, sizes, spread(first), jax.random.fold_in(key, i))
             for _ in range(inner_updates):
                 logits, memory = state
-                each = _surrogate_gradient(k, acting, spread(first), spread(logits), *clips)
+                each = _update(rule, batch, spread(first), spread(logits))
                 g = each.mean(0) if single else each
                 change, memory = transformation.update(apply_kernel(kernel, g), memory)
                 state = (logits + learning_rate * change, memory)

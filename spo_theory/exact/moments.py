@@ -8,27 +8,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spo_theory.exact import class_advantages
 from spo_theory.exact.certified import prepare_certified
+from spo_theory.exact.compositions import Multinomial, multinomial
+from spo_theory.exact.enumeration import Groups, check_size, distinguished, prepare_traced, static_weights
 from spo_theory.exact.forms import Expectation, evaluate
 from spo_theory.exact.prepare import Engine, Statistic
-from spo_theory.exact.refusals import need_exact
 from spo_theory.exact.scopes import RuleForm, combine_scopes, evaluate_rule
-from spo_theory.exact.update import expected_update
+from spo_theory.exact.update import UpdateEngine, expected_update
+from spo_theory.exact.weights import TracedWeights
 from spo_theory.method import Method
-from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
+from spo_theory.outcomes.chain import ReasoningChain
+from spo_theory.outcomes.world import Model, as_world
 from spo_theory.parts.baselines import GroupAdvantage
-from spo_theory.parts.credit import WholeResponse
 from spo_theory.validation import check
-
-
-@partial(jax.tree_util.register_dataclass, data_fields=["square", "product", "group_size"], meta_fields=[])
-@dataclass(frozen=True)
-class SecondMomentForm:
-    """``E[A^2 | k]``, ``E[A_1 A_2 | k, j]`` and the group size."""
-
-    square: RuleForm
-    product: RuleForm
-    group_size: Any
 
 
 def square_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Engine = "auto") -> Expectation:
@@ -49,66 +42,177 @@ def product_function(rewards: Any, group_size: int, advantage: GroupAdvantage, m
     return partial(evaluate, prepare_certified(rewards, group_size, advantage, method, "product"))
 
 
-def prepare_moment(
-    rule: Method, rts: Any, statistic: Statistic, method: Engine = "auto", *, padded: bool = False
-) -> RuleForm:
-    """Form of the ``square`` or ``product`` of ``rule`` for classes with the given ``rts`` ``(K,)``.
-
-    For `spo_theory.exact.scopes.evaluate_rule`. Derived in docs/theory/second-moments.md#squares-and-products.
-    """
-    return combine_scopes(
-        rule, rts, lambda r: prepare_certified(r, rule.group_size, rule.advantage, method, statistic, padded=padded)
-    )
-
-
 def rule_square_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
     """``E[A^2 | k]`` of ``rule`` for classes with the given ``rts`` ``(K,)``, as a function of ``p`` ``(..., K)``.
 
-    Derived in docs/theory/second-moments.md#squares-and-products.
+    For methods with one advantage for each class. Derived in docs/theory/second-moments.md#squares-and-products.
     """
-    return partial(evaluate_rule, prepare_moment(rule, rts, "square", method))
+    return _of_rule(rule, rts, method, "square")
 
 
 def rule_product_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
     """``E[A_1 A_2 | k, j]`` ``(..., K, K)`` of ``rule`` for classes with the given ``rts`` ``(K,)``.
 
-    Derived in docs/theory/second-moments.md#squares-and-products.
+    For methods with one advantage for each class. Derived in docs/theory/second-moments.md#squares-and-products.
     """
-    return partial(evaluate_rule, prepare_moment(rule, rts, "product", method))
+    return _of_rule(rule, rts, method, "product")
 
 
-def prepare_second_moment(rule: Method, rts: Any, method: Engine = "auto", *, padded: bool = False) -> SecondMomentForm:
-    """Form of ``E[g g^T]`` of ``rule`` for classes with the given ``rts`` ``(H + 1,)``, for `evaluate_second_moment`.
+def _of_rule(rule: Method, rts: Any, method: Engine, statistic: Statistic) -> Expectation:
+    baseline = class_advantages.statistics(rule)
+    size = rule.group_size
+    form = combine_scopes(rule, rts, lambda r: prepare_certified(r, size, baseline, method, statistic))
+    return partial(evaluate_rule, form)
 
-    Raises `NoExactForm` for credit to the prefix and for a penalty.
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["square", "product", "member", "place", "group_size", "parameters"],
+    meta_fields=["model"],
+)
+@dataclass(frozen=True)
+class ClassMoments:
+    """``E[A^2 | k]`` and ``E[A_1 A_2 | k, j]`` of a method with one advantage for each class.
+
+    member, place: as in `spo_theory.exact.weights.ClassWeights`.
     """
-    need_exact(isinstance(rule.credit, WholeResponse), "credit", rule.credit, "WholeResponse()", "sampled_update")
-    need_exact(not rule.baseline.uses_log_prob, "baseline", rule.baseline, "without a penalty", "sampled_update")
-    square = prepare_moment(rule, rts, "square", method, padded=padded)
-    product = prepare_moment(rule, rts, "product", method, padded=padded)
-    return SecondMomentForm(square, product, np.float64(rule.group_size))
+
+    square: RuleForm
+    product: RuleForm
+    member: Any
+    place: Any
+    group_size: Any
+    parameters: Any
+    model: Model
+
+    def second_moment(self, logits: jax.Array) -> jax.Array:
+        """``E[g g^T]`` ``(..., D, D)``: each response with itself, and with each of the others."""
+        p = self.model.probs(logits, self.parameters)
+        scores = _flat_scores(self.model, logits, self.parameters).sum(-2)
+        seen = p if self.member is None else p @ self.member
+
+        square = evaluate_rule(self.square, seen)
+        product = evaluate_rule(self.product, seen)
+        if self.place is not None:
+            square = square[..., self.place]
+            product = product[..., self.place[:, None], self.place[None, :]]
+
+        own = jnp.einsum("...k,...kh,...ki->...hi", p * square, scores, scores)
+        cross = jnp.einsum("...k,...j,...kj,...kh,...ji->...hi", p, p, product, scores, scores)
+        return own / self.group_size + (1 - 1 / self.group_size) * cross
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["chance", "counts", "member", "place", "weights", "parameters"],
+    meta_fields=["model", "group_size"],
+)
+@dataclass(frozen=True)
+class EnumeratedMoments:
+    """Sum over all compositions of a group of the outer square of its update.
+
+    chance: of the compositions, with ``counts`` ``(R, V)``. member, place: as in
+    `spo_theory.exact.weights.EnumeratedWeights`. weights: ``(R, V, S)``, or a `TracedWeights` that computes them.
+    """
+
+    chance: Multinomial
+    counts: Any
+    member: Any
+    place: Any
+    weights: Any
+    parameters: Any
+    model: Model
+    group_size: int
+
+    def second_moment(self, logits: jax.Array) -> jax.Array:
+        """``E[g g^T]`` ``(..., D, D)``."""
+        p = self.model.probs(logits, self.parameters)
+        scores = _flat_scores(self.model, logits, self.parameters)
+        weight = self.weights
+        if isinstance(weight, TracedWeights):
+            weight = weight.of_classes(self.model.step_log_probs(logits, self.parameters), None)
+
+        # Mean score of a response that is known to be of a class the method can tell apart
+        seen = p @ self.member
+        share = p / jnp.where(seen > 0, seen, 1.0)[..., self.place]
+        mean_score = jnp.einsum("...k,kv,...ksd->...vsd", share, self.member, scores)
+
+        chance = self.chance(seen)
+        count = jnp.asarray(self.counts, float)
+        update = jnp.einsum("rv,...rvs,...vsd->...rd", count, weight, mean_score) / self.group_size
+        between = jnp.einsum("...r,...rd,...re->...de", chance, update, update)
+        if self.member.shape[0] == self.member.shape[1]:
+            return between
+
+        # Responses that look alike may still differ in what they did: their spread adds, response by response
+        pairs = jnp.einsum("...r,rv,...rvs,...rvt->...vst", chance, count, weight, weight) / self.group_size**2
+        of_class = pairs[..., self.place, :, :]
+        of_classes = jnp.einsum("...k,...kst,...ksd,...kte->...de", share, of_class, scores, scores)
+        of_means = jnp.einsum("...vst,...vsd,...vte->...de", pairs, mean_score, mean_score)
+        return between + of_classes - of_means
+
+
+SecondMomentForm = ClassMoments | EnumeratedMoments
+
+
+def _flat_scores(model: Model, logits: jax.Array, parameters: Any) -> jax.Array:
+    """Scores ``(..., K, S, D)`` of every step, the logits of a question in one row."""
+    scores = model.step_scores(logits, parameters)
+    steps = model.step_log_probs(logits, parameters).ndim
+    return scores.reshape(*scores.shape[:steps], -1)
+
+
+def prepare_second_moment(
+    world: Any, method: Method, engine: UpdateEngine = "auto", *, padded: bool = False
+) -> SecondMomentForm:
+    """Prepare ``E[g g^T]``, g the update of one group; arguments and errors as in `prepare_update`.
+
+    Derived in docs/theory/second-moments.md#covariance and docs/theory/step-weights.md.
+    """
+    world = as_world(world)
+    if class_advantages.serves_moments(method) and engine != "every_group":
+        rewards = class_advantages.ClassRewards(world, method)
+        square = rewards.form(method, "square", engine, padded=padded)
+        product = rewards.form(method, "product", engine, padded=padded)
+        size = np.float64(method.group_size)
+        return ClassMoments(square, product, rewards.member, rewards.place, size, world.parameters, world.model)
+
+    check_size(world, method)
+    classes = distinguished(world, method)
+    groups = Groups(method.group_size, classes.count)
+    if method.baseline.uses_log_prob:
+        weights: Any = prepare_traced(world, method)
+    else:
+        weights = groups.of_classes(static_weights(world, method, classes, groups))
+    return EnumeratedMoments(
+        chance=multinomial(groups.counts),
+        counts=groups.counts,
+        member=classes.member,
+        place=classes.place,
+        weights=weights,
+        parameters=world.parameters,
+        model=world.model,
+        group_size=method.group_size,
+    )
 
 
 def evaluate_second_moment(form: SecondMomentForm, logits: Any) -> jax.Array:
-    """``E[g g^T]`` ``(..., H, H)`` at logits ``(..., H)``; jit-able with ``form`` as an argument."""
-    p, s = class_probabilities(logits), class_scores(logits)
-    own = jnp.einsum("...k,...kh,...ki->...hi", p * evaluate_rule(form.square, p), s, s)
-    cross = jnp.einsum("...k,...j,...kj,...kh,...ji->...hi", p, p, evaluate_rule(form.product, p), s, s)
-    return own / form.group_size + (1 - 1 / form.group_size) * cross
+    """``E[g g^T]`` ``(..., D, D)`` at logits ``(..., *D)``; jit-able with ``form`` as an argument."""
+    return form.second_moment(jnp.asarray(logits, float))
 
 
 evaluate_second_moment_compiled = jax.jit(evaluate_second_moment)
 
 
-def second_moment_function(rule: Method, rts: Any, method: Engine = "auto") -> Any:
-    """Jit-able function from logits ``(..., H)`` to ``E[g g^T]`` ``(..., H, H)``, g the gradient of one group.
+def second_moment_function(world: Any, method: Method, engine: UpdateEngine = "auto") -> Any:
+    """Jit-able function from logits ``(..., *D)`` to ``E[g g^T]`` ``(..., D, D)``, g the update of one group.
 
-    ``g = (1/G) sum_i A_i s_i``. Derived in docs/theory/second-moments.md#covariance.
+    ``g = (1/G) sum_i sum_s w_is s_is``. Derived in docs/theory/second-moments.md#covariance.
     """
-    return partial(evaluate_second_moment, prepare_second_moment(rule, rts, method))
+    return partial(evaluate_second_moment, prepare_second_moment(world, method, engine))
 
 
-def group_covariance(chain: ReasoningChain, rule: Method, method: Engine = "auto") -> np.ndarray:
+def group_covariance(chain: Any, rule: Method, method: UpdateEngine = "auto") -> np.ndarray:
     """Covariance ``(..., H, H)`` of the gradient of one group with respect to the step logits, per question.
 
     Derived in docs/theory/second-moments.md#covariance.
@@ -116,16 +220,17 @@ def group_covariance(chain: ReasoningChain, rule: Method, method: Engine = "auto
     return _moments(chain, rule, method)[1]
 
 
-def _moments(chain: ReasoningChain, rule: Method, method: Engine) -> tuple[np.ndarray, np.ndarray]:
+def _moments(chain: Any, rule: Method, method: UpdateEngine) -> tuple[np.ndarray, np.ndarray]:
     """Mean ``(..., H)`` and covariance ``(..., H, H)`` of the gradient of one group."""
-    mean = expected_update(chain, rule, method)
-    form = prepare_second_moment(rule, chain.rts, method, padded=True)
-    second = evaluate_second_moment_compiled(form, chain.logits)
-    return mean, np.asarray(second) - mean[..., :, None] * mean[..., None, :]
+    world = as_world(chain)
+    form = prepare_second_moment(world, rule, method, padded=True)
+    second = np.asarray(evaluate_second_moment_compiled(form, world.logits))
+    mean = expected_update(world, rule, method).reshape(*second.shape[:-1])
+    return mean, second - mean[..., :, None] * mean[..., None, :]
 
 
 def batch_covariance(
-    chain: ReasoningChain, rule: Method, questions: int | None = None, method: Engine = "auto"
+    chain: ReasoningChain, rule: Method, questions: int | None = None, method: UpdateEngine = "auto"
 ) -> np.ndarray:
     """Covariance ``(H, H)`` of the mean gradient of a batch of questions, one group each, all sharing the logits.
 
@@ -145,7 +250,9 @@ def batch_covariance(
     return (within + centred.T @ centred / len(mean)) / questions
 
 
-def signal_to_noise(chain: ReasoningChain, rule: Method, questions: int = 1, method: Engine = "auto") -> np.ndarray:
+def signal_to_noise(
+    chain: ReasoningChain, rule: Method, questions: int = 1, method: UpdateEngine = "auto"
+) -> np.ndarray:
     """Expected update over its standard deviation, ``(..., H)``, for a batch of ``questions`` groups of one question.
 
     0 where the update is 0. Raises `InputError` for ``questions`` below 1. Derived in

@@ -1,7 +1,5 @@
 """Expected step weights and updates from sampled groups, with standard errors: where no exact engine serves."""
 
-from typing import TYPE_CHECKING
-
 import jax.numpy as jnp
 import numpy as np
 
@@ -9,19 +7,15 @@ from spo_theory.method import Method
 from spo_theory.outcomes.world import World
 from spo_theory.validation import check
 
-if TYPE_CHECKING:
-    from spo_theory.exact.engine import Expectation
-
 
 def sampled_expectation(
     world: World, method: Method, groups: int, seed: int, *, covariance: bool = False
-) -> "Expectation":
-    """The `Expectation` of one question from ``groups`` sampled groups (at least 2); NaN for classes never seen.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
+    """Step weights, update, covariance (or None) and the update's standard error, from ``groups`` sampled groups.
 
+    Shapes as in `spo_theory.exact.engine.Expectation`; weights are NaN for classes never seen. ``groups``: at least 2.
     Raises `InputError` for a world of several questions.
     """
-    from spo_theory.exact.engine import Expectation
-
     check(world.logits.ndim == world.axes, "world", f"{world.logits.shape} logits", "one question")
     chance = world.class_probs
     generator = np.random.default_rng(seed)
@@ -45,4 +39,4 @@ def sampled_expectation(
     spread = None
     if covariance:
         spread = np.atleast_2d(np.cov(each.reshape(groups, -1), rowvar=False))
-    return Expectation("monte_carlo", mean_weight, each.mean(0), spread, error)
+    return mean_weight, each.mean(0), spread, error

@@ -177,6 +177,18 @@ def _fill(array: Any, start: int, stop: int) -> Any:
     return np.pad(taken, [(0, stop - start - len(taken))] + [(0, 0)] * (array.ndim - 1))
 
 
+def cut_rows(counts: np.ndarray, values: tuple[np.ndarray, ...], group_size: int) -> Slabs:
+    """Slabs of a sum over compositions with ``counts`` ``(C, V)``, with room for other group sizes.
+
+    ``values``: arrays of C rows that belong to the compositions. A slab holds their `Multinomial` and these.
+    """
+    # The table of powers has room too
+    largest = SMALL
+    while largest < group_size:
+        largest *= 4
+    return _cut((multinomial(counts, largest), *values), len(counts), ROWS, 4, ROW_STOPS)
+
+
 def _compositions(
     distinct: np.ndarray, group_size: int, advantage: GroupAdvantage, statistic: Statistic
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -1,117 +1,167 @@
-"""Exact expected updates of a rule on the chain (docs/theory/expected-advantages.md)."""
+"""Exact expected updates of any method over any world (docs/theory/step-weights.md)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spo_theory.exact import class_advantages
 from spo_theory.exact.certified import prepare_certified
+from spo_theory.exact.enumeration import check_size, is_static, prepare_enumerated, prepare_traced
 from spo_theory.exact.forms import Expectation, Exponent
 from spo_theory.exact.prepare import Engine
-from spo_theory.exact.scopes import RuleForm, combine_scopes, evaluate_rule
+from spo_theory.exact.refusals import NoExactForm
+from spo_theory.exact.scopes import combine_scopes, evaluate_rule
+from spo_theory.exact.weights import StepWeights
 from spo_theory.method import Method
-from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores
-from spo_theory.parts.credit import WholeResponse
+from spo_theory.outcomes.world import Model, as_world
+
+UpdateEngine = Literal["auto", "enumerate", "quadrature", "every_group"]
+"""How an expected update is computed, see `prepare_update`."""
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["advantages", "blame"], meta_fields=[])
+@partial(jax.tree_util.register_dataclass, data_fields=["weights", "parameters"], meta_fields=["model"])
 @dataclass(frozen=True)
 class UpdateForm:
-    """Expected advantages and, for a rule with credit to the prefix, of their negative part (else None)."""
+    """Everything about an expected update that does not depend on the logits; an argument of compiled code.
 
-    advantages: RuleForm
-    blame: RuleForm | None = None
-
-
-def prepare_advantages(rule: Method, rts: Any, method: Engine = "auto", *, padded: bool = False) -> RuleForm:
-    """Form of ``E[A_1 | k]`` of ``rule`` for classes with the given ``rts`` ``(K,)``, for `scopes.evaluate_rule`.
-
-    The last class is the correct one. ``padded``: as in `spo_theory.exact.prepare.prepare`.
+    weights: prepared expected step weights. parameters, model: of the world.
     """
-    form = combine_scopes(
-        rule, rts, lambda r: prepare_certified(r, rule.group_size, rule.advantage, method, padded=padded)
-    )
-    if not rule.baseline.uses_log_prob:
-        return form
-    return RuleForm(form.whole, form.negative, Exponent.of(rule.group_size - 1))
+
+    weights: StepWeights
+    parameters: Any
+    model: Model
 
 
-def prepare_negative_part(rule: Method, rts: Any, method: Engine = "auto", *, padded: bool = False) -> RuleForm:
-    """Form of ``E[min(A_1, 0) | k]`` of ``rule``, as in `negative_part_function`."""
-    return combine_scopes(
-        rule, rts, lambda r: prepare_certified(r, rule.group_size, rule.advantage, method, "negative", padded=padded)
-    )
+def choose_engine(world: Any, method: Method) -> str:
+    """What ``auto`` takes: "class_advantages" where they serve, else "every_group" or, beyond it, "monte_carlo"."""
+    if class_advantages.serves(method):
+        return "class_advantages"
+    try:
+        check_size(as_world(world), method)
+    except NoExactForm:
+        return "monte_carlo"
+    return "every_group"
 
 
-def prepare_update(rule: Method, rts: Any, method: Engine = "auto", *, padded: bool = False) -> UpdateForm:
-    """Form of the expected update of ``rule`` for classes with the given ``rts`` ``(H + 1,)``, for `evaluate_update`.
+def prepare_update(
+    world: Any, method: Method, engine: UpdateEngine = "auto", *, padded: bool = False, off_policy: bool = False
+) -> UpdateForm:
+    """Prepare the expected update of ``method`` in ``world`` (a `World`, or what has one, such as a chain).
 
-    Errors as in `rule_update_function`. ``padded``: as in `spo_theory.exact.prepare.prepare`.
+    ``engine``: for methods with one advantage for each class ``quadrature``, ``enumerate`` (over their rewards) or
+    ``auto``, the cheaper one; for all others, and with ``every_group`` for all, the sum over all group compositions
+    (`spo_theory.exact.enumeration`). ``padded``: with arrays that have room for other settings, so
+    that what was compiled for one serves the next. ``off_policy``: also for policies that have moved on from the one
+    that sampled. Raises `NoExactForm`, naming the Monte Carlo, where ``engine`` does not serve.
     """
-    advantages = prepare_advantages(rule, rts, method, padded=padded)
-    if isinstance(rule.credit, WholeResponse):
-        return UpdateForm(advantages)
-    return UpdateForm(advantages, prepare_negative_part(rule, rts, method, padded=padded))
+    world = as_world(world)
+    served = class_advantages.serves(method)
+    if engine == "quadrature" and not served:
+        raise NoExactForm(f"engine = 'quadrature' is not allowed for rule {method.name!r}: use 'auto'")
+
+    if served and engine != "every_group":
+        weights: StepWeights = class_advantages.prepare_class_weights(
+            world, method, engine, padded=padded, off_policy=off_policy
+        )
+    elif is_static(method):
+        weights = prepare_enumerated(world, method, padded=padded)
+    else:
+        weights = prepare_traced(world, method)
+    return UpdateForm(weights, world.parameters, world.model)
 
 
-def evaluate_update(form: UpdateForm, logits: Any) -> jax.Array:
-    """Expected update ``(..., H)`` of step logits ``(..., H)``; jit-able with ``form`` as an argument."""
-    p, s = class_probabilities(logits), class_scores(logits)
-    a = evaluate_rule(form.advantages, p)
-    if form.blame is None:
-        return jnp.einsum("...k,...kh->...h", p * a, s)
+def prepare_squares(world: Any, method: Method, *, padded: bool = False) -> UpdateForm:
+    """As `prepare_update`, but of squared weights: `evaluate_weights` gives ``E[w_1s^2 | class of 1 is k]``."""
+    world = as_world(world)
+    if class_advantages.serves_moments(method):
+        squares = class_advantages.prepare_class_weights(world, method, padded=padded, statistic="square")
+        return UpdateForm(squares, world.parameters, world.model)
+    if is_static(method):
+        return UpdateForm(prepare_enumerated(world, method, padded=padded, power=2), world.parameters, world.model)
+    return UpdateForm(prepare_traced(world, method, power=2), world.parameters, world.model)
 
-    # before the first error all of the advantage acts, from it on only its negative part
-    classes = np.arange(s.shape[-2])[:, None]
-    steps = np.arange(s.shape[-1])[None, :]
-    acting = jnp.where(steps < classes, a[..., None], evaluate_rule(form.blame, p)[..., None])
-    return jnp.sum(p[..., None] * acting * s, axis=-2)
+
+def evaluate_weights(form: UpdateForm, logits: Any, now: Any = None, *, probs: Any = None) -> jax.Array:
+    """``E[w_1s | class of 1 is k]`` ``(..., K, S)`` for groups sampled under ``logits`` ``(..., *D)``.
+
+    ``now`` ``(..., *D)``: the policy after some gradient steps on the batch (None: the one that sampled). ``probs``
+    ``(..., K)``: instead of the classes' probabilities; the result is a form of degree G - 1 in them.
+    """
+    logits = jnp.asarray(logits, float)
+    model = form.model
+    before = model.step_log_probs(logits, form.parameters)
+    log_ratio = None
+    if now is not None:
+        log_ratio = model.step_log_probs(jnp.asarray(now, float), form.parameters) - before
+
+    chance = model.probs(logits, form.parameters) if probs is None else probs
+    return form.weights.given(chance, before, log_ratio)
+
+
+def evaluate_update(form: UpdateForm, logits: Any, now: Any = None) -> jax.Array:
+    """Expected update ``(..., *D)`` at logits ``(..., *D)``, of the policy ``now`` (None: the one that sampled).
+
+    Jit-able with ``form`` as an argument.
+    """
+    logits = jnp.asarray(logits, float)
+    chance = form.model.probs(logits, form.parameters)
+    weights = chance[..., None] * evaluate_weights(form, logits, now)
+    return form.model.along_scores(logits if now is None else jnp.asarray(now, float), form.parameters, weights)
 
 
 evaluate_update_compiled = jax.jit(evaluate_update)
 
 
+def update_function(world: Any, method: Method, engine: UpdateEngine = "auto") -> Callable[..., jax.Array]:
+    """The expected update as a function of logits ``(..., *D)`` (and ``now``) to ``(..., *D)``.
+
+    Per unit of learning rate, for the maximization of the objective. Jit-, vmap- and grad-able. Arguments and errors
+    as in `prepare_update`. Derived in docs/theory/step-weights.md.
+    """
+    on_policy = prepare_update(world, method, engine)
+    moved: list[UpdateForm] = []
+
+    def update(logits: Any, now: Any = None) -> jax.Array:
+        if now is None:
+            return evaluate_update(on_policy, logits)
+        if not moved:
+            moved.append(prepare_update(world, method, engine, off_policy=True))
+        return evaluate_update(moved[0], logits, now)
+
+    return update
+
+
 def rule_advantage_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
-    """Prepare the exact expected advantages of ``rule`` for classes with the given ``rts`` ``(K,)``.
+    """``E[A_1 | class of 1 is k]`` ``(..., K)`` as a function of the class probabilities ``(..., K)``.
 
-    The last class is the correct one. Returns a jit-, vmap- and grad-able function from ``p`` ``(..., K)`` to
-    ``(..., K)``. Derived in docs/theory/expected-advantages.md#scopes.
+    For classes with the given ``rts`` ``(K,)``, the last one correct, and methods with one advantage for each class.
+    Jit-, vmap- and grad-able. Raises `NoExactForm` for other methods. Derived in
+    docs/theory/expected-advantages.md#scopes.
     """
-    return partial(evaluate_rule, prepare_advantages(rule, rts, method))
+    if not class_advantages.serves(rule):
+        raise NoExactForm(f"rule = {rule.name!r} is not allowed: its weights are not one advantage for each class")
+    baseline = class_advantages.statistics(rule)
+    form = combine_scopes(rule, rts, lambda r: prepare_certified(r, rule.group_size, baseline, method))
+    if rule.baseline.uses_log_prob:
+        form = replace(form, penalty=Exponent.of(rule.group_size - 1))
+    return partial(evaluate_rule, form)
 
 
-def negative_part_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
-    """Prepare ``E[min(A_1, 0) | k]`` of ``rule`` for classes with the given ``rts`` ``(K,)``, as a function of ``p``.
+def expected_update(chain: Any, rule: Method, method: UpdateEngine = "auto") -> np.ndarray:
+    """Expected update of every logit: ``g_h = sum_k p_k sum_s E[w_s | k] s_ksh``, shape ``(..., H)`` on a chain.
 
-    With two different rewards every wrong response has an advantage of at most 0 and every correct one of at least
-    0, so it is `rule_advantage_function`, of any size; more rewards need enumeration: `InputError`, naming the Monte
-    Carlo, where that is too large. Derived in docs/theory/statements.md.
-    """
-    return partial(evaluate_rule, prepare_negative_part(rule, rts, method))
+    ``chain``: a `ReasoningChain`, or a `World` with logits of any shape. ``method``: the engine, as in
+    `prepare_update`. Per unit of learning rate, for the maximization of the objective. Errors as there. Derived in
+    docs/theory/expected-advantages.md.
 
-
-def rule_update_function(rule: Method, rts: Any, method: Engine = "auto") -> Callable[[Any], jax.Array]:
-    """Prepare the expected update of ``rule``: a function from step logits ``(..., H)`` to ``(..., H)``.
-
-    ``rts`` ``(H + 1,)``: of the outcome classes. Jit-, vmap- and grad-able. A rule with credit to the prefix alone
-    needs the expectation of the negative part of advantages, which only enumeration gives: `InputError`, naming the
-    Monte Carlo, where that is too large. Derived in docs/theory/expected-advantages.md and statements.md.
-    """
-    return partial(evaluate_update, prepare_update(rule, rts, method))
-
-
-def expected_update(chain: ReasoningChain, rule: Method, method: Engine = "auto") -> np.ndarray:
-    """Expected update ``g_h = sum_k p_k E[A | k] s_kh`` of every step logit, shape ``(..., H)``.
-
-    Per unit of learning rate, for the loss minus mean of advantage times summed log-probabilities.
-    Errors as in `rule_update_function`. Derived in docs/theory/expected-advantages.md.
-
-    >>> from spo_theory import rule
+    >>> from spo_theory import ReasoningChain, rule
     >>> expected_update(ReasoningChain(step_success=[0.5, 0.5]), rule("grpo", group_size=2))
     array([0.125, 0.125])
     """
-    return np.asarray(evaluate_update_compiled(prepare_update(rule, chain.rts, method, padded=True), chain.logits))
+    form = prepare_update(chain, rule, method, padded=True)
+    return np.asarray(evaluate_update_compiled(form, as_world(chain).logits))

@@ -65,6 +65,10 @@ class ChainModel:
         scores = class_scores(logits)
         return scores[..., None] * jnp.eye(scores.shape[-1])
 
+    def along_scores(self, logits: Any, parameters: Any, weights: jax.Array) -> jax.Array:
+        """Sum ``(..., H)`` over classes of ``weights`` ``(..., H + 1, H)`` times scores."""
+        return jnp.sum(weights * class_scores(logits), axis=-2)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReasoningChain:

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from spo_theory.exact.engine import update_function
-from spo_theory.exact.expected import expected_update
+from spo_theory.exact.update import evaluate_update, expected_update, prepare_update
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.outcomes.world import Model, World, as_world
@@ -65,6 +64,12 @@ class JudgedModel:
         scores = self.inner.step_scores(logits, parameters[0])
         return jnp.take(scores, np.array(self.truth), axis=np.ndim(logits) - self.axes)
 
+    def along_scores(self, logits: Any, parameters: Any, weights: jax.Array) -> jax.Array:
+        """Sum ``(..., *D)`` over classes and steps of ``weights`` ``(..., K, S)`` times scores."""
+        truth = np.array(self.truth)
+        of_truth = jnp.zeros((*weights.shape[:-2], truth.max() + 1, weights.shape[-1]), weights.dtype)
+        return self.inner.along_scores(logits, parameters[0], of_truth.at[..., truth, :].add(weights))
+
 
 def heard_chances(world: World, confusion_matrix: Any) -> jax.Array:
     """Probability ``(K,)`` with which each class of `judged_world` is heard, from a matrix ``(H, H + 1)``."""
@@ -103,8 +108,13 @@ def judged_update_function(chain: Any, rule: Method) -> Callable[[Any, Any], jax
     """
     plain = as_world(chain)
     horizon = plain.true_lengths.size
-    update = update_function(judged_world(plain, confusion(horizon)), rule)
-    return lambda logits, judged: update(logits, parameters=(plain.parameters, heard_chances(plain, judged)))
+    form = prepare_update(judged_world(plain, confusion(horizon)), rule)
+
+    def update(logits: Any, judged: Any) -> jax.Array:
+        heard = heard_chances(plain, judged)
+        return evaluate_update(replace(form, parameters=(plain.parameters, heard)), logits)
+
+    return update
 
 
 def expected_update_judged(

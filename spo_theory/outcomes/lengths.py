@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spo_theory.exact.engine import along_scores, step_weight_function
+from spo_theory.exact.update import evaluate_weights, prepare_update
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.outcomes.world import Model, World, as_world
@@ -66,6 +66,10 @@ class RamblingModel:
         found = self.inner.step_scores(logits, parameters)
         return jnp.pad(found, [(0, 0)] * (found.ndim - 2) + [(0, 1), (0, 0)])
 
+    def along_scores(self, logits: Any, parameters: Any, weights: jax.Array) -> jax.Array:
+        """Sum ``(..., H)`` over classes and steps of ``weights`` times scores."""
+        return self.inner.along_scores(logits, parameters, weights[..., :-1])
+
 
 def normalized_update_function(
     world: Any,
@@ -92,14 +96,16 @@ def normalized_update_function(
         + problem(bool(np.isfinite(constant)) and constant > 0, "constant", constant, "a finite number above 0")
         + problem(is_whole(groups, 1), "groups", groups, "a whole number, at least 1")
     )
-    weights = step_weight_function(plain, rule)
+    # A penalty by confidence makes the fast path's advantages no form in the probabilities
+    form = prepare_update(plain, rule, "enumerate" if rule.baseline.uses_log_prob else "auto")
 
     if normalization != "token":
         each = size if normalization == "response" else np.full_like(size, constant)
 
         def separate(logits: Any) -> jax.Array:
             share = plain.model.probs(logits, plain.parameters) / each
-            return along_scores(plain, logits, share[..., None] * weights(logits))
+            weights = share[..., None] * evaluate_weights(form, logits)
+            return plain.model.along_scores(logits, plain.parameters, weights)
 
         return separate
 
@@ -116,9 +122,9 @@ def normalized_update_function(
         of_one_question = logits.shape[logits.ndim - plain.axes :]
         at_nodes = jnp.expand_dims(logits, -1 - plain.axes)
         at_nodes = jnp.broadcast_to(at_nodes, (*damped.shape[:-1], *of_one_question))
-        given = weights(at_nodes, probs=damped)
+        given = evaluate_weights(form, at_nodes, probs=damped)
         share = jnp.einsum("l,...l,...lks->...ks", scale, other_groups, damped[..., None] * given)
-        return along_scores(plain, logits, share)
+        return plain.model.along_scores(logits, plain.parameters, share)
 
     return together
 

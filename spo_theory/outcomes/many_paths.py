@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spo_theory.outcomes.chain import step_log_probabilities
-from spo_theory.outcomes.world import World, scores_by_differentiation
+from spo_theory.outcomes.world import World, along_differentiation, scores_by_differentiation
 from spo_theory.validation import check
 
 
@@ -37,6 +37,10 @@ class ManyPathsModel:
     def step_scores(self, logits: Any, parameters: Any) -> jax.Array:
         """Gradient ``(..., K, H, R, H + 1)``, by differentiation."""
         return scores_by_differentiation(self, logits, parameters, 2)
+
+    def along_scores(self, logits: Any, parameters: Any, weights: jax.Array) -> jax.Array:
+        """Sum ``(..., R, H + 1)`` over classes and steps of ``weights`` times scores, by differentiation."""
+        return along_differentiation(self, logits, parameters, weights)
 
 
 def many_paths_world(choice: Any, step_success: Any) -> World:

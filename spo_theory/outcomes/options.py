@@ -1,6 +1,7 @@
 """Steps with several options: one right, the wrong ones not equally likely (docs/theory/options.md)."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -8,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from spo_theory.exact.engine import update_function
+from spo_theory.exact.update import UpdateForm, evaluate_update, prepare_update
 from spo_theory.method import Method
-from spo_theory.outcomes.world import World
+from spo_theory.outcomes.world import World, along_differentiation
 from spo_theory.validation import check, is_whole, problem, refuse
 
 
@@ -49,6 +50,10 @@ class OptionsModel:
         one_hot = np.eye(self.options)[chosen]
         own_step = jnp.where(taken[..., None], one_hot - share[..., None, :, :], 0.0)
         return own_step[..., None, :] * np.eye(self.horizon)[:, :, None]
+
+    def along_scores(self, logits: Any, parameters: Any, weights: jax.Array) -> jax.Array:
+        """Sum ``(..., H, M)`` over classes and steps of ``weights`` times scores, by differentiation."""
+        return along_differentiation(self, logits, parameters, weights)
 
 
 def option_world(logits: Any, step_lengths: Any = None) -> World:
@@ -96,12 +101,8 @@ def solve_options(
         + problem(is_whole(steps, 0), "steps", steps, "a whole number, at least 0")
         + problem(bool(np.isfinite(learning_rate)) and learning_rate > 0, "learning_rate", learning_rate, "above 0")
     )
-    update = update_function(option_world(x, step_lengths), rule)
-
-    def step(state: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
-        return state + learning_rate * update(state), state
-
-    _, path = jax.jit(lambda s: jax.lax.scan(step, s, length=steps + 1))(jnp.asarray(x))
+    form = prepare_update(option_world(x, step_lengths), rule, padded=True)
+    path = _follow(form, x, float(learning_rate), steps=steps)
 
     option = np.asarray(jax.nn.softmax(path, axis=-1))
     right = option[..., 0]
@@ -111,3 +112,13 @@ def solve_options(
     table |= {f"q_{h + 1}": right[:, h] for h in range(len(x))}
     table |= {f"concentration_{h + 1}": concentration[:, h] for h in range(len(x))}
     return pd.DataFrame(table)
+
+
+@partial(jax.jit, static_argnames=("steps",))
+def _follow(form: UpdateForm, start: jax.Array, learning_rate: jax.Array, *, steps: int) -> jax.Array:
+    """Logits ``(steps + 1, H, M)`` of exact expected updates from ``start`` ``(H, M)``."""
+
+    def step(logits: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
+        return logits + learning_rate * evaluate_update(form, logits), logits
+
+    return jax.lax.scan(step, start, length=steps + 1)[1]

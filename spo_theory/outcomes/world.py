@@ -33,6 +33,9 @@ class Model(Protocol):
     def step_scores(self, logits: Any, parameters: Any) -> jax.Array:
         """Gradient ``(..., K, S, *D)`` of `step_log_probs` in the logits."""
 
+    def along_scores(self, logits: Any, parameters: Any, weights: jax.Array) -> jax.Array:
+        """Sum ``(..., *D)`` over classes and steps of ``weights`` ``(..., K, S)`` times `step_scores`."""
+
 
 def scores_by_differentiation(model: Model, logits: Any, parameters: Any, axes: int) -> jax.Array:
     """`Model.step_scores` by forward-mode differentiation; the logits of one question have ``axes`` axes."""
@@ -43,6 +46,11 @@ def scores_by_differentiation(model: Model, logits: Any, parameters: Any, axes: 
     for _ in range(jnp.ndim(logits) - axes):
         of_one = jax.vmap(of_one)
     return of_one(jnp.asarray(logits, float))
+
+
+def along_differentiation(model: Model, logits: Any, parameters: Any, weights: jax.Array) -> jax.Array:
+    """`Model.along_scores` by reverse-mode differentiation of the weighted log-probabilities."""
+    return jax.grad(lambda x: jnp.sum(weights * model.step_log_probs(x, parameters)))(jnp.asarray(logits, float))
 
 
 @dataclass(frozen=True, eq=False)

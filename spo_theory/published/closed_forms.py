@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from spo_theory.exact.expected import expected_advantages
+from spo_theory.exact.advantages import expected_advantages
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.validation import InputError, check, problem, refuse
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from spo_theory.dynamics.maps import solve, updates_to
-from spo_theory.exact.expected import expected_update
+from spo_theory.exact.update import expected_update
 from spo_theory.method import Method
 from spo_theory.methods.conventions import READINGS
 from spo_theory.methods.registry import rule

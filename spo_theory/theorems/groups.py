@@ -8,7 +8,7 @@ from math import comb, sqrt
 
 import numpy as np
 
-from spo_theory.exact.expected import compositions, member_classes
+from spo_theory.exact.compositions import compositions, member_classes
 from spo_theory.method import Method
 from spo_theory.methods.registry import rule
 from spo_theory.theorems.statement import Verdict

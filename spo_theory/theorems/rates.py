@@ -8,8 +8,7 @@ import numpy as np
 from spo_theory.dynamics.escape import collapse_rate, fewest_updates, lone_failure_update, pair_colouring_time
 from spo_theory.dynamics.flow import flow_time
 from spo_theory.dynamics.maps import solve, updates_to
-from spo_theory.exact.engine import update_function
-from spo_theory.exact.expected import expected_update
+from spo_theory.exact.update import expected_update, update_function
 from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.outcomes.options import option_world

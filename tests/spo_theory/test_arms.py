@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule
-from spo_theory.exact.expected import rule_advantage_function
-from spo_theory.exact.moments import group_covariance, second_moment_function
+from spo_theory.exact.moments import group_covariance
+from spo_theory.exact.update import rule_advantage_function
 
 CHAIN = ReasoningChain(step_success=(0.3, 0.6))
 
@@ -51,5 +51,5 @@ def test_penalty_alone_leaves_the_exponential_stall():
 def test_what_has_no_exact_form_says_so():
     with pytest.raises(InputError, match=r"method = 'quadrature'.*simulate"):
         rule_advantage_function(rule("ngrpo"), CHAIN.rts, "quadrature")
-    with pytest.raises(InputError, match=r"penalty = 'confidence'.*sampled_update"):
-        second_moment_function(rule("lens"), CHAIN.rts)
+    with pytest.raises(InputError, match=r"rule = 'raft' is not allowed"):
+        rule_advantage_function(rule("raft"), CHAIN.rts)

@@ -40,27 +40,27 @@ def by_every_group(r, old, now, low, high, ratio):
 @pytest.mark.parametrize("name", ["grpo", "spo", "dr_grpo"])
 def test_gradient_against_every_group(name, ratio):
     r = rule(name, group_size=3)
-    exact = surrogate_gradient_function(r, CHAIN.rts, 0.2, 0.28, ratio)(OLD, NOW)
+    exact = surrogate_gradient_function(CHAIN, r, 0.2, 0.28, ratio)(OLD, NOW)
     np.testing.assert_allclose(exact, by_every_group(r, OLD, NOW, 0.2, 0.28, ratio), rtol=1e-12, atol=1e-15)
 
 
 def test_all_incorrect_scope_against_every_group():
     r = rule("spo", group_size=4, scope="all_incorrect")
-    exact = surrogate_gradient_function(r, CHAIN.rts, 0.1, 0.3)(OLD, NOW)
+    exact = surrogate_gradient_function(CHAIN, r, 0.1, 0.3)(OLD, NOW)
     np.testing.assert_allclose(exact, by_every_group(r, OLD, NOW, 0.1, 0.3, "token"), rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("name", ["grpo", "spo"])
 def test_on_policy_it_is_the_expected_update(name):
     r = rule(name, group_size=8)
-    start = surrogate_gradient_function(r, CHAIN.rts)(OLD, OLD)
+    start = surrogate_gradient_function(CHAIN, r)(OLD, OLD)
     np.testing.assert_allclose(start, expected_update(CHAIN, r), rtol=1e-12)
     one = solve_clipped(CHAIN, r, 20, inner_updates=1)
     np.testing.assert_allclose(one["success"], solve(CHAIN, r, 20)["success"], rtol=1e-12)
 
 
 def test_binary_rewards_of_any_group_size_are_exact():
-    big = surrogate_gradient_function(rule("grpo", group_size=1024), CHAIN.rts)(OLD, OLD)
+    big = surrogate_gradient_function(CHAIN, rule("grpo", group_size=1024))(OLD, OLD)
     np.testing.assert_allclose(big, expected_update(CHAIN, rule("grpo", group_size=1024)), rtol=1e-11)
 
 
@@ -80,19 +80,31 @@ def test_simulation_tends_to_the_exact_dynamics(name):
 
 
 def test_without_an_exact_form_it_simulates_and_says_so():
-    curve = solve_clipped(CHAIN, rule("spo_prefix"), 3, 2, questions=4, seeds=2)
+    long = ReasoningChain(step_success=[0.5] * 12)
+    for name in ("spo", "spo_prefix"):
+        with pytest.raises(NoExactForm, match=r"group compositions = .*simulate"):
+            surrogate_gradient_function(long, rule(name, group_size=64))
+    curve = solve_clipped(long, rule("spo_prefix", group_size=64), 3, 2, questions=4, seeds=2)
     assert (curve["source"] == "simulated").all()
     assert curve["seed"].nunique() == 2
-    with pytest.raises(NoExactForm, match=r"spo_theory\.simulate"):
-        solve_clipped(CHAIN, rule("spo_prefix"), 3, 2, ratio="sequence")
-    with pytest.raises(NoExactForm, match=r"group compositions = .*simulate"):
-        surrogate_gradient_function(rule("spo", group_size=64), np.arange(13) / 12)
+
+
+@pytest.mark.parametrize("name", rule.names())
+def test_every_method_has_exact_inner_updates(name):
+    curve = solve_clipped(CHAIN, rule(name, group_size=3), 3, 2, 0.5)
+    assert (curve["source"] == "exact").all()
+    once = solve_clipped(CHAIN, rule(name, group_size=3), 3, 1, 0.5)
+    np.testing.assert_allclose(once["success"], solve(CHAIN, rule(name, group_size=3), 3, 0.5)["success"], rtol=1e-12)
 
 
 def test_bad_input_is_named():
-    with pytest.raises(InputError, match="clip_low = 0") as error:
-        surrogate_gradient_function(rule("grpo"), CHAIN.rts, 0, 0, "word")  # type: ignore[arg-type]
-    assert "clip_high = 0" in str(error.value)
+    with pytest.raises(InputError, match="clip_low = -1") as error:
+        surrogate_gradient_function(CHAIN, rule("grpo"), -1, -2, "word")  # type: ignore[arg-type]
+    assert "clip_high = -2" in str(error.value)
     assert "ratio = 'word'" in str(error.value)
+    with pytest.raises(InputError, match="clip_low = 0.1 is not allowed.*rebel"):
+        solve_clipped(CHAIN, rule("rebel"), 3, clip_low=0.1)
+    with pytest.raises(InputError, match=r"credit = CorrectPrefix\(\)"):
+        solve_clipped(CHAIN, rule("spo_prefix"), 3, ratio="sequence")
     with pytest.raises(InputError, match="inner_updates = 0"):
         solve_clipped(CHAIN, rule("grpo"), 3, 0)

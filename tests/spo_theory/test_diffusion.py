@@ -50,5 +50,12 @@ def test_population_and_kernel():
 def test_bad_input_is_named():
     with pytest.raises(InputError, match="paths = 0"):
         diffuse(CHAIN, rule("grpo"), 1, paths=0)
-    with pytest.raises(NoExactForm, match="sampled_update"):
-        diffuse(CHAIN, rule("spo_prefix"), 1)
+    with pytest.raises(NoExactForm, match="group compositions"):
+        diffuse(ReasoningChain(step_success=[0.5] * 12), rule("spo_prefix", group_size=64), 1)
+
+
+@pytest.mark.parametrize("name", rule.names())
+def test_every_method_diffuses(name):
+    table = diffuse(CHAIN, rule(name, group_size=4), 3, learning_rate=0.1, paths=200)
+    mean = table.groupby("step")["success"].mean().to_numpy()
+    np.testing.assert_allclose(mean, solve(CHAIN, rule(name, group_size=4), 3, 0.1)["success"], atol=0.01)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from spo_theory import InputError, ReasoningChain, rule
-from spo_theory.exact.engine import choose_engine, expectation, update_function
+from spo_theory.exact.engine import expectation
 from spo_theory.exact.refusals import NoExactForm
+from spo_theory.exact.update import choose_engine, update_function
 from spo_theory.method import Method
 from spo_theory.outcomes.judged import confusion, judged_world
 from spo_theory.outcomes.lengths import rambling_world
@@ -78,15 +79,15 @@ def test_update_off_the_sampling_policy_against_every_group(name, world):
 def test_both_exact_engines_and_the_sampled_one_agree(name):
     chain = ReasoningChain(step_success=(0.3, 0.6, 0.5))
     method = rule(name, group_size=5)
-    slow = expectation(chain, method, "enumerate", covariance=True)
-    assert slow.engine == "enumerate"
-    if choose_engine(chain, method) == "quadrature":
-        fast = expectation(chain, method, "quadrature", covariance=True)
+    slow = expectation(chain, method, "every_group", covariance=True)
+    assert slow.engine == "every_group"
+    if choose_engine(chain, method) == "class_advantages":
+        fast = expectation(chain, method, "class_advantages", covariance=True)
         np.testing.assert_allclose(fast.update, slow.update, rtol=1e-11, atol=1e-15)
         np.testing.assert_allclose(fast.covariance, slow.covariance, rtol=1e-10, atol=1e-15)
     else:
         with pytest.raises(NoExactForm, match="engine = 'quadrature' is not allowed"):
-            expectation(chain, method, "quadrature")
+            expectation(chain, method, "class_advantages")
     sampled = expectation(chain, method, "monte_carlo", groups=20_000, seed=1, covariance=True)
     assert sampled.engine == "monte_carlo"
     assert np.abs((sampled.update - slow.update) / sampled.standard_error).max() < 4
@@ -101,7 +102,7 @@ def test_beyond_enumeration_the_result_says_that_it_was_sampled():
     assert (found.standard_error > 0).all()
     with pytest.raises(NoExactForm, match="monte_carlo"):
         update_function(chain, method)
-    assert expectation(chain, rule("spo", group_size=64)).engine == "quadrature"
+    assert expectation(chain, rule("spo", group_size=64)).engine == "class_advantages"
 
 
 def test_many_questions_at_once_are_one_after_another():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule, solve
-from spo_theory.exact.engine import update_function
+from spo_theory.exact.update import update_function
 from spo_theory.outcomes.options import option_world, solve_options
 
 LOGITS = np.array([[0.2, -0.4, 0.9], [0.5, 0.1, -1.2]])

@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 
 from spo_theory import InputError, ReasoningChain, expected_advantages, expected_update, rule, sampled_update, solve
 from spo_theory.dynamics.first_passage import first_reach
-from spo_theory.exact.expected import rule_update_function
+from spo_theory.exact.update import update_function
 from spo_theory.method import Method
 from spo_theory.outcomes.judged import confusion, expected_update_judged
 from spo_theory.parts.baselines import GroupAdvantage
@@ -227,7 +227,7 @@ def test_updates_to_half(horizon):
     starts = [q0 for q0, rows in HORIZON_TABLE.items() if horizon in rows]
     chain, found = ReasoningChain(step_success=[[q0] * horizon for q0 in starts]), []
     for r in RULES:
-        update, logits, reached = jax.jit(rule_update_function(r, chain.rts)), chain.logits, {}
+        update, logits, reached = jax.jit(update_function(chain, r)), chain.logits, {}
         for n in range(600):
             p = (1 / (1 + np.exp(-logits))).prod(-1)
             reached |= {i: n for i in np.flatnonzero(p >= 0.5) if i not in reached}
