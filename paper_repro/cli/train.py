@@ -95,9 +95,8 @@ def train_config(settings: Values, rules: dict[str, Values]) -> "TrainConfig":
 
     [(name, given)] = rules.items()
     group_size = {option.name: option.default for option in rule.options(name)}["group_size"]
-    own = {option: value for option, value in given.items() if option in TrainConfig.__dataclass_fields__}
-    further = tuple(pair for pair in given.items() if pair[0] not in own)
-    return TrainConfig(**settings, rule=name, rule_options=further, **{"group_size": group_size, **own})
+    options = {"group_size": group_size, **given}
+    return TrainConfig(**settings, rule=name, group_size=options.pop("group_size"), rule_options=options)
 
 
 def output_problems(output: Output, seeds: Sequence[int]) -> list[str]:
@@ -112,8 +111,7 @@ def prepare_start(config: "TrainConfig") -> None:
     from toy_llm.training.loop import make_judge, make_policy
 
     shown = replace(config, progress=True)
-    policy, _ = make_policy(shown)
-    make_judge(shown, policy.task)
+    make_judge(shown, make_policy(shown).task)
 
 
 def train_with_progress(

@@ -46,7 +46,7 @@ class Configuration:
             start_accuracy=self.start_accuracy,
             seed=seed,
             start_seed=seed,
-            **{name: value for owner, name, value in self.rule_options if owner == rule},
+            rule_options={name: value for owner, name, value in self.rule_options if owner == rule},
         )
 
     def labels(self, source: str, rule: str, seed: int) -> dict[str, Any]:
@@ -82,7 +82,7 @@ QUICK = (replace(FULL[0], name="H4-sgd-quick", seeds=(0, 1), updates=70),)
 @cache
 def measured(config: TrainConfig) -> tuple[TransformerPolicy, Start]:
     """The warm-started policy of a run and what is measured of it; one warm start serves all rules."""
-    policy, _ = make_policy(config)
+    policy = make_policy(config)
     assert isinstance(policy, TransformerPolicy)
     return policy, measure_start(policy, seed=config.start_seed)
 

@@ -1,6 +1,6 @@
 """Compositions of a group: how many responses fall in each class, and with which probability."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import comb
 
@@ -84,25 +84,25 @@ class Multinomial:
             result = result * table[..., k, self.counts[k]]
         return result
 
-    def slice(self, start: int, stop: int) -> "Multinomial":
-        """The rows from ``start`` up to ``stop``, filled up with rows that have no orders, so probability 0."""
-        missing = max(stop - max(start, self.ways.shape[0]), 0)
-        none = -np.inf if self.logarithmic else 0.0
-        counts = np.pad(np.asarray(self.counts)[:, start:stop], ((0, 0), (0, missing)))
-        ways = np.pad(np.asarray(self.ways)[start:stop], (0, missing), constant_values=none)
-        return replace(self, counts=counts, ways=ways)
+
+def none_of(largest: int, classes: int, rows: int) -> Multinomial:
+    """As many ``rows`` as some `multinomial` has, all of probability 0."""
+    return Multinomial(np.zeros((classes, rows), dtype=int), np.zeros(rows), largest, False)
 
 
-def multinomial(counts: np.ndarray, largest: int | None = None) -> Multinomial:
+def multinomial(counts: np.ndarray, largest: int | None = None, rows: int | None = None) -> Multinomial:
     """Jit-able function from ``p`` ``(..., K)`` to the probability ``(..., C)`` of each row of counts ``(C, K)``.
 
     Right at ``p_k = 0``, with the right derivative there. Relative errors are below 1e-14, or, where the numbers of
     orders overflow (two classes from about 1,010 responses on), below 5e-16 times the number of responses;
     probabilities below 1e-60 may be lost. ``largest``: size of its table of powers, at least the number of responses.
+    ``rows``: at least C; those beyond have probability 0.
     """
     size = int(counts[0].sum())
     log_ways = log_multinomial(counts)
     if log_ways.max() > LARGEST_LOG:
         return Multinomial(counts.T.astype(float), log_ways.astype(float), 0, True)
     ways = np.exp(log_ways).astype(float)
-    return Multinomial(counts.T, np.rint(ways) if size <= 16 else ways, max(size, largest or 0), False)
+    ways = np.rint(ways) if size <= 16 else ways
+    more = (rows or len(ways)) - len(ways)
+    return Multinomial(np.pad(counts.T, ((0, 0), (0, more))), np.pad(ways, (0, more)), max(size, largest or 0), False)

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 import jax
 import numpy as np
 
-from spo_theory.exact.compositions import Multinomial, composition_count, compositions, member_classes, multinomial
+from spo_theory.exact.compositions import composition_count, compositions, member_classes, multinomial, none_of
 from spo_theory.exact.forms import (
     Enumerated,
     Exponent,
@@ -30,10 +30,9 @@ MAX_COMPOSITIONS = 2_000_000  # what an enumeration may hold: some hundred MB
 PAIR_TABLE = 2**22  # entries of the largest table of pairs of classes: 32 MB
 MOST_SHARED = 16  # different rewards up to which a padded form has a place for both methods
 NODES = 8192  # nodes that a padded form has room for, or 2, 4, ... times as many
-ROWS = 2048  # compositions that a padded form of three or more rewards has room for, or 4, 16, ... times as many
-SMALL = 64  # compositions of two rewards it has room for, or 4, 16, ... times as many; one piece
+GROUPS = (4, 6, 8, 16, 64)  # group sizes a padded form has room to enumerate, where that is at most ROWS compositions
+ROWS = 2048
 NODE_STOPS = (0.375, 0.5, 0.75, 1.0)  # shares of the room at which an evaluation can stop
-ROW_STOPS = (0.0625, 0.25, 0.4375, 1.0)  # groups of 4 to 8 with four or six steps end shortly before one
 SLABS = 8  # of the room, where a loop can stop after each
 
 
@@ -125,7 +124,7 @@ def _pieces(
         allowed = f"at most {MAX_COMPOSITIONS} for the negative part of advantages"
         need_exact(method != "quadrature" and rows <= MAX_COMPOSITIONS, "group compositions", rows, allowed)
         counts, value = _compositions(distinct, group_size, advantage, statistic)
-        return (_enumerated(group_size, statistic, counts, value, padded),)
+        return tuple(_enumerated(group_size, statistic, counts, value, padded))
     used = choose_method(distinct, group_size, advantage, method)
     counts = compositions(0, len(distinct))
     value = np.zeros((0, len(distinct) ** (2 if statistic == "product" else 1)))
@@ -141,40 +140,38 @@ def _pieces(
     both = padded and method == "auto" and advantage.scale == "std" and 2 < len(distinct) <= MOST_SHARED
     pieces: list[Piece] = []
     if used == "enumerate" or both:
-        pieces.append(_enumerated(group_size, statistic, counts, value, padded))
+        pieces.extend(_enumerated(group_size, statistic, counts, value, padded))
     if used == "quadrature" or (both and advantage.baseline == "mean"):
         pieces.append(_quadrature(distinct, group_size, statistic, rule, padded))
     return tuple(pieces)
 
 
-def _cut(arrays: tuple[Any, ...], count: int, room: int, growth: int, stops: tuple[float, ...]) -> Slabs:
-    """Slabs of arrays of ``count`` rows whose sizes do not depend on it: parts of a room grown until it suffices.
+def _cut(arrays: tuple[np.ndarray, ...], count: int, stops: tuple[float, ...]) -> Slabs:
+    """Slabs of arrays of ``count`` nodes whose sizes do not depend on it: parts of a room doubled until it suffices.
 
     ``stops``: shares of the room at which a slab ends and an evaluation can stop. Rows that are missing are filled up.
     """
+    room = NODES
     while room < count:
-        room *= growth
+        room *= 2
     ends = [round(room * share) for share in stops]
     slabs = []
     flags = []
     for start, stop in zip([0, *ends[:-1]], ends, strict=True):
-        slabs.append(tuple(_fill(array, start, stop) for array in arrays))
+        slabs.append(tuple(_filled(array[start:stop], stop - start) for array in arrays))
         flags.append(np.bool_(start < count))
     return Slabs(tuple(slabs), tuple(flags))
 
 
-def _stack(arrays: tuple[Any, ...], count: int, room: int, growth: int, _: Any = None) -> Loop:
+def _stack(arrays: tuple[np.ndarray, ...], count: int) -> Loop:
     """As `_cut`, into equal slabs for a loop: second moments are dear to compile, and evaluated rarely."""
-    cut = _cut(arrays, count, room, growth, tuple((i + 1) / SLABS for i in range(SLABS)))
-    return Loop(jax.tree.map(lambda *slabs: np.stack(slabs), *cut.arrays), np.int32(sum(cut.active or ())))
+    cut = _cut(arrays, count, tuple((i + 1) / SLABS for i in range(SLABS)))
+    return Loop(tuple(np.stack(slabs) for slabs in zip(*cut.arrays, strict=True)), np.int32(sum(cut.active or ())))
 
 
-def _fill(array: Any, start: int, stop: int) -> Any:
-    """Rows ``start`` to ``stop`` of ``array``, with rows of 0 where it has no more."""
-    if isinstance(array, Multinomial):
-        return array.slice(start, stop)
-    taken = array[start:stop]
-    return np.pad(taken, [(0, stop - start - len(taken))] + [(0, 0)] * (array.ndim - 1))
+def _filled(array: np.ndarray, rows: int) -> np.ndarray:
+    """``array`` with rows of 0 up to ``rows``."""
+    return np.pad(array, [(0, rows - len(array))] + [(0, 0)] * (array.ndim - 1))
 
 
 def cut_rows(counts: np.ndarray, values: tuple[np.ndarray, ...], group_size: int) -> Slabs:
@@ -200,23 +197,23 @@ def _compositions(
 
 def _enumerated(
     group_size: int, statistic: Statistic, counts: np.ndarray, value: np.ndarray, padded: bool
-) -> Enumerated:
-    """The sum over compositions; padded and without values it has their shapes only."""
+) -> list[Enumerated]:
+    """The sum over compositions; padded, one piece for every size of `GROUPS`, of which the smallest that fits acts."""
     given = 2 if statistic == "product" else 1
-    if not padded:
-        return Enumerated(Slabs(((multinomial(counts), value),)), given)
+    classes = counts.shape[1]
+    sizes = [g for g in GROUPS if composition_count(g - given, classes) <= ROWS]
+    if not padded or (len(value) and group_size > max(sizes, default=0)):
+        return [Enumerated(Slabs(((multinomial(counts), value),)), given)]
 
-    # the table of powers has room too, and with two rewards the compositions have no more rows than it
-    largest = SMALL
-    while largest < group_size:
-        largest *= 4
-    two = counts.shape[1] == 2
-    arrays = (multinomial(counts, largest), value)
-    room = SMALL if two else ROWS
-    if two and len(value) <= SMALL:
-        return Enumerated(_cut(arrays, len(value), room, 4, (1.0,)), given)
-    cut = _cut if statistic in ("mean", "negative") else _stack
-    return Enumerated(cut(arrays, len(value), room, 4, ROW_STOPS), given)
+    fitting = min(g for g in sizes if g >= group_size) if len(value) else None
+    pieces = []
+    for size in sizes:
+        rows = composition_count(size - given, classes)
+        acts = size == fitting
+        chance = multinomial(counts, size - given, rows) if acts else none_of(size - given, classes, rows)
+        slab = (chance, _filled(value if acts else value[:0], rows))
+        pieces.append(Enumerated(Slabs((slab,), (np.bool_(acts),)), given))
+    return pieces
 
 
 def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage, statistic: Statistic) -> np.ndarray:
@@ -249,8 +246,9 @@ def _quadrature(distinct: np.ndarray, group_size: int, statistic: Statistic, rul
 
     def slabs(*arrays: np.ndarray) -> Slabs | Loop:
         fixed = padded and count != 1
-        cut = _cut if statistic == "mean" else _stack
-        return cut(arrays, count, NODES, 2, NODE_STOPS) if fixed else Slabs((arrays,))
+        if not fixed:
+            return Slabs((arrays,))
+        return _cut(arrays, count, NODE_STOPS) if statistic == "mean" else _stack(arrays, count)
 
     if statistic == "square":
         weight = rule.weight * (group_size - 1) / group_size**2
