@@ -89,13 +89,15 @@ def class_table(chain: "ReasoningChain", method: Method) -> "pd.DataFrame":
 
     The weights are those of single steps, in the mean over groups: for most rules the expected advantage of the class.
     """
+    import jax
     import numpy as np
     import pandas as pd
 
     from spo_theory.exact.update import evaluate_weights, prepare_update
 
     # In class k, step k (from 0) is the first wrong one; the class of correct responses has none
-    weights = np.asarray(evaluate_weights(prepare_update(chain, method), chain.logits))
+    form = prepare_update(chain, method, padded=True)
+    weights = np.asarray(jax.jit(evaluate_weights)(form, chain.logits))
     horizon = chain.horizon
     right = [weights[k, :k].mean() if k else np.nan for k in range(horizon + 1)]
     wrong = [weights[k, k] if k < horizon else np.nan for k in range(horizon + 1)]
