@@ -1,6 +1,6 @@
 """An update rule: a composition of named parts that maps a judged group to a weight for every step."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -27,7 +27,7 @@ class Method:
     The gradient of a group is ``mean_i sum_s w_is grad log pi(step s of response i)``; `weights` are these w. Theory,
     trainer, evaluation and tests call this class and nothing else.
 
-    name: as registered. group_size: responses per question, G >= 2.
+    name: as registered. group_size: responses per question, G >= 2. The parts are given by keyword:
     reward: of each response. keep: from which groups to learn. baseline: from rewards to advantages. credit: which
     steps an advantage acts on. objective: from advantages and log-ratios to weights, and the value maximized. sampler:
     where groups come from. across: how much each question of a batch counts.
@@ -44,6 +44,7 @@ class Method:
 
     name: str
     group_size: int = 8
+    _: KW_ONLY
     reward: Reward = field(default_factory=Outcome)
     keep: GroupFilter = field(default_factory=EveryGroup)
     baseline: Baseline = field(default_factory=GroupAdvantage)
@@ -120,6 +121,23 @@ class Method:
         kept = self.keep(group, rewards)[..., None]
         return group.xp.where(kept, advantages, group.xp.zeros_like(advantages))
 
+    def _left_out(self, group: Group) -> Array | None:
+        """Boolean ``(..., 1, 1)``: groups whose weights must be 0 although no advantage says so; None: no such ones.
+
+        An objective on pairs pulls log-ratios together also where all advantages are 0.
+        """
+        if isinstance(self.keep, EveryGroup) or self.objective.by_sign:
+            return None
+        return ~self.keep(group, self.reward(group))[..., None, None]
+
+    def question_weights(self, group: Group) -> Array | None:
+        """How much each question of a batch counts ``(..., Q)``, 0 for groups left out; None: all the same."""
+        left_out = self._left_out(group)
+        if isinstance(self.across, Independent):
+            return None if left_out is None else group.xp.astype(~left_out[..., 0, 0], group.floating)
+        weights = self.across(self.reward(group))
+        return _without(weights, None if left_out is None else left_out[..., 0, 0])
+
     def step_credit(self, group: Group) -> Array:
         """Advantage ``(..., G, S)`` that acts on each step of a group, before the objective."""
         return self.credit(group, self.group_advantages(group))
@@ -134,19 +152,28 @@ class Method:
         credit = self.credit(group, advantages)
         if log_ratio is None:
             log_ratio = array_namespace(credit).zeros_like(credit)
-        return self.objective.weights(advantages, credit, log_ratio)
+        weights = self.objective.weights(advantages, credit, log_ratio)
+        return _without(weights, self._left_out(group))
 
     def value(self, group: Group, log_ratio: Array) -> Array:
         """What is maximized ``(...)``: its gradient in the log-ratios is `weights` over G. Arguments as there."""
         advantages = self.group_advantages(group)
         credit = self.credit(group, advantages)
-        terms = self.objective.terms(advantages, credit, log_ratio)
+        terms = _without(self.objective.terms(advantages, credit, log_ratio), self._left_out(group))
         xp = array_namespace(terms)
         return xp.mean(xp.sum(terms, axis=-1), axis=-1)
 
     def parts(self) -> dict[str, Any]:
         """The parts by name, in the order in which they act."""
         return {name: getattr(self, name) for name in PARTS}
+
+
+def _without(values: Array, left_out: Array | None) -> Array:
+    """``values`` with 0 where ``left_out`` is true."""
+    if left_out is None:
+        return values
+    xp = array_namespace(values, left_out)
+    return xp.where(left_out, xp.zeros_like(values), values)
 
 
 def with_clips(

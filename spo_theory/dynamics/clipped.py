@@ -1,21 +1,21 @@
 """Several updates on one batch: importance ratios and clipping, exactly (docs/theory/clipping.md)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import jax
-import numpy as np
 import pandas as pd
 
-from spo_theory.dynamics.maps import apply_kernel, check_run, records
+from spo_theory.dynamics.maps import solve
 from spo_theory.dynamics.sampled import simulate
 from spo_theory.exact.refusals import NoExactForm
-from spo_theory.exact.update import UpdateForm, evaluate_update, prepare_update
+from spo_theory.exact.update import evaluate_update, prepare_update
 from spo_theory.method import Method, with_clips
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.parts.objectives import Ratio
-from spo_theory.validation import check, is_whole
+from spo_theory.parts.samplers import FreshGroups
 
 
 def surrogate_gradient_function(
@@ -59,37 +59,9 @@ def solve_clipped(
     Returns a tidy DataFrame, one row per batch (and seed): step, success, all_negative, q_1..q_H, source (and seed).
     Raises `InputError` for bad settings. Derived in docs/theory/clipping.md.
     """
-    k = check_run(chain, steps, learning_rate, "sgd", kernel)
-    check(is_whole(inner_updates, 1), "inner_updates", inner_updates, "a whole number, at least 1")
-    clipped = with_clips(rule, clip_low, clip_high, ratio)
+    clipped = replace(with_clips(rule, clip_low, clip_high, ratio), sampler=FreshGroups(inner_updates))
     try:
-        form = prepare_update(chain, clipped, padded=True, off_policy=True)
+        return solve(chain, clipped, steps, learning_rate, kernel=kernel).assign(source="exact")
     except NoExactForm:
-        sampled = simulate(
-            chain, clipped, steps, learning_rate, questions, seeds, kernel, inner_updates=inner_updates
-        )
+        sampled = simulate(chain, clipped, steps, learning_rate, questions, seeds, kernel)
         return sampled.assign(source="simulated")
-
-    path = _clipped_path(form, chain.logits, float(learning_rate), k, inner_updates=inner_updates, steps=steps)
-    return records(np.asarray(path), rule.group_size).assign(source="exact")
-
-
-@partial(jax.jit, static_argnames=("inner_updates", "steps"))
-def _clipped_path(
-    form: UpdateForm,
-    start: jax.Array,
-    learning_rate: jax.Array,
-    kernel: jax.Array | None,
-    *,
-    inner_updates: int,
-    steps: int,
-) -> jax.Array:
-    """Logits ``(steps + 1, ..., H)`` at the start of every batch."""
-
-    def step(old: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
-        now = old
-        for _inner in range(inner_updates):
-            now = now + learning_rate * apply_kernel(kernel, evaluate_update(form, old, now))
-        return now, old
-
-    return jax.lax.scan(step, start, length=steps + 1)[1]

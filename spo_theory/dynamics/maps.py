@@ -96,6 +96,8 @@ def solve(
 ) -> pd.DataFrame:
     """Follow the exact expected updates of ``rule`` from ``chain``: no sampling, nothing fitted.
 
+    A rule whose sampler uses every batch for several inner updates moves that often in every row.
+
     ``learning_rate`` multiplies the expected update g. ``kernel``: see `apply_kernel`.
     ``optimizer="momentum"`` is heavy-ball momentum 0.9, which commutes with a kernel.
     ``optimizer="adam"`` acts on parameters. Without ``features`` these are the logits themselves; with
@@ -122,13 +124,15 @@ def solve(
         check(questions is None, "questions", questions, "None unless optimizer='adam': noise does not move the mean")
         check(features is None, "features", "given", "None unless optimizer='adam': use kernel = features @ features.T")
 
-    form = prepare_update(chain, rule, padded=True)
+    inner = rule.sampler.inner_updates
+    form = prepare_update(chain, rule, padded=True, off_policy=inner > 1)
     noise = _prepare_noise(chain, rule, gradient_variance, questions)
-    logits, norms = follow(form, noise, chain.logits, float(learning_rate), k, j, optimizer=optimizer, steps=steps)
+    settings: dict[str, Any] = {"optimizer": optimizer, "steps": steps, "inner_updates": inner}
+    logits, norms = follow(form, noise, chain.logits, float(learning_rate), k, j, **settings)
     return records(np.asarray(logits), rule.group_size, np.asarray(norms))
 
 
-@partial(jax.jit, static_argnames=("optimizer", "steps"))
+@partial(jax.jit, static_argnames=("optimizer", "steps", "inner_updates"))
 def follow(
     form: UpdateForm,
     noise: "BatchNoise | LinearNoise | None",
@@ -139,8 +143,12 @@ def follow(
     *,
     optimizer: Optimizer,
     steps: int,
+    inner_updates: int,
 ) -> tuple[jax.Array, jax.Array]:
-    """Logits ``(steps + 1, ..., H)`` and gradient norms ``(steps + 1,)`` from ``start`` ``(..., H)``."""
+    """Logits ``(steps + 1, ..., H)`` and gradient norms ``(steps + 1,)`` at the start of every batch.
+
+    ``start``: logits ``(..., H)``. ``inner_updates``: gradient steps on each batch, with importance ratios.
+    """
     transformation = steps_of(optimizer)
 
     def gradient(g: jax.Array) -> jax.Array:
@@ -150,18 +158,26 @@ def follow(
         return (g if g.ndim == 1 else g.mean(0)) @ features
 
     def step(state: tuple, _: None) -> tuple[tuple, tuple[jax.Array, jax.Array]]:
+        sampled = state[0]
+        state, norm = move(sampled, state, None)
+        for _again in range(inner_updates - 1):
+            state, _norm = move(sampled, state, state[0])
+        return state, (sampled, norm)
+
+    def move(sampled: jax.Array, state: tuple, now: jax.Array | None) -> tuple[tuple, jax.Array]:
+        """One gradient step on groups of the policy ``sampled`` (``now``: None while it still is that policy)."""
         logits, memory = state
-        g = evaluate_update(form, logits)
+        g = evaluate_update(form, sampled, now)
         seen = gradient(g)
 
         # the squared length in parameter space is g K g; features are those parameters themselves
         square = g * seen if features is None else seen * seen
         norm = jnp.sqrt(jnp.mean(jnp.sum(jnp.atleast_2d(square), axis=-1)))
 
-        variance = 0.0 if noise is None else noise.variance(logits, g, start)
+        variance = 0.0 if noise is None else noise.variance(sampled, g, start)
         change, memory = transformation.update(seen, memory, variance=variance)
         change = change if features is None else features @ change
-        return (logits + learning_rate * change, memory), (logits, norm)
+        return (logits + learning_rate * change, memory), norm
 
     memory = transformation.init(gradient(jnp.zeros_like(start)))
     _, path = jax.lax.scan(step, (start, memory), length=steps + 1)

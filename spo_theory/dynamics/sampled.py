@@ -13,6 +13,7 @@ from spo_theory.dynamics.optimizers import Optimizer, steps_of
 from spo_theory.group import Group
 from spo_theory.method import Method, with_clips
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores, step_log_probabilities
+from spo_theory.parts.samplers import FreshGroups
 from spo_theory.validation import check, problem, refuse
 
 
@@ -25,15 +26,14 @@ class SampledUpdate(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Sampled groups: classes ``(questions, G)``, advantages ``(questions, G)`` and credit ``(questions, G, H)``."""
+    """Sampled groups: classes ``(questions, G)`` and the judged group that a rule looks at."""
 
     classes: jax.Array
-    advantages: jax.Array
-    credit: jax.Array
+    group: Group
 
 
 def _sample(rule: Method, sizes: jax.Array, logits: jax.Array, key: jax.Array) -> Batch:
-    """One sampled group for each row of ``logits`` ``(questions, H)``, and what the rule makes of it."""
+    """One sampled group for each row of ``logits`` ``(questions, H)``."""
     p = class_probabilities(logits)
     horizon = logits.shape[-1]
     draws = jax.random.uniform(key, (*logits.shape[:-1], rule.group_size, 1))
@@ -41,8 +41,7 @@ def _sample(rule: Method, sizes: jax.Array, logits: jax.Array, key: jax.Array) -
 
     lengths = jnp.broadcast_to(sizes, (*classes.shape, horizon))
     group = Group(classes == horizon, classes, lengths, log_prob=_of_classes(step_log_probabilities(logits), classes))
-    advantages = rule.group_advantages(group)
-    return Batch(classes, advantages, rule.credit(group, advantages))
+    return Batch(classes, group)
 
 
 def _of_classes(values: jax.Array, classes: jax.Array) -> jax.Array:
@@ -53,7 +52,7 @@ def _of_classes(values: jax.Array, classes: jax.Array) -> jax.Array:
 def _update(rule: Method, batch: Batch, old: jax.Array, now: jax.Array) -> jax.Array:
     """Update ``(questions, H)`` of sampled groups under the policy ``now``; they were sampled under ``old``."""
     change = step_log_probabilities(now) - step_log_probabilities(old)
-    weights = rule.objective.weights(batch.advantages, batch.credit, _of_classes(change, batch.classes))
+    weights = rule.weights(batch.group, _of_classes(change, batch.classes))
     return jnp.mean(weights * _of_classes(class_scores(now), batch.classes), axis=-2)
 
 
@@ -100,7 +99,7 @@ def simulate(
     seeds: int | list[int] = 5,
     kernel: np.ndarray | None = None,
     optimizer: Optimizer = "sgd",
-    inner_updates: int = 1,
+    inner_updates: int | None = None,
     clip_low: float | None = None,
     clip_high: float | None = None,
 ) -> pd.DataFrame:
@@ -110,7 +109,7 @@ def simulate(
     share its logits, or, for a chain of N questions, the N questions themselves (``questions`` is then not
     used). ``seeds``: a list, or a number n for seeds 0..n-1; all run together. ``kernel``: as in `solve`, not
     with Adam. ``optimizer``: as in `solve`. ``inner_updates``: gradient steps on every batch; the counterpart of
-    `spo_theory.dynamics.clipped.solve_clipped`. ``clip_low``, ``clip_high``: None for the rule's own.
+    `spo_theory.dynamics.clipped.solve_clipped`. It, ``clip_low`` and ``clip_high``: None for the rule's own.
 
     Returns a tidy DataFrame, one row per seed and update: seed, step, success and all_negative (probabilities
     under the current logits, not sampled shares), q_1..q_H. Raises `InputError` for bad settings.
@@ -119,8 +118,8 @@ def simulate(
     refuse(
         problem(isinstance(questions, int) and questions >= 1, "questions", questions, "a whole number, at least 1")
         + problem(len(names) > 0, "seeds", seeds, "at least one")
-        + problem(isinstance(inner_updates, int) and inner_updates >= 1, "inner_updates", inner_updates, "at least 1")
     )
+    inner = rule.sampler.inner_updates if inner_updates is None else FreshGroups(inner_updates).inner_updates
     k = check_run(chain, steps, learning_rate, optimizer, kernel)
     check(k is None or optimizer != "adam", "kernel", "given", "None with optimizer='adam'")
     keys = jnp.stack([jax.random.key(s) for s in names])
@@ -133,7 +132,7 @@ def simulate(
         rule=with_clips(rule, clip_low, clip_high),
         optimizer=optimizer,
         questions=questions,
-        inner_updates=inner_updates,
+        inner_updates=inner,
         steps=steps,
     )
     return runs(np.asarray(paths), rule.group_size).assign(seed=np.repeat(names, steps + 1))

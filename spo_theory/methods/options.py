@@ -7,6 +7,7 @@ from spo_theory.method import Method
 from spo_theory.parts.filters import FILTERS, TrainOn, group_filter
 from spo_theory.parts.objectives import Clipped
 from spo_theory.parts.rewards import RtsLength, Scope, Shape
+from spo_theory.parts.samplers import FreshGroups
 
 GroupSize = Annotated[int, "Responses per question, G (a whole number, at least 2)."]
 Convention = Annotated[str, "Advantage convention of a known trainer, such as paper, trl or verl."]
@@ -24,25 +25,31 @@ RtsLengthOption = Annotated[
 ]
 
 COMMON: dict[str, Any] = {
+    "inner_updates": Annotated[int, "Gradient steps on every batch of groups (a whole number, at least 1)."],
     "train_on": Annotated[TrainOn, "Groups to learn from; the advantages of others are 0."],
     "clip_low": Annotated[float, "The importance ratio is clipped below 1 - clip_low (0 to 1)."],
     "clip_high": Annotated[float, "The importance ratio is clipped above 1 + clip_high (at least 0)."],
 }
-"""Options of every method (``train_on``) and of every method with a clipped surrogate."""
+"""Options of every method, and (``clip_low``, ``clip_high``) of every method with a clipped surrogate."""
 
 
 def common_options(method: Method) -> dict[str, Any]:
     """The options of `COMMON` that change ``method``, with its own values."""
     names = {part: name for name, part in FILTERS.items()}
-    options: dict[str, Any] = {"train_on": names.get(method.keep, "all")}
+    options: dict[str, Any] = {
+        "inner_updates": method.sampler.inner_updates,
+        "train_on": names.get(method.keep, "all"),
+    }
     if isinstance(method.objective, Clipped):
         options["clip_low"] = method.objective.clip_low
         options["clip_high"] = method.objective.clip_high
     return options
 
 
-def adjust(method: Method, train_on: str | None = None, **clips: float) -> Method:
-    """``method`` with another group filter or other clips. Raises `InputError` for values that are not allowed."""
+def adjust(method: Method, inner_updates: int | None = None, train_on: str | None = None, **clips: float) -> Method:
+    """``method`` with another sampler, filter or other clips. Raises `InputError` for values that are not allowed."""
+    if inner_updates is not None:
+        method = replace(method, sampler=FreshGroups(inner_updates))
     if train_on is not None:
         method = replace(method, keep=group_filter(train_on))
     if clips:

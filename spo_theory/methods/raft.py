@@ -11,4 +11,4 @@ from spo_theory.parts.rewards import PlusMinusOne
 @method(source="arXiv 2504.11343", label="RAFT", colour="#B8860B")
 def raft(group_size: GroupSize = 4) -> Method:
     """RAFT: maximize the log-likelihood of the correct responses; nothing is pushed down."""
-    return Method("raft", group_size, PlusMinusOne(), baseline=PositivePart(), objective=LogLikelihood())
+    return Method("raft", group_size, reward=PlusMinusOne(), baseline=PositivePart(), objective=LogLikelihood())

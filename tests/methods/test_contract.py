@@ -24,6 +24,7 @@ BACKENDS = {
 }
 EXTRA = {
     "logistic on pairs": Method("dpo", 4, baseline=Raw(), objective=PairLogistic(0.5)),
+    "pairs of mixed groups": rule("rebel", group_size=4, train_on="mixed"),
     "shared ratio": Method("gspo", 4, objective=Clipped(ratio="sequence")),
     "prefix likelihood": Method("prefix", 4, baseline=Raw(), credit=CorrectPrefix(), objective=LogLikelihood()),
 }

@@ -28,7 +28,8 @@ WORLDS = {
 }
 EXTRA = {
     "pairs": Method("pairs", 3, baseline=Raw(), objective=PairLogistic(0.5)),
-    "coloured ngrpo": Method("odd", 3, Colouring(), baseline=GroupAdvantage(baseline="virtual")),
+    "pairs of mixed groups": rule("rebel", group_size=3, train_on="mixed"),
+    "coloured ngrpo": Method("odd", 3, reward=Colouring(), baseline=GroupAdvantage(baseline="virtual")),
 }
 
 

@@ -307,7 +307,7 @@ def test_two_step_updates():
 
 def test_mean_only_update_of_a_coloured_chain():
     chain = ReasoningChain(step_success=[0.5, 0.4, 0.6, 0.3])
-    mean_only = Method("mean only", 8, Colouring(shape="raw"), baseline=GroupAdvantage(scale="none"))
+    mean_only = Method("mean only", 8, reward=Colouring(shape="raw"), baseline=GroupAdvantage(scale="none"))
     got = expected_update(chain, mean_only)
     np.testing.assert_allclose(got, [0.07825, 0.04313, 0.01521, 0.01241], atol=5.1e-6, rtol=0)
 

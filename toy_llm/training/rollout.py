@@ -7,7 +7,6 @@ import torch
 
 from spo_theory.group import Group
 from spo_theory.method import Method
-from spo_theory.parts.across import Independent
 from spo_theory.parts.objectives import Objective
 from toy_llm.judging.exact import Verdict
 from toy_llm.judging.step_judge import JudgeSource
@@ -142,8 +141,6 @@ def score(task: Task, update_rule: Method, judged: Judged) -> Batch:
     step_advantages = update_rule.credit(group, advantages)
 
     # Where all questions count the same nothing is multiplied, which would cost time and change nothing.
-    alike = isinstance(update_rule.across, Independent)
-    question_weights = None if alike else update_rule.across(rewards)
 
     # Every token of a step has the advantage of its step.
     return Batch(
@@ -159,7 +156,7 @@ def score(task: Task, update_rule: Method, judged: Judged) -> Batch:
         advantages=advantages,
         step_advantages=step_advantages,
         token_advantages=step_advantages.gather(-1, judged.verdict.token_step),
-        question_weights=question_weights,
+        question_weights=update_rule.question_weights(group),
     )
 
 

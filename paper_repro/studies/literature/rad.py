@@ -120,7 +120,7 @@ def noisy_judge(step_success: tuple[float, float] = (0.35, 0.2), tpr: float = 0.
     published = mean_group_std(group_size, seen_late) * (tpr - fpr) * late * (1 - late) / (seen_late * (1 - seen_late))
 
     # colours 0 and 1: of a judge of two steps only the verdict on step 1 matters
-    two_valued = Method("spo", group_size, Colouring(beta=1000.0, gamma=0.25))
+    two_valued = Method("spo", group_size, reward=Colouring(beta=1000.0, gamma=0.25))
     update = judged_update_function(chain, two_valued)
     plain = expected_update(chain, rule("grpo", group_size=group_size))
     coloured = np.array([update(chain.logits, confusion(2, miss=rate, false_alarm=1 - tpr)) for rate in fpr])
