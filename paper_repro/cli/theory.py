@@ -96,7 +96,7 @@ def class_table(chain: "ReasoningChain", method: Method) -> "pd.DataFrame":
     from spo_theory.exact.update import evaluate_weights, prepare_update
 
     # In class k, step k (from 0) is the first wrong one; the class of correct responses has none
-    form = prepare_update(chain, method, padded=True)
+    form = prepare_update(chain, method)
     weights = np.asarray(jax.jit(evaluate_weights)(form, chain.logits))
     horizon = chain.horizon
     right = [weights[k, :k].mean() if k else np.nan for k in range(horizon + 1)]
