@@ -65,9 +65,7 @@ def solve_clipped(
     try:
         form = prepare_update(chain, clipped, padded=True, off_policy=True)
     except NoExactForm:
-        sampled = simulate(
-            chain, clipped, steps, learning_rate, questions, seeds, kernel, inner_updates=inner_updates
-        )
+        sampled = simulate(chain, clipped, steps, learning_rate, questions, seeds, kernel, inner_updates=inner_updates)
         return sampled.assign(source="simulated")
 
     path = _clipped_path(form, chain.logits, float(learning_rate), k, inner_updates=inner_updates, steps=steps)

@@ -76,9 +76,7 @@ def test_large_groups_stay_exact():
     """G = 64, 16 groups: halving the work by symmetry is not possible, but equal lengths give the plain update."""
     chain = ReasoningChain(step_success=(0.3, 0.5, 0.6, 0.4))
     update = normalized_update_function(chain, rule("spo", group_size=64), "token", groups=16)
-    np.testing.assert_allclose(
-        update(chain.logits), expected_update(chain, rule("spo", group_size=64)) / 4, rtol=1e-12
-    )
+    np.testing.assert_allclose(update(chain.logits), expected_update(chain, rule("spo", group_size=64)) / 4, rtol=1e-12)
 
 
 def test_bad_input_is_named():
