@@ -24,6 +24,7 @@ from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from figures.style import BLUE, GREEN, VERMILLION, save_png, styled
 from spo_theory.methods.registry import rule
+from spo_theory.parts.objectives import Clipped
 from toy_llm.config import TrainConfig
 from toy_llm.network.linear import OneDnnLinear
 from toy_llm.network.transformer import Transformer
@@ -51,7 +52,8 @@ def updater(questions, group_size, horizon):
     def update(index):
         batch = collect(policy, task, update_rule, questions, "bench", 0, index)
         log_p = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
-        loss = policy_loss(log_p, batch.rollout.log_probs, batch.token_advantages, 0.2, 0.2, mask=batch.mask)
+        credit = batch.token_advantages
+        loss = policy_loss(Clipped(), log_p, batch.rollout.log_probs, batch.advantages, credit, mask=batch.mask)
         model.zero_grad()
         loss.backward()
 

@@ -36,7 +36,7 @@ def our_updates(rule):
         horizon=HORIZON, layers=LAYERS, width=WIDTH, heads=HEADS, questions=QUESTIONS, group_size=GROUP, rule=rule,
         optimizer="adamw", learning_rate=1e-4, updates=10**6, progress=True,
     )  # fmt: skip
-    return updates(config, *make_policy(config))
+    return updates(config, make_policy(config))
 
 
 def trl_trainer(count, after_update, folder):

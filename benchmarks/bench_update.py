@@ -22,6 +22,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import toy_llm.network.transformer
 from spo_theory.methods.registry import rule
+from spo_theory.parts.objectives import Clipped
 from toy_llm.judging.exact import judge
 from toy_llm.network.linear import OneDnnLinear
 from toy_llm.network.transformer import Transformer
@@ -38,7 +39,8 @@ def ours(policy, optimizer, update_rule, index):
     batch = collect(policy, policy.task, update_rule, QUESTIONS, "bench", 0, index)
     t1 = time.perf_counter()
     log_p = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
-    loss = policy_loss(log_p, batch.rollout.log_probs, batch.token_advantages, 0.2, 0.2, mask=batch.mask)
+    credit = batch.token_advantages
+    loss = policy_loss(Clipped(), log_p, batch.rollout.log_probs, batch.advantages, credit, mask=batch.mask)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -64,7 +66,8 @@ def plain(policy, optimizer, update_rule, index):
     t1 = time.perf_counter()
     logits = model(tokens)[0][:, -HORIZON - 1 : -1].log_softmax(-1)
     log_p = logits.gather(-1, tokens[:, -HORIZON:, None]).view(QUESTIONS, GROUP, HORIZON)
-    loss = policy_loss(log_p, torch.cat(old, 1).view_as(log_p), advantages, 0.2, 0.2)
+    credit = advantages[..., None].expand(log_p.shape)
+    loss = policy_loss(Clipped(), log_p, torch.cat(old, 1).view_as(log_p), advantages, credit)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

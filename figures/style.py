@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from textwrap import fill
-from typing import Any, ParamSpec, cast
+from typing import Any, BinaryIO, ParamSpec, cast
 
 import matplotlib
 import numpy as np
@@ -105,7 +105,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     return paths
 
 
-def save_png(figure: Figure, path: Path) -> None:
+def save_png(figure: Figure, path: Path | BinaryIO) -> None:
     """Write ``figure`` as PNG, 150 dpi."""
     with look():  # ticks are made while drawing, so the look must hold here too
         figure.savefig(path, dpi=150, format="png", metadata={"Software": None})

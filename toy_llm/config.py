@@ -1,34 +1,36 @@
 """What a training run is: every setting with its meaning, default and allowed values, in one place."""
 
-from dataclasses import dataclass, replace
-from math import cos, pi
+from collections.abc import Collection, Mapping
+from dataclasses import InitVar, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
-
-import torch
+from typing import Annotated, Any, Literal
 
 from spo_theory.method import Method
-from spo_theory.methods.conventions import CONVENTIONS
 from spo_theory.methods.registry import rule
-from spo_theory.parts.filters import TrainOn
-from spo_theory.parts.rewards import RtsLength
-from spo_theory.validation import InputError, problem, refuse
+from spo_theory.validation import check, problem, refuse
 from toy_llm.files import check_writable
 from toy_llm.problems.chain import ChainTask
 from toy_llm.problems.suites import GYM, TRAINED, mixture
 from toy_llm.problems.task import Task
 from toy_llm.settings import (
     ABOVE_0,
+    BY_THE_NETWORK,
     FLAG,
     FROM_0,
     INNER_SHARE,
+    LEARNED_JUDGE,
+    NOISY_JUDGE,
+    ON_SUITES,
+    ON_THE_CHAIN,
     SHARE,
-    Condition,
+    WITH_A_CHECKPOINT,
     Setting,
     described,
+    device_problems,
     idle_problems,
     one_of,
     optional,
+    refusals,
     settings_of,
     value_problems,
     whole,
@@ -36,31 +38,31 @@ from toy_llm.settings import (
 from toy_llm.starts.chain import ChainStart
 from toy_llm.starts.start import WarmStart
 from toy_llm.starts.suites import Size, StartKind, SuiteStart
-from toy_llm.training.losses import Aggregation, KlEstimator
+from toy_llm.training.losses import Aggregation, KlEstimator, aggregation_problems
 from toy_llm.training.rollout import Sampling
 
 Judge = Literal["exact", "noisy", "learned"]
 Mode = Literal["online", "offline"]
 Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["constant", "linear", "cosine"]
-Scope = Literal["all_negative", "all_incorrect"]
 PolicyKind = Literal["transformer", "tabular"]
 
-ON_THE_CHAIN = Condition("with suites", lambda config: not config.suites)
-ON_SUITES = Condition("without suites", lambda config: bool(config.suites))
-BY_THE_NETWORK = Condition("for a tabular policy", lambda config: config.policy != "tabular")
-NOISY_JUDGE = Condition("unless judge is noisy", lambda config: config.judge == "noisy")
-LEARNED_JUDGE = Condition("unless judge is learned", lambda config: config.judge == "learned")
-WITH_A_CHECKPOINT = Condition("without a checkpoint", lambda config: config.checkpoint is not None)
-
 RULES = described(", ".join(rule.names()))  # a rule checks its own options
-CONVENTION = described(", ".join(CONVENTIONS))
-RULE_OPTIONS = ("beta", "gamma", "scope", "convention", "rts_length", "train_on", "clip_low", "clip_high")
+NAMED_OPTIONS = ("beta", "gamma", "scope", "rts_length", "convention", "train_on", "clip_low", "clip_high")
+"""Options of update rules that `TrainConfig` also takes by their own names, in its order."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run; every field is an option of ``spo train``, which explains them."""
+    """One training run; every field is an option of ``spo train``, which explains them.
+
+    The options of the update rule (``rule.options(name)``) are in ``rule_options``, sorted pairs of name and value; a
+    mapping is taken too. Some may be given by their own names, ``TrainConfig(rule="spo", beta=5.0)``; None stands for
+    not given. Raises `InputError` if ``rule_options`` is neither; all other values are checked by `validate`.
+
+    >>> TrainConfig(rule="spo", beta=5.0, rule_options={"shape": "raw"}).rule_options
+    (('beta', 5.0), ('shape', 'raw'))
+    """
 
     suites: Annotated[
         tuple[str, ...],
@@ -123,42 +125,20 @@ class TrainConfig:
         Setting("update rule", "How groups become advantages.", RULES),
     ] = "spo"
     group_size: Annotated[int, Setting("update rule", "Responses per question, G.", described("at least 2"))] = 8
-    beta: Annotated[
-        float | None,
+    rule_options: Annotated[
+        Mapping[str, Any] | tuple[tuple[str, Any], ...],
         Setting(
-            "update rule",
-            "Slope of the colouring, the paper's 10 by default.",
-            described("above 0; coloured rules only"),
+            "hidden", "Options of the update rule by name, beside its group size.", described("options of the rule")
         ),
-    ] = None
-    gamma: Annotated[
-        float | None,
-        Setting(
-            "update rule", "RTS that earns half a reward, the paper's 0.5 by default.", described("coloured rules only")
-        ),
-    ] = None
-    scope: Annotated[
-        Scope | None,
-        Setting("update rule", "Which groups are coloured, all_negative by default.", described("coloured rules only")),
-    ] = None
-    rts_length: Annotated[
-        RtsLength,
-        Setting(
-            "update rule",
-            "RTS divides the length of the right prefix by that of the response as written (the paper), or of the "
-            "true one, so that ending early is no gain; coloured rules on suites only.",
-            one_of(RtsLength),
-            ON_SUITES,
-        ),
-    ] = "written"
-    convention: Annotated[
-        str | None,
-        Setting(
-            "update rule",
-            "Advantage convention of a known trainer, paper by default.",
-            CONVENTION,
-        ),
-    ] = None
+    ] = ()
+    beta: InitVar[float | None] = None
+    gamma: InitVar[float | None] = None
+    scope: InitVar[str | None] = None
+    rts_length: InitVar[str | None] = None
+    convention: InitVar[str | None] = None
+    train_on: InitVar[str | None] = None
+    clip_low: InitVar[float | None] = None
+    clip_high: InitVar[float | None] = None
 
     judge: Annotated[
         Judge,
@@ -206,16 +186,10 @@ class TrainConfig:
     stored_batches: Annotated[
         int, Setting("rollouts", "Batches in the stored set, reused in turn (offline only).", whole(1))
     ] = 16
-    train_on: Annotated[
-        TrainOn,
-        Setting("rollouts", "Groups to learn from; the others' advantages are set to 0.", one_of(TrainOn)),
-    ] = "all"
     questions: Annotated[int, Setting("rollouts", "Questions per update.", whole(1))] = 64
     temperature: Annotated[float, Setting("rollouts", "Sampling temperature.", ABOVE_0, BY_THE_NETWORK)] = 1.0
     seed: Annotated[int, Setting("rollouts", "Seed of questions and sampling.", whole(0))] = 0
 
-    clip_low: Annotated[float, Setting("loss", "The ratio is clipped below 1 - clip_low.", FROM_0)] = 0.2
-    clip_high: Annotated[float, Setting("loss", "The ratio is clipped above 1 + clip_high.", FROM_0)] = 0.2
     aggregation: Annotated[
         Aggregation,
         Setting(
@@ -287,6 +261,18 @@ class TrainConfig:
     ] = False
     progress: Annotated[bool, Setting("hidden", "Show a progress bar.", FLAG)] = False
 
+    def __post_init__(self, *by_name: Any) -> None:
+        """Bring the options of the rule into one form, so that equal runs are equal and have equal hashes."""
+        pairs = self.rule_options.items() if isinstance(self.rule_options, Mapping) else self.rule_options
+        fits = isinstance(pairs, Collection) and all(isinstance(p, tuple) and len(p) == 2 for p in pairs)
+        check(fits, "rule_options", self.rule_options, "a mapping, or pairs of name and value")
+
+        named = zip(NAMED_OPTIONS, by_name, strict=True)
+        options = dict(pairs) | {name: value for name, value in named if value is not None}
+        proper = all(isinstance(name, str) and name != "group_size" for name in options)
+        check(proper, "rule_options", self.rule_options, "options by name; group_size is a setting of its own")
+        object.__setattr__(self, "rule_options", tuple(sorted(options.items())))
+
     def task(self) -> Task:
         """The problems of this run; raises `InputError` if there are no such."""
         return mixture(self.suites) if self.suites else ChainTask(self.horizon, self.modulus)
@@ -297,6 +283,7 @@ class TrainConfig:
         >>> TrainConfig(horizon=4, start_accuracy=0.3).warm_start().accuracy
         0.3
         """
+        # A start that has learnt all suites to train on serves every mixture of them.
         if self.suites:
             suites = (*TRAINED, *(name for name in self.suites if name not in TRAINED))
             spec = SuiteStart(self.size, self.start, suites, self.start_accuracy, seed=self.start_seed)
@@ -321,25 +308,11 @@ class TrainConfig:
         >>> TrainConfig(rule="spo", beta=5.0).make_rule().reward.beta
         5.0
         """
-        options = {name: getattr(self, name) for name in RULE_OPTIONS}
-        changed = {name: value for name, value in options.items() if value != getattr(type(self), name)}
-        return rule(self.rule, group_size=self.group_size, **changed)
+        return rule(self.rule, group_size=self.group_size, **dict(self.rule_options))
 
     def sampling(self) -> Sampling:
         """How the batches of this run are sampled."""
         return Sampling(self.group_size, self.questions, self.temperature, self.seed, self.device)
-
-    def learning_rate_at(self, update: int) -> float:
-        """Step size of an update, counted from 0: a linear rise over ``warmup`` updates, then the schedule.
-
-        >>> config = TrainConfig(updates=4, learning_rate=1.0, schedule="linear")
-        >>> [config.learning_rate_at(update) for update in range(4)]
-        [1.0, 0.75, 0.5, 0.25]
-        """
-        rise = min((update + 1) / self.warmup, 1.0) if self.warmup else 1.0
-        done = max(0, update - self.warmup) / max(1, self.updates - self.warmup)
-        fall = {"constant": 1.0, "linear": 1.0 - done, "cosine": (1.0 + cos(pi * done)) / 2}
-        return self.learning_rate * (rise * fall[self.schedule])
 
     def problems(self) -> list[str]:
         """What is wrong with these settings, one line each.
@@ -356,17 +329,11 @@ class TrainConfig:
 
         # The parts that a run is made of check their own settings.
         lines += self.warm_start().problems()
-        for make in (self.task, self.make_rule):
-            try:
-                make()
-            except InputError as error:
-                lines += str(error).splitlines()
+        lines += refusals(self.task)
+        lines += refusals(lambda: refuse(aggregation_problems(self.make_rule().objective, self.aggregation)))
 
         # What only this machine knows.
-        try:
-            torch.empty(0, device=self.device)
-        except (RuntimeError, AssertionError) as error:
-            lines.append(f"device = {self.device!r} is not allowed: {str(error).splitlines()[0]}")
+        lines += device_problems(self.device)
         is_folder = self.checkpoint is not None and Path(self.checkpoint).is_dir()
         return lines + problem(not is_folder, "checkpoint", self.checkpoint, "a file, not a folder")
 

@@ -18,8 +18,12 @@ Module = TypeVar("Module", bound="torch.nn.Module")
 
 
 def check_writable(name: str, folder: str | Path) -> None:
-    """Refuse a folder in which no file can be made; makes the folder if it is missing."""
+    """Refuse a folder in which no file can be made; makes the folder if it is missing.
+
+    ``name``: of the setting, for the message. Raises `InputError` with the reason of the operating system.
+    """
     try:
+        # Permissions do not tell all (quotas, read-only mounts), so a file is really made.
         Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -62,9 +66,13 @@ def _write_atomic(path: Path, data: bytes) -> None:
 
 
 def save(path: str | Path, state: Any) -> None:
-    """Save a torch state with its SHA-256 in front."""
+    """Save a torch state with its SHA-256 in front.
+
+    ``state``: whatever ``torch.save`` takes, such as tensors in dictionaries. Raises `OSError` as `write_atomic`.
+    """
     import torch
 
+    # Written to memory first: the checksum stands before what it is of.
     buffer = io.BytesIO()
     torch.save(state, buffer)
     data = buffer.getvalue()
@@ -72,9 +80,14 @@ def save(path: str | Path, state: Any) -> None:
 
 
 def load(path: str | Path, device: str = "cpu") -> Any:
-    """Load what `save` wrote; raises `InputError` naming the file if its checksum does not match."""
+    """Load what `save` wrote; raises `InputError` naming the file if its checksum does not match.
+
+    ``device``: where its tensors are put. Nothing but tensors and plain values is read, so that a file cannot run code.
+    Raises `OSError` if it cannot be read.
+    """
     import torch
 
+    # A damaged file must not be read as if it were whole, not even by chance.
     raw = Path(path).read_bytes()
     if hashlib.sha256(raw[32:]).digest() != raw[:32]:
         raise InputError(f"checkpoint {str(path)!r} is corrupt (its checksum does not match): delete it and run again")
@@ -86,8 +99,10 @@ def cached_model(key: str, cache_dir: str | Path, build: Callable[[], Module], t
 
     Raises `InputError` for an unwritable folder, before work, and for a corrupt or unfitting file.
     """
+    # The key says everything that decides the content, so a file that is there is the right one.
     path = Path(cache_dir) / f"{key}.pt"
     if path.exists():
+        # The file says nothing of the network's shape, so its parameters may not fit.
         model = build()
         state = load(path)
         try:
@@ -95,6 +110,8 @@ def cached_model(key: str, cache_dir: str | Path, build: Callable[[], Module], t
         except (RuntimeError, TypeError, AttributeError) as error:
             raise InputError(f"checkpoint {str(path)!r} does not fit the model: delete it and run again") from error
         return model
+
+    # Asked before the work, which may take minutes.
     check_writable("cache_dir", cache_dir)
     model = train()
     save(path, model.state_dict())

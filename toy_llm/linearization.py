@@ -24,6 +24,7 @@ def true_prefix_log_odds(logits: torch.Tensor, targets: torch.Tensor) -> torch.T
     >>> true_prefix_log_odds(torch.tensor([[2.0, 0.5]]), torch.tensor([0]))
     tensor([1.5000])
     """
+    # The others are summed without the true one: 1 - p would lose its digits where p is near 1.
     right = logits.gather(-1, targets[..., None]).squeeze(-1)
     others = logits.scatter(-1, targets[..., None], -torch.inf)
     return right - torch.logsumexp(others, dim=-1)
@@ -34,6 +35,7 @@ def log_odds_gradients(model: torch.nn.Module, tokens: torch.Tensor, horizon: in
 
     ``tokens`` ``(N, T)``: prompts followed by their H true values. One backward pass for each of the N H numbers.
     """
+    # A backward pass gives the gradient of one number, so there is one for every step of every row.
     parameters = list(model.parameters())
     odds = []
     gradients = []
@@ -77,7 +79,11 @@ class Start:
 
 
 def measure_start(policy: TransformerPolicy, questions: int = 2048, kernel_questions: int = 64, seed: int = 0) -> Start:
-    """Measure log-odds on ``questions`` questions and gradients on ``kernel_questions`` others (stream "measure")."""
+    """Measure log-odds on ``questions`` questions and gradients on ``kernel_questions`` others (stream "measure").
+
+    ``seed``: of the questions, which training never sees. The policy is left as it is. Returns what
+    `spo_theory.solve` needs: the start, the kernel for SGD, the features for Adam.
+    """
     # Log-odds take one pass forward, so many questions can be asked.
     task = policy.task
     prompts, answers = task.questions("measure", seed, kernel_questions, questions)
@@ -98,13 +104,26 @@ def measure_start(policy: TransformerPolicy, questions: int = 2048, kernel_quest
 def gradient_variance(
     policy: TransformerPolicy, update_rule: Method, questions: int, batches: int = 32, seed: int = 0
 ) -> np.ndarray:
-    """Variance ``(P,)`` of the gradient of one batch of ``questions`` groups, from ``batches`` batches, no update."""
+    """Variance ``(P,)`` of the gradient of one batch of ``questions`` groups, from ``batches`` batches, no update.
+
+    The gradient is that of the rule's objective, with its own step weights, for all P parameters of ``policy``.
+    ``seed``: of questions and sampling (stream "variance").
+    """
     parameters = list(policy.model.parameters())
     rows = []
     for index in range(batches):
+        # As the trainer does for its first step on a batch: the policy that has sampled is the current one.
         batch = collect(policy, policy.task, update_rule, questions, "variance", seed, index)
-        old = batch.rollout.log_probs
         now = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
-        loss = policy_loss(now, old, batch.token_advantages, 0.2, 0.2, mask=batch.mask)
-        rows.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)]))
+        loss = policy_loss(
+            update_rule.objective,
+            now,
+            batch.rollout.log_probs,
+            batch.advantages,
+            batch.token_advantages,
+            question_weights=batch.question_weights,
+            mask=batch.mask,
+        )
+        gradients = torch.autograd.grad(loss, parameters)
+        rows.append(torch.cat([gradient.flatten() for gradient in gradients]))
     return torch.stack(rows).var(0).double().numpy()

@@ -5,7 +5,9 @@ from dataclasses import fields
 from math import isfinite
 from typing import Any, NamedTuple, get_args, get_type_hints
 
-from spo_theory.validation import problem
+import torch
+
+from spo_theory.validation import InputError, problem
 
 
 class Allowed(NamedTuple):
@@ -60,7 +62,11 @@ def optional(allowed: Allowed) -> Allowed:
 
 
 def described(words: str) -> Allowed:
-    """Any value: another part checks it (the task, the warm start, the rule), and the words are for the help."""
+    """Any value: another part checks it (the task, the warm start, the rule), and the words are for the help.
+
+    >>> described("a folder").problems("cache_dir", "anything")
+    []
+    """
     return Allowed(words, lambda value: True)
 
 
@@ -79,6 +85,12 @@ class Condition(NamedTuple):
 
 
 ALWAYS = Condition("", lambda config: True)
+ON_THE_CHAIN = Condition("with suites", lambda config: not config.suites)
+ON_SUITES = Condition("without suites", lambda config: bool(config.suites))
+BY_THE_NETWORK = Condition("for a tabular policy", lambda config: config.policy != "tabular")
+NOISY_JUDGE = Condition("unless judge is noisy", lambda config: config.judge == "noisy")
+LEARNED_JUDGE = Condition("unless judge is learned", lambda config: config.judge == "learned")
+WITH_A_CHECKPOINT = Condition("without a checkpoint", lambda config: config.checkpoint is not None)
 
 
 class Setting(NamedTuple):
@@ -95,13 +107,25 @@ class Setting(NamedTuple):
 
 
 def settings_of(kind: type) -> dict[str, Setting]:
-    """The settings of a dataclass whose fields are annotated ``Annotated[type, Setting(...)]``, in order."""
+    """The settings of a dataclass whose fields are annotated ``Annotated[type, Setting(...)]``, in order.
+
+    >>> from toy_llm.config import TrainConfig
+    >>> settings_of(TrainConfig)["horizon"].text
+    'Steps per question, H.'
+    """
+    # The extras are the descriptions that stand beside the types.
     hints = get_type_hints(kind, include_extras=True)
     return {field.name: hints[field.name].__metadata__[0] for field in fields(kind)}
 
 
 def value_problems(config: Any) -> list[str]:
-    """A line for every field of a configuration whose value is not one of the allowed ones."""
+    """A line for every field of a configuration whose value is not one of the allowed ones.
+
+    >>> from toy_llm.config import TrainConfig
+    >>> value_problems(TrainConfig(questions=0))
+    ['questions = 0 is not allowed: questions must be a whole number, at least 1']
+    """
+    # Each value by itself; what depends on several settings is for the configuration to say.
     about = settings_of(type(config))
     return [line for name, setting in about.items() for line in setting.allowed.problems(name, getattr(config, name))]
 
@@ -113,6 +137,7 @@ def idle_problems(config: Any) -> list[str]:
     >>> idle_problems(TrainConfig(judge="exact", miss=0.1))
     ['miss = 0.1 is not allowed: miss must be 0.0 unless judge is noisy']
     """
+    # A setting without effect must stay at its default, so that nobody believes to have changed the run.
     lines = []
     for name, setting in settings_of(type(config)).items():
         value = getattr(config, name)
@@ -123,5 +148,38 @@ def idle_problems(config: Any) -> list[str]:
 
 
 def problems_of(owner: Any, **allowed: Allowed) -> list[str]:
-    """A line for every named attribute of ``owner`` whose value is not allowed."""
+    """A line for every named attribute of ``owner`` whose value is not allowed.
+
+    >>> from toy_llm.training.rollout import Sampling
+    >>> problems_of(Sampling(group_size=4, questions=0), questions=whole(1))
+    ['questions = 0 is not allowed: questions must be a whole number, at least 1']
+    """
     return [line for name, values in allowed.items() for line in values.problems(name, getattr(owner, name))]
+
+
+def refusals(make: Callable[[], Any]) -> list[str]:
+    """The lines with which a part of a run refuses its settings when it is made; no line if it does not.
+
+    >>> from spo_theory.methods.registry import rule
+    >>> refusals(lambda: rule("rebel", eta=0.0))
+    ['eta = 0.0 is not allowed: eta must be a finite number above 0']
+    """
+    try:
+        make()
+    except InputError as error:
+        return str(error).splitlines()
+    return []
+
+
+def device_problems(device: str) -> list[str]:
+    """A line with torch's own reason if this machine has no such ``device``.
+
+    >>> device_problems("cpu")
+    []
+    """
+    try:
+        # Only using it tells: torch may know a device that this machine has not.
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        return [f"device = {device!r} is not allowed: {str(error).splitlines()[0]}"]
+    return []

@@ -29,6 +29,8 @@ class Configuration:
     output_scale: float = 6.0
     note: str = ""
     """Which premise of the theory this configuration breaks on purpose, if it does."""
+    rule_options: tuple[tuple[str, str, Any], ...] = ()
+    """Options of single rules: the rule, the name of its option, the value."""
 
     def config(self, rule: str, seed: int) -> TrainConfig:
         """The training run of one rule and seed."""
@@ -44,6 +46,7 @@ class Configuration:
             start_accuracy=self.start_accuracy,
             seed=seed,
             start_seed=seed,
+            rule_options={name: value for owner, name, value in self.rule_options if owner == rule},
         )
 
     def labels(self, source: str, rule: str, seed: int) -> dict[str, Any]:
@@ -79,7 +82,7 @@ QUICK = (replace(FULL[0], name="H4-sgd-quick", seeds=(0, 1), updates=70),)
 @cache
 def measured(config: TrainConfig) -> tuple[TransformerPolicy, Start]:
     """The warm-started policy of a run and what is measured of it; one warm start serves all rules."""
-    policy, _ = make_policy(config)
+    policy = make_policy(config)
     assert isinstance(policy, TransformerPolicy)
     return policy, measure_start(policy, seed=config.start_seed)
 
@@ -98,7 +101,7 @@ def forecast(configuration: Configuration, seed: int) -> pd.DataFrame:
     chain = ReasoningChain(logits=at_start.log_odds)
     frames = []
     for name in configuration.rules:
-        rule = replace(config, rule=name).make_rule()
+        rule = configuration.config(name, seed).make_rule()
         if configuration.optimizer == "adam":
             noise = gradient_variance(policy, rule, configuration.questions, seed=seed)
             options: dict[str, Any] = {"features": at_start.features, "gradient_variance": noise}

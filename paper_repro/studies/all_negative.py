@@ -1,8 +1,5 @@
 """Study: how often a group has no correct response, and what each rule makes of such groups."""
 
-from itertools import combinations_with_replacement
-from math import factorial, prod
-
 import numpy as np
 import pandas as pd
 
@@ -11,6 +8,7 @@ from paper_repro.claims.verdicts import Finding, Tables, verdict
 from paper_repro.jobs.job import Job
 from paper_repro.settings import build
 from paper_repro.studies.study import Claim, Plate, Study
+from spo_theory.exact.groups import all_groups, group_probabilities
 
 
 def all_negative_probability(horizons: tuple[int, ...], group_sizes: tuple[int, ...]) -> pd.DataFrame:
@@ -33,11 +31,7 @@ def silent_groups(horizon: int, group_size: int, step_success: tuple[float, ...]
     One row per rule, step accuracy and kind: probability, and the smallest and largest value over the groups
     of that kind of max |advantage|. By enumeration of all group compositions; nothing is sampled.
     """
-    # A group without its order is a row of outcome classes, in ``ways`` orders.
-    groups = np.array(list(combinations_with_replacement(range(horizon + 1), group_size)))
-    counts = np.stack([(groups == k).sum(1) for k in range(horizon + 1)], axis=1)
-    ways = factorial(group_size) / np.array([prod(map(factorial, count)) for count in counts.tolist()])
-
+    groups = all_groups(horizon, group_size)
     right = groups == horizon
     same = groups[:, 0] == groups[:, -1]
     kinds = ("all correct", "mixed", "all-negative, one first error")
@@ -49,7 +43,7 @@ def silent_groups(horizon: int, group_size: int, step_success: tuple[float, ...]
         largest = np.abs(advantages).max(1)
         for q in step_success:
             classes = np.array([q**k * (1 - q) for k in range(horizon)] + [q**horizon])
-            chance = ways * np.prod(classes**counts, axis=1)
+            chance = group_probabilities(groups, classes)
             setting = {"rule": name, "horizon": horizon, "group_size": group_size, "step_success": q}
             for one in dict.fromkeys(kind):
                 of_kind = kind == one

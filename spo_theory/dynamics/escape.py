@@ -9,8 +9,12 @@ from scipy.optimize import brentq
 from spo_theory.dynamics.maps import check_kernel
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain
-from spo_theory.published.closed_forms import transform_clock
+from spo_theory.published.davis_recht import transform_clock
 from spo_theory.validation import check, problem, refuse
+
+LEAP = 1.002  # `fewest_updates` takes many updates at once, in which P grows by less than this factor
+LEAP_SPENT = 1e-3  # how much log P grows in a leap: exp(0.001) < 1.002, so the bound taken at its end is one
+LEAP_BELOW = 0.45  # from this success on, single updates: a leap must not pass the target 1/2
 
 
 def escape_time(chain: ReasoningChain, group_size: int, kernel: Any = None) -> float:
@@ -40,23 +44,27 @@ def fewest_updates(success: float, horizon: int, group_size: int, learning_rate:
         + problem(learning_rate > 0, "learning_rate", learning_rate, "above 0")
     )
     rate = learning_rate * horizon * np.sqrt(group_size - 1)
-    # while P < 1/2 every update takes 1/P down by at most the factor exp(-rate P / (1 - P)); iterate it
-    count, p = 0, success
+
+    # every update multiplies P by at most exp(rate P / (1 - P)), which grows with P: iterate that bound
+    count = 0
+    p = success
     while (after := p * np.exp(rate * p / (1 - p))) < 0.5:
-        # many updates at once as long as P moves by less than a thousandth: the bound is increasing in P
-        jump = max(1, int(1e-3 / (rate * p * 1.002 / (1 - 1.002 * p)))) if p < 0.45 else 1
-        top = p * 1.002
-        after = p * np.exp(jump * rate * top / (1 - top)) if jump > 1 else after
+        # many updates at once, all with the factor of a P they do not pass: one that is LEAP times as large
+        top = LEAP * p
+        jump = max(1, int(LEAP_SPENT / (rate * top / (1 - top)))) if p < LEAP_BELOW else 1
+        if jump > 1:
+            after = p * np.exp(jump * rate * top / (1 - top))
         if after >= 0.5:
             break
-        count, p = count + jump, after
+        count += jump
+        p = after
     return count
 
 
 def pair_colouring_time(step_success: float, horizon: int) -> float:
     """A time in which colouring at G = 2 is sure to reach 1/2 from steps of equal accuracy, of order H^2.
 
-    ``4 H (clock(1 - 1/(2H)) - clock(q))`` with `spo_theory.published.closed_forms.transform_clock` of the mean only,
+    ``4 H (clock(1 - 1/(2H)) - clock(q))`` with `spo_theory.published.davis_recht.transform_clock` of the mean only,
     in the gradient flow, for any increasing colouring. Proved in docs/theory/escape-and-collapse.md.
     """
     check(isinstance(horizon, int) and horizon >= 1, "horizon", horizon, "a whole number, at least 1")

@@ -16,7 +16,7 @@ ADAM_EPS = 1e-8
 class AdamState(NamedTuple):
     """Number of steps taken, and the running means of the gradient and of its square."""
 
-    count: jax.Array
+    taken: jax.Array
     first: Any
     second: Any
 
@@ -32,7 +32,7 @@ def scale_by_noisy_adam() -> optax.GradientTransformationExtraArgs:
         return AdamState(jnp.zeros([], jnp.int32), zero, zero)
 
     def update(gradient: Any, state: AdamState, params: Any = None, *, variance: Any = 0.0, **_: Any) -> tuple:
-        count = state.count + 1
+        count = state.taken + 1
         square = jax.tree.map(lambda g: g * g + variance, gradient)
         first = optax.tree.update_moment(gradient, state.first, BETA1, 1)
         second = optax.tree.update_moment(square, state.second, BETA2, 1)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from math import comb
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -69,8 +70,8 @@ class Multinomial:
     ``largest``: no count is above it.
     """
 
-    counts: jax.Array
-    ways: jax.Array
+    counts: Any
+    ways: Any
     largest: int
     logarithmic: bool
 

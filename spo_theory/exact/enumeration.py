@@ -94,8 +94,9 @@ class Groups:
         # Rows are found by a random linear code: digits of base G + 1 would overflow for many classes
         code = np.random.default_rng(0).integers(1, 2**62, size=self.counts.shape[1], dtype=np.int64)
         with np.errstate(over="ignore"):
-            codes = self.counts @ code
-            wanted = (self.others @ code)[:, None] + code[None, :]
+            codes = np.asarray(self.counts @ code)
+            of_others = np.asarray(self.others @ code)
+            wanted = np.add.outer(of_others, code)
 
         order = np.argsort(codes)
         found = order[np.searchsorted(codes, wanted, sorter=order)]

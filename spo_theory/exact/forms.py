@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, dataclass_transform
 
 import jax
 import jax.numpy as jnp
@@ -115,7 +115,10 @@ class Loop:
         """Shapes of one slab's arrays."""
         return (jax.eval_shape(lambda stacked: jax.tree.map(lambda x: x[0], stacked), self.stacked),)
 
-    largest = Slabs.largest
+    @property
+    def largest(self) -> int:
+        """Numbers in the first array of a slab."""
+        return math.prod(jax.tree.leaves(self.arrays[0])[0].shape)
 
 
 class Piece(Protocol):
@@ -127,12 +130,17 @@ class Piece(Protocol):
     def __call__(self, p: jax.Array) -> jax.Array: ...  # noqa: D102
 
 
-def _piece(*data: str, static: tuple[str, ...] = ()) -> Callable[[type], type]:
+Kind = TypeVar("Kind", bound=type)
+
+
+@dataclass_transform(frozen_default=True)
+def _piece(*data: str, static: tuple[str, ...] = ()) -> Callable[[Kind], Kind]:
     """Class decorator: a frozen dataclass that jax takes for its ``slabs`` and other ``data``."""
 
-    def register(kind: type) -> type:
+    def register(kind: Kind) -> Kind:
         fields = ["slabs", *data]
-        return jax.tree_util.register_dataclass(dataclass(frozen=True)(kind), fields, list(static))
+        made: Any = dataclass(frozen=True)(kind)
+        return jax.tree_util.register_dataclass(made, fields, list(static))
 
     return register
 

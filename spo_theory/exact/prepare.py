@@ -191,10 +191,9 @@ def cut_rows(counts: np.ndarray, values: tuple[np.ndarray, ...], group_size: int
     slabs = []
     for size in sizes:
         rows = composition_count(size - given, classes)
-        if size == fitting:
-            slabs.append((multinomial(counts, size - given, rows), *(_filled(value, rows) for value in values)))
-        else:
-            slabs.append((none_of(size - given, classes, rows), *(_filled(value[:0], rows) for value in values)))
+        acts = size == fitting
+        chance = multinomial(counts, size - given, rows) if acts else none_of(size - given, classes, rows)
+        slabs.append((chance, *(_filled(value if acts else value[:0], rows) for value in values)))
     return Slabs(tuple(slabs), tuple(np.bool_(size == fitting) for size in sizes))
 
 
@@ -265,5 +264,6 @@ def _quadrature(distinct: np.ndarray, group_size: int, statistic: Statistic, rul
         return PairProduct(slabs(rule.kernel, weight), difference, others)
     pairs = weight[:, None] * rule.kernel[:, k] * rule.kernel[:, j] * (distinct[k] - distinct[j])
     table = slabs(rule.kernel, pairs)
+    assert isinstance(table, Slabs)  # the mean is never summed in a loop
     turned = tuple((np.ascontiguousarray(kernel.T), pair) for kernel, pair in table.arrays)
     return PairTable(Slabs(turned, table.active), others)

@@ -147,14 +147,15 @@ class TracedWeights:
     def of_classes(self, step_log_probs: jax.Array, log_ratio: jax.Array | None) -> jax.Array:
         """Weight ``(..., R, K, S)`` of a response of each class in every composition."""
         correct, first_error, lengths, true_lengths = (jnp.asarray(look) for look in self.looks)
+        log_prob = step_log_probs[..., self.members, :]
         group = Group(
             correct[self.members],
             first_error[self.members],
             lengths[self.members],
             true_lengths=jnp.broadcast_to(true_lengths, lengths[self.members].shape),
-            log_prob=step_log_probs[..., self.members, :],
+            log_prob=log_prob,
         )
-        ratio = jnp.zeros_like(group.log_prob) if log_ratio is None else log_ratio[..., self.members, :]
+        ratio = jnp.zeros_like(log_prob) if log_ratio is None else log_ratio[..., self.members, :]
         weights = self.method.weights(group, ratio) ** self.power
         leading = (1,) * (weights.ndim - 3)
         return jnp.take_along_axis(weights, self.holder.reshape(*leading, *self.holder.shape, 1), axis=-2)

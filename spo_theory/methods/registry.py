@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 from spo_theory.method import Method
 from spo_theory.methods.options import COMMON, adjust, common_options
-from spo_theory.validation import InputError, check
+from spo_theory.validation import check, refuse
 
 Builder = Callable[..., Method]
 
@@ -93,13 +93,20 @@ class Registry:
         entry = self.entry(name)
         shared = common_options(entry.build())
         own = list(inspect.signature(entry.options_of).parameters)
-        for option in options:
-            if option not in own and option not in shared:
-                allowed = ", ".join([*own, *shared])
-                raise InputError(f"option {option!r} is not allowed for rule {name!r}: use {allowed}")
+        refuse(
+            self._foreign(name, option, value, [*own, *shared])
+            for option, value in options.items()
+            if option not in own and option not in shared
+        )
 
         built = entry.build(**{key: value for key, value in options.items() if key in own})
         return adjust(built, **{key: value for key, value in options.items() if key in shared})
+
+    def _foreign(self, name: str, option: str, value: Any, allowed: list[str]) -> str:
+        """The line that refuses an option that method ``name`` does not have: it says who has it, or what to use."""
+        having = [other for other in self.names() if option in [known.name for known in self.options(other)]]
+        instead = f"rules with it are {', '.join(having)}" if having else f"use {', '.join(allowed)}"
+        return f"option {option!r} = {value!r} is not allowed for rule {name!r}: {instead}"
 
     def _search(self) -> None:
         """Import every file of this folder once: each registers its methods."""

@@ -17,6 +17,10 @@ from spo_theory.outcomes.world import Model, World, as_world
 from spo_theory.parts.rewards import Outcome
 from spo_theory.validation import check, problem, refuse
 
+GRID_OFFSET = 0.4142
+"""Where in its interval a grid point of false-alarm rates lies. No miss rate with few digits meets the line
+miss + false_alarm = 1 on such a grid; there the gain is 0 and rounding would decide its sign."""
+
 
 def confusion(horizon: int, miss: float = 0.0, false_alarm: float = 0.0) -> np.ndarray:
     """Probability ``(H, H + 1)`` that an incorrect response of class k is judged to fail first after j steps.
@@ -161,8 +165,7 @@ def useful_judges(chain: ReasoningChain, rule: Method, misses: Any, points: int 
         + problem(isinstance(points, int) and points >= 3, "points", points, "a whole number, at least 3")
     )
     gain = colouring_gain_function(chain, rule)
-    # an odd offset keeps the line miss + false_alarm = 1 off the grid, where rounding would decide the sign
-    grid = (np.arange(points) + 0.4142) / points
+    grid = (np.arange(points) + GRID_OFFSET) / points
     rows = []
     for miss in rates:
         values = np.array([gain(miss, f) for f in grid])

@@ -65,9 +65,9 @@ def test_shared_options_reach_the_parts():
     ("name", "options", "message"),
     [
         ("ppo", {}, "rule = 'ppo' is not allowed: rule must be one of dr_grpo, grpo"),
-        ("spo", {"betta": 1}, "option 'betta' is not allowed for rule 'spo': use group_size, beta"),
-        ("grpo", {"beta": 1.0}, "option 'beta' is not allowed for rule 'grpo'"),
-        ("rebel", {"clip_low": 0.1}, "option 'clip_low' is not allowed for rule 'rebel'"),
+        ("spo", {"betta": 1}, "option 'betta' = 1 is not allowed for rule 'spo': use group_size, beta"),
+        ("grpo", {"beta": 1.0}, "option 'beta' = 1.0 is not allowed for rule 'grpo': rules with it are spo, spo_pre"),
+        ("rebel", {"clip_low": 0.1}, "option 'clip_low' = 0.1 is not allowed for rule 'rebel': rules with it are dr_"),
         ("rebel", {"eta": 0.0}, "eta = 0.0"),
         ("rebel", {"eta": float("nan")}, "eta = nan"),
         ("grpo", {"train_on": "some"}, "train_on = 'some'"),

@@ -2,12 +2,15 @@
 
 import re
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from figures import literature as pictures
-from paper_repro import literature
+from paper_repro.studies.literature import bay_yearick, two_steps
+from paper_repro.studies.literature.remedies import remedies
+from paper_repro.studies.literature.study import PAPERS, RESULTS, jobs
+from paper_repro.studies.literature.tables import largest_difference
 
 QUICK = {  # smaller versions of the slow tables
     "youden_threshold": {"group_sizes": (8,)},
@@ -19,34 +22,55 @@ QUICK = {  # smaller versions of the slow tables
     "sign_change": {"group_sizes": (2, 8)},
     "remedies": {"horizons": (4, 6)},
 }
-RESULTS = {r.name: r for r in literature.LITERATURE}
+BY_NAME = {result.name: result for result in RESULTS}
 
 
 @cache
 def table(name):
-    return RESULTS[name].compute(**QUICK.get(name, {}))
+    return BY_NAME[name].compute(**QUICK.get(name, {}))
 
 
-@pytest.mark.parametrize("name", RESULTS)
+@pytest.mark.parametrize("name", BY_NAME)
 def test_every_result_has_a_table_a_figure_and_a_sentence(name):
-    result, found = RESULTS[name], table(name)
+    result = BY_NAME[name]
+    found = table(name)
     assert re.search(r"arXiv \d{4}\.\d{5}", result.compute.__doc__)
-    figure = getattr(pictures, result.draw)(found)
+    figure = result.figure(found)
     assert len(figure.axes) == 1
     ax = figure.axes[0]
-    assert ax.get_title(loc="left")
+    assert ax.get_title(loc="left") == result.title
     assert ax.get_xlabel()
     assert ax.get_ylabel()
     assert ax.get_legend() is not None
-    assert re.search(r"\d{4}\.\d{5}", figure._supxlabel.get_text())
-    sentence = literature.finding(result, found)
+    below = figure._supxlabel.get_text()
+    assert re.search(r"\d{4}\.\d{5}", below)
+    assert below.endswith(".")
+    sentence = result.caption(found)
     assert sentence.endswith(".")
-    assert "{" not in sentence
+    assert result.plate().text({name: found}) == sentence
 
 
-def test_every_figure_belongs_to_a_result():
-    drawn = {name for name in vars(pictures) if name.startswith("draw_")}
-    assert drawn == {r.draw for r in literature.LITERATURE}
+def test_the_results_are_those_of_the_papers_in_the_folder():
+    folder = Path(bay_yearick.__file__).parent
+    files = {file.stem for file in folder.glob("*.py")} - {"__init__", "study", "result", "tables"}
+    assert files == {paper.__name__.rpartition(".")[2] for paper in PAPERS}
+    assert list(BY_NAME) == [
+        "kl_rounds", "kl_fixed_points", "youden_threshold", "noisy_tails", "noisy_judge", "safe_rate",
+        "success_bound", "u_statistic_variance", "best_group_size", "mean_advantage", "difficulty_weight", "fidelity",
+        "std_identity", "flow_clock", "time_to_half", "colour_values", "sign_change", "no_displacement",
+        "uniform_penalty", "remedies",
+    ]  # fmt: skip
+
+
+def test_a_paper_calls_itself_what_it_is():
+    for paper in PAPERS:
+        first_line = paper.__doc__.splitlines()[0]
+        assert re.search(r"arXiv \d{4}\.\d{5}", first_line), paper.__name__
+
+
+def test_the_quick_version_asks_for_shorter_questions_only():
+    changed = [job.name for job, quick in zip(jobs(False), jobs(True), strict=True) if job.key != quick.key]
+    assert changed == ["literature/remedies"]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +90,7 @@ def test_every_figure_belongs_to_a_result():
     ],
 )
 def test_closed_forms_agree_to_round_off(name, most):
-    assert literature.largest_difference(table(name)) < most
+    assert largest_difference(table(name)) < most
 
 
 @pytest.mark.parametrize(
@@ -155,8 +179,8 @@ def test_printed_group_sizes_are_the_smallest_that_suffice():
     required = found[found["part"] == "required"]
     assert len(required) == 12
     for row in required.itertuples():
-        assert row.project >= row.published > literature._fidelity(row.group_size - 1, row.p)
-    assert literature._fidelity(8, 0.05) == pytest.approx(0.5390, abs=5e-5)
+        assert row.project >= row.published > bay_yearick.fidelity_of_every_group(row.group_size - 1, row.p)
+    assert bay_yearick.fidelity_of_every_group(8, 0.05) == pytest.approx(0.5390, abs=5e-5)
 
 
 def test_flow_keeps_the_published_time():
@@ -181,7 +205,7 @@ def test_two_step_updates_have_the_printed_values():
     found = table("colour_values")
     at = found[np.isclose(found["q_1"], 0.35)].pivot_table(index="colours", columns="step", values="project")
     np.testing.assert_allclose(at.loc["GRPO"], [0.10974, 0.13506], atol=5e-6)
-    for name in literature.COLOURINGS:
+    for name in two_steps.COLOURINGS:
         np.testing.assert_allclose(at.loc[name], [0.34071, 0.08887], atol=5e-6)
 
 
@@ -221,7 +245,7 @@ def test_uniform_penalties_grow_like_grpo_and_colouring_does_not():
 
 
 def test_remedies_give_up_and_say_so():
-    found = literature.remedies(horizons=(2, 4), most=10)
+    found = remedies(horizons=(2, 4), most=10)
     wide = found.pivot_table(index="horizon", columns="rule", values="updates", dropna=False)
     assert np.isfinite(wide.loc[2]).all()
     assert np.isnan(wide.loc[4, "grpo"])

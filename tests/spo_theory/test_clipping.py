@@ -102,7 +102,7 @@ def test_bad_input_is_named():
         surrogate_gradient_function(CHAIN, rule("grpo"), -1, -2, "word")  # type: ignore[arg-type]
     assert "clip_high = -2" in str(error.value)
     assert "ratio = 'word'" in str(error.value)
-    with pytest.raises(InputError, match="clip_low = 0.1 is not allowed.*rebel"):
+    with pytest.raises(InputError, match=r"clip_low = 0.1 is not allowed.*rebel"):
         solve_clipped(CHAIN, rule("rebel"), 3, clip_low=0.1)
     with pytest.raises(InputError, match=r"credit = CorrectPrefix\(\)"):
         solve_clipped(CHAIN, rule("spo_prefix"), 3, ratio="sequence")

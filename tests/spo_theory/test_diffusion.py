@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spo_theory import InputError, ReasoningChain, expected_update, rule, simulate
+from spo_theory import InputError, ReasoningChain, expected_update, rule, simulate, solve
 from spo_theory.dynamics.diffusion import diffuse
 from spo_theory.exact.moments import group_covariance
 from spo_theory.exact.refusals import NoExactForm

@@ -7,7 +7,7 @@ from scipy.integrate import quad
 from spo_theory import InputError, ReasoningChain, expected_update, rule, solve
 from spo_theory.dynamics.flow import flow, flow_time
 from spo_theory.dynamics.maps import updates_to
-from spo_theory.published.closed_forms import transform_clock
+from spo_theory.published.davis_recht import transform_clock
 
 
 @pytest.mark.parametrize("p0", [0.1, 0.01])

@@ -1,13 +1,17 @@
 """Every statement is what its status says, and the checks can fail."""
 
 from fractions import Fraction
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from spo_theory import ReasoningChain, expected_update, rule
-from spo_theory.theorems.catalogue import THEOREMS
-from spo_theory.theorems.groups import all_groups, pair_update
+from spo_theory import ReasoningChain, expected_update, rule, theorems
+from spo_theory.exact.groups import all_groups, group_probabilities
+from spo_theory.theorems import THEOREMS, TOPICS, updates
+from spo_theory.theorems.statement import Statement, Verdict, statement
+from spo_theory.theorems.updates import pair_update
 
 
 @pytest.mark.parametrize("theorem", THEOREMS, ids=lambda t: t.name)
@@ -18,10 +22,62 @@ def test_verdict_matches_status(theorem):
     assert verdict.checked
 
 
-def test_names_are_unique_and_all_groups_are_there():
+def test_every_statement_of_every_topic_is_listed_once():
     assert len({t.name for t in THEOREMS}) == len(THEOREMS)
+    entered = {v.name for topic in TOPICS for v in vars(topic).values() if isinstance(v, Statement)}
+    assert entered == {t.name for t in THEOREMS}
+    files = {f.stem for f in Path(theorems.__file__).parent.glob("*.py")} - {"__init__", "statement"}
+    assert files == {topic.__name__.rpartition(".")[2] for topic in TOPICS}
+
+
+def test_the_order_is_that_of_the_docs():
+    names = [t.name for t in THEOREMS]
+    assert names[:4] == [
+        "grpo_is_silent",
+        "colouring_speaks",
+        "all_negative_scope_keeps_mixed_groups",
+        "all_incorrect_scope_keeps_mixed_groups",
+    ]
+    assert names[10:13] == ["useless_judge_is_silent", "better_than_useless_helps", "both_succeed"]
+    assert names[-1] == "one_best_colouring"
+    assert len(names) == 33
+
+
+def test_a_check_stops_at_the_first_counterexample():
+    asked = []
+
+    @statement("No number is above 2.", "refuted", checked="1 to 5")
+    def small_numbers():
+        for n in range(1, 6):
+            asked.append(n)
+            if n > 2:
+                yield f"n = {n}"
+
+    assert small_numbers.name == "small_numbers"
+    assert small_numbers.check() == Verdict(False, "1 to 5", "n = 3")
+    assert asked == [1, 2, 3]
+
+
+def test_a_wrong_update_is_found(monkeypatch):
+    """The checks look at the code: with another expected update they fail."""
+    monkeypatch.setattr(updates, "pair_update", lambda q, coloured, prefix_credit=False: [Fraction(1)] * len(q))
+    for claim in (updates.pair_closed_forms, updates.prefix_credit_never_loses):
+        assert claim.check().counterexample == "q = ['1/5'], step 1"
+
+
+def test_all_groups_are_there_with_their_probability():
     assert len(all_groups(2, 3)) == 10
-    assert len({tuple(sorted(row)) for row in all_groups(3, 4).tolist()}) == 35
+    classes = all_groups(3, 4)
+    assert len({tuple(sorted(row)) for row in classes.tolist()}) == 35
+    p = np.random.default_rng(0).dirichlet(np.ones(4), size=2)
+    found = group_probabilities(classes, p)
+
+    # by brute force: every ordered group, its probability added to that of its sorted form
+    row_of = {tuple(row): i for i, row in enumerate(classes.tolist())}
+    expected = np.zeros((2, 35))
+    for ordered in product(range(4), repeat=4):
+        expected[:, row_of[tuple(sorted(ordered))]] += p[:, list(ordered)].prod(1)
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("name", ["grpo", "spo", "spo_prefix"])

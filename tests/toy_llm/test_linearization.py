@@ -15,6 +15,7 @@ from toy_llm.linearization import (
 from toy_llm.network.transformer import Transformer
 from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.chain import ChainTask
+from toy_llm.training.rollout import collect, group_of
 
 TASK = ChainTask(horizon=3, modulus=5)
 
@@ -77,6 +78,26 @@ def measured_before(start):
     odds, _ = log_odds_gradients(fresh.model, torch.cat([prompts, answers], 1), 3)
     assert start.log_odds.shape == (64, 3)
     return odds.double().numpy().mean(0)
+
+
+@pytest.mark.parametrize("name", rule.names())
+def test_gradient_variance_is_that_of_the_step_weights(name):
+    """Every method: the gradients of three batches from the weights of their steps, one token each."""
+    update_rule = rule(name, group_size=4)
+    task = ChainTask(horizon=2, modulus=3)  # short, so that also an untrained network is right at times
+    torch.manual_seed(0)
+    policy = TransformerPolicy(Transformer(task.vocabulary, task.prompt_length + 2, 1, 16, 2, 2.0), task)
+    rows = []
+    for index in range(3):
+        batch = collect(policy, task, update_rule, 8, "variance", 5, index)
+        now = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
+        weights = update_rule.weights(group_of(task, batch))
+        found = torch.autograd.grad((weights * now).sum(-1).mean(), list(policy.model.parameters()))
+        rows.append(torch.cat([gradient.flatten() for gradient in found]))
+    expected = torch.stack(rows).var(0).double().numpy()
+    assert expected.max() > 1e-6
+    got = gradient_variance(policy, update_rule, 8, batches=3, seed=5)
+    np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5 * expected.max())
 
 
 def test_gradient_variance_shrinks_with_the_batch(policy):

@@ -9,9 +9,9 @@ import torch
 from toy_llm.evaluation.spec import Evaluation
 from toy_llm.evaluation.statistics import pass_at_k
 from toy_llm.judging.exact import Verdict
-from toy_llm.network.policy import Policy, Rollout
+from toy_llm.network.policy import Policy
 from toy_llm.problems.task import Task
-from toy_llm.training.rollout import ended, noise_generator
+from toy_llm.training.rollout import Judged, ended, group_of, noise_generator, silent_groups
 
 CHUNK = 4096
 """Responses sampled at a time; part of what decides the sampling noise."""
@@ -53,30 +53,38 @@ def _chunks(policy: Policy, settings: Evaluation, index: int) -> Iterator[Ratios
         noise = noise_generator([settings.seed, index, start, *settings.stream.encode()])
         rollout = policy.sample(prompts, answers, group, noise, settings.temperature)
         verdict = task.judge(rollout.responses, answers)
+        judged = Judged(prompts, answers, rollout, verdict, verdict.first_error)
 
         # Metrics of responses and groups, of subsets of a question's responses, and of steps.
-        ratios = _response_ratios(settings, task, rollout, verdict, count)
+        ratios = _response_ratios(settings, task, judged, count)
         right = verdict.correct.reshape(count, settings.samples).sum(-1).numpy()
         for k in settings.ks:
             ratios["pass@k", k] = Ratio(pass_at_k(right, settings.samples, k), np.ones(count))
         yield ratios | _step_ratios(task, answers, verdict, count)
 
 
-def _response_ratios(settings: Evaluation, task: Task, rollout: Rollout, verdict: Verdict, count: int) -> Ratios:
+def _response_ratios(settings: Evaluation, task: Task, judged: Judged, count: int) -> Ratios:
     """The metrics of ``count`` questions that are shares of responses, of groups or of tokens."""
-    advantages = settings.update_rule.advantages(
-        verdict.correct, verdict.first_error, verdict.step_lengths, dtype=torch.float64
-    )
+    # What the rule makes of the groups decides which of them are silent; everything else is counted.
+    update_rule = settings.update_rule
+    group = group_of(task, judged, torch.float64)
+    advantages = update_rule.group_advantages(group)
+    silent = silent_groups(update_rule.objective, advantages, update_rule.credit(group, advantages))
+
+    rollout = judged.rollout
+    verdict = judged.verdict
     right = verdict.correct.double().mean(-1)
     tokens = verdict.mask.sum(-1).double()
     responses = torch.ones_like(tokens)
     groups = torch.ones_like(right)
+
+    # What is counted, and out of how many.
     parts = {
         "success": (verdict.correct, responses),
         "success_exact": (rollout.true_probs.prod(-1), groups),
         "all_negative": (right == 0, groups),
         "all_positive": (right == 1, groups),
-        "zero_advantage": ((advantages == 0).all(-1), groups),
+        "zero_advantage": (silent, groups),
         "entropy": (-(rollout.log_probs * verdict.mask), tokens),
         "response_length": (tokens, responses),
         "ended": (ended(task, rollout.responses), responses),
@@ -87,6 +95,8 @@ def _response_ratios(settings: Evaluation, task: Task, rollout: Rollout, verdict
 def _step_ratios(task: Task, answers: torch.Tensor, verdict: Verdict, count: int) -> Ratios:
     """Of every step h: how many responses reached it behind a right prefix, and how many of them got it right."""
     ratios: Ratios = {}
+
+    # Questions differ in the number of their steps, and only those that have step h count.
     true_steps = task.answer_steps(answers).amax(-1) + 1
     for h in range(task.horizon):
         has_step = (true_steps > h)[:, None]

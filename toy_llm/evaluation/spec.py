@@ -35,10 +35,16 @@ class Evaluation:
     seed: int = 0
 
     def problems(self) -> list[str]:
-        """What is wrong with these settings, one line each."""
+        """What is wrong with these settings, one line each.
+
+        Returns lines as `spo_theory.validation.problem` writes them, none if all is well. What depends on several
+        settings is only looked at when each is fine by itself.
+        """
+        # Two questions at least: with one, resampling questions has nothing to vary.
         lines = problems_of(self, questions=whole(2), samples=whole(1), resamples=whole(10), seed=whole(0))
         group = self.update_rule.group_size
         if not lines:
+            # The responses to a question are whole groups, as in training.
             lines += problem(self.samples % group == 0, "samples", self.samples, f"a multiple of group_size ({group})")
             possible = all(isinstance(k, int) and 1 <= k <= self.samples for k in self.ks)
             lines += problem(possible, "ks", self.ks, f"whole numbers from 1 to samples ({self.samples})")

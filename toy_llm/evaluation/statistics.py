@@ -16,6 +16,7 @@ def pass_at_k(correct: np.ndarray, samples: int, k: int) -> np.ndarray:
     >>> pass_at_k(np.array([0, 1, 3]), samples=4, k=2)
     array([0. , 0.5, 1. ])
     """
+    # Bad counts would give a number that looks like a probability.
     counts = np.asarray(correct)
     possible = np.issubdtype(counts.dtype, np.integer) and bool(((counts >= 0) & (counts <= samples)).all())
     refuse(
@@ -53,6 +54,7 @@ def interval(
     rows = generator.multinomial(seeds, np.full(seeds, 1 / seeds), resamples)
     columns = generator.multinomial(questions, np.full(questions, 1 / questions), resamples)
     with np.errstate(invalid="ignore"):
+        # A ratio of sums, not a mean of ratios: every response, group or token counts the same.
         value = above.sum() / below.sum()
         drawn = ((rows @ above) * columns).sum(1) / ((rows @ below) * columns).sum(1)
 

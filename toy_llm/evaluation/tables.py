@@ -25,7 +25,7 @@ def evaluate(policies: Policy | Sequence[Policy], suite: str, settings: Evaluati
     - accuracy_h: right steps h among those that were written behind a right prefix of a question with that many
       steps; NaN if there are none.
     - all_negative, all_positive, zero_advantage: groups of ``update_rule.group_size`` responses with no and only
-      correct ones, and with advantages that are all exactly zero under the rule (with exact steps).
+      correct ones, and with step weights that are all exactly zero under the rule (with exact steps).
     - entropy: nats per token, as the mean of minus log probability over the sampled tokens, at the sampling
       temperature; response_length: tokens, with the end; ended: responses that were not cut off.
 
@@ -39,6 +39,7 @@ def evaluate(policies: Policy | Sequence[Policy], suite: str, settings: Evaluati
     >>> table.loc[table["metric"] == "success_exact", "value"].item()
     0.25
     """
+    # One policy is a list of one; all must answer the same questions to be compared.
     settings = Evaluation() if settings is None else settings
     every: Sequence[Policy] = policies if isinstance(policies, Sequence) else [policies]
     one_task = len({repr(policy.task) for policy in every}) == 1
@@ -56,6 +57,10 @@ def evaluate(policies: Policy | Sequence[Policy], suite: str, settings: Evaluati
 
 
 def evaluate_suites(suites: Mapping[str, Sequence[Policy]], settings: Evaluation | None = None) -> pd.DataFrame:
-    """`evaluate` on several suites, one below the other; each has its own policies, since a policy has one task."""
+    """`evaluate` on several suites, one below the other; each has its own policies, since a policy has one task.
+
+    ``suites``: policies, one per training seed, by the name of their suite. Returns the columns of `evaluate`. Raises
+    as `evaluate`, before later suites are measured.
+    """
     tables = [evaluate(policies, name, settings) for name, policies in suites.items()]
     return pd.concat(tables, ignore_index=True)

@@ -37,6 +37,7 @@ def judge(responses: torch.Tensor, answers: torch.Tensor) -> tuple[torch.Tensor,
     >>> judge(torch.tensor([[[2, 1, 5], [2, 3, 7]]]), torch.tensor([[2, 1, 5]]))
     (tensor([[ True, False]]), tensor([[3, 1]]))
     """
+    # A product of zeros and ones stays 0 from the first error on, so its sum counts the right prefix.
     right = responses == answers[:, None, :]
     first_error = right.long().cumprod(-1).sum(-1)
     return first_error == responses.shape[-1], first_error
@@ -48,6 +49,7 @@ def token_mask(tokens: torch.Tensor, end: int) -> torch.Tensor:
     >>> token_mask(torch.tensor([4, 9, 9]), end=9)
     tensor([ True,  True, False])
     """
+    # The number of ends before a token: the first end itself still counts.
     ends = (tokens == end).long()
     return ends.cumsum(-1) - ends == 0
 

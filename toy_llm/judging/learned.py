@@ -57,7 +57,10 @@ class JudgeSpec:
     seed: int = 0
 
     def problems(self) -> list[str]:
-        """What is wrong with these settings, one line each."""
+        """What is wrong with these settings, one line each.
+
+        Returns lines as `spo_theory.validation.problem` writes them, none if all is well.
+        """
         sizes = dict.fromkeys(("layers", "width", "heads", "updates", "batch"), whole(1))
         lines = problems_of(self, **sizes, seed=whole(0))
         if not lines:
@@ -65,14 +68,21 @@ class JudgeSpec:
         return lines + problems_of(self, learning_rate=ABOVE_0, accuracy=INNER_SHARE)
 
     def build(self, task: Task) -> Transformer:
-        """The untrained network, of a judge or of its twin; its weights depend on the sizes and the seed alone."""
+        """The untrained network, of a judge or of its twin; its weights depend on the sizes and the seed alone.
+
+        ``task``: gives the vocabulary and the longest text. The global random state is left as it was.
+        """
+        # Under a seed of its own, so that it does not depend on what was drawn before.
         length = task.prompt_length + task.response_length
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             return Transformer(task.vocabulary, length, self.layers, self.width, self.heads, output_scale=1.0)
 
     def key(self, task: Task) -> str:
-        """Name of the cached file: a hash of everything that decides its content."""
+        """Name of the cached file: a hash of everything that decides its content.
+
+        ``task``: whose responses are judged; its ``repr`` must say everything that decides its questions.
+        """
         text = json.dumps(asdict(self) | {"task": repr(task), "version": VERSION}, sort_keys=True)
         return "judge-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -89,7 +99,11 @@ class LearnedJudge:
 
     @torch.no_grad()
     def log_right(self, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
-        """Log-probability ``(Q, G, S)`` that each step is right if all before it are; 0 for steps not written."""
+        """Log-probability ``(Q, G, S)`` that each step is right if all before it are; 0 for steps not written.
+
+        ``prompts`` ``(Q, P)``, ``responses`` ``(Q, G, T)`` and their ``verdict``, which says where steps begin and end,
+        not whether they are right.
+        """
         return _log_right(self.model, prompts, responses, verdict)
 
     def __call__(
@@ -108,9 +122,14 @@ class LearnedJudge:
 
 
 def train_judge(spec: JudgeSpec, task: Task, traces: Traces = imperfect, progress: bool = False) -> LearnedJudge:
-    """Train a judge on traces of fresh questions, each step up to the first error labelled right or wrong."""
+    """Train a judge on traces of fresh questions, each step up to the first error labelled right or wrong.
+
+    ``traces``: makes attempts at questions of ``task``, right and wrong. Returns a judge whose parameters are frozen.
+    Repeatable from its arguments.
+    """
 
     def loss(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
+        # The probability of a wrong step is 1 - exp(log_right), whose logarithm must not be that of 0.
         log_right = _log_right(model, prompts, responses, verdict)
         log_wrong = (-torch.expm1(log_right.clamp(max=-1e-30))).log()
         return -torch.where(right_steps(verdict), log_right, log_wrong)[read_steps(verdict)].mean()
@@ -126,6 +145,7 @@ def train_twin(spec: JudgeSpec, task: Task, traces: Traces = imperfect, progress
     """
 
     def loss(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
+        # Tokens of steps that are wrong, or behind an error, teach a solver nothing.
         tokens = responses.flatten(0, 1)
         learnt = (verdict.mask & (verdict.token_step < verdict.first_error[..., None])).flatten(0, 1)
         wanted = torch.where(learnt, tokens, -100)  # what cross_entropy ignores
@@ -143,6 +163,8 @@ def learned_judge(
     Raises `InputError` for bad settings, an unwritable cache folder or a corrupt cached file.
     """
     refuse(spec.problems())
+
+    # The judge does not learn while it teaches.
     model = cached_model(
         spec.key(task),
         cache_dir,
@@ -154,6 +176,7 @@ def learned_judge(
 
 def _outputs(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor) -> torch.Tensor:
     """The network's output ``(N, T, V)`` ahead of every token of ``responses`` ``(Q, G, T)``, N = Q G."""
+    # Every response is read behind its own prompt; its last token is only ever predicted.
     q, g, t = responses.shape
     tokens = torch.cat([prompts.repeat_interleave(g, 0), responses.reshape(q * g, t)[:, :-1]], 1)
     return model(tokens, last=t)[0]
@@ -161,6 +184,7 @@ def _outputs(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor)
 
 def _log_right(model: Transformer, prompts: torch.Tensor, responses: torch.Tensor, verdict: Verdict) -> torch.Tensor:
     """`LearnedJudge.log_right` with gradient."""
+    # A step is right if all its tokens are, so their log-probabilities add up.
     outputs = _outputs(model, prompts, responses).unflatten(0, responses.shape[:2])
     tokens = F.logsigmoid(outputs.gather(-1, responses[..., None]).squeeze(-1)) * verdict.mask
     steps = tokens.new_zeros(verdict.step_lengths.shape)
@@ -168,13 +192,19 @@ def _log_right(model: Transformer, prompts: torch.Tensor, responses: torch.Tenso
 
 
 def right_steps(verdict: Verdict) -> torch.Tensor:
-    """Whether a step and all before it are right, boolean ``(Q, G, S)``."""
+    """Whether a step and all before it are right, boolean ``(Q, G, S)``.
+
+    The label that a judge learns from. Steps behind the last one written count as not right if an error came before.
+    """
     lengths = verdict.step_lengths
     return torch.arange(lengths.shape[-1], device=lengths.device) < verdict.first_error[..., None]
 
 
 def read_steps(verdict: Verdict) -> torch.Tensor:
-    """Whether a written step comes before the first error or is it, boolean ``(Q, G, S)``."""
+    """Whether a written step comes before the first error or is it, boolean ``(Q, G, S)``.
+
+    A judge that never errs would read exactly these steps; only they are learnt from.
+    """
     lengths = verdict.step_lengths
     step = torch.arange(lengths.shape[-1], device=lengths.device)
     return (step <= verdict.first_error[..., None]) & (step < verdict.steps[..., None])
@@ -188,6 +218,7 @@ def _fit(spec: JudgeSpec, task: Task, traces: Traces, loss: Loss, progress: bool
     model = spec.build(task)
 
     def value(update: int) -> torch.Tensor:
+        # Fresh questions in every update; each attempt is a group of its own.
         prompts, answers, attempts = traces(task, spec.accuracy, "judge", spec.seed, update * spec.batch, spec.batch)
         responses = attempts[:, None]
         return loss(model, prompts, responses, task.judge(responses, answers))

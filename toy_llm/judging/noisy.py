@@ -14,7 +14,10 @@ from toy_llm.judging.step_judge import StepJudge
 def exact_judge(
     prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
 ) -> torch.Tensor:
-    """The true first errors ``(Q, G)``."""
+    """The true first errors ``(Q, G)``.
+
+    A `toy_llm.judging.step_judge.StepJudge` that never errs; it makes comparisons with others simple.
+    """
     return verdict.first_error
 
 
@@ -29,6 +32,7 @@ def first_called_wrong(called_wrong: torch.Tensor, verdict: Verdict) -> torch.Te
     >>> first_called_wrong(torch.tensor([[[False, False, True]]]), verdict)  # it missed the error of the second step
     tensor([[2]])
     """
+    # Where it calls nothing wrong, it stops behind the last step that was written.
     step = torch.arange(called_wrong.shape[-1], device=called_wrong.device)
     stop = torch.where(called_wrong, step, step.numel()).amin(-1)
     return torch.where(verdict.correct, verdict.first_error, torch.minimum(stop, verdict.steps))
@@ -73,8 +77,11 @@ class NoisyJudge:
         self, prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
     ) -> torch.Tensor:
         """Judged first errors ``(Q, G)``."""
+        # What was not written must not decide the luck, whatever stands there.
         luck = self._luck(prompts, torch.where(verdict.mask, responses, -1), verdict.step_lengths.shape[-1])
         step = torch.arange(luck.shape[-1], device=luck.device)
+
+        # The chance that it calls the step wrong: right before the first error, wrong from there on.
         chance = torch.where(step < verdict.first_error[..., None], self.false_alarm, 1 - self.miss)
         return first_called_wrong(luck < chance, verdict)
 
@@ -108,6 +115,7 @@ class MajorityVote:
         self, prompts: torch.Tensor, responses: torch.Tensor, answers: torch.Tensor, verdict: Verdict
     ) -> torch.Tensor:
         """Judged first errors ``(Q, G)``."""
+        # Every judge names one step; the number of those who name the same decides.
         named = torch.stack([judge(prompts, responses, answers, verdict) for judge in self.judges])
         agree = (named[:, None] == named[None]).sum(1)  # (votes, Q, G), how many name the same
         most = agree == agree.amax(0)

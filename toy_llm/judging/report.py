@@ -78,12 +78,14 @@ def judge_report(
     with which it really errs, also behind an error it missed, see `judged_rates`. NaN where no
     step is.
     """
+    # The truth, which steps count, and what the judge says of each by itself.
     right = right_steps(verdict)
     read = read_steps(verdict)
     passed = judge.log_right(prompts, responses, verdict) >= HALF
     number = torch.arange(1, right.shape[-1] + 1, device=right.device)
     rows = []
     for step in range(len(number) + 1):
+        # Row 0 counts all steps together.
         counted = read & ((number == step) | (step == 0))
         rows.append(
             {

@@ -18,6 +18,7 @@ class _Affine(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, weight, bias):
+        # The bias is not needed: the product is linear in it.
         ctx.save_for_backward(x, weight)
         ctx.biased = bias is not None
         return _product(x, weight, bias)
@@ -27,11 +28,14 @@ class _Affine(torch.autograd.Function):
     def backward(ctx, gradient):
         x, weight = ctx.saved_tensors
         rows, above = x.flatten(0, -2), gradient.flatten(0, -2)
+
         # the operator copies a transposed first factor: let that be the smaller one
         if above.shape[1] <= rows.shape[1]:
             of_weight = _product(above.t(), rows.t())
         else:
             of_weight = _product(rows.t(), above.t()).t()
+
+        # Of the input, of the weight, of the bias: as `forward` takes them.
         return _product(gradient, weight.t()), of_weight, above.sum(0) if ctx.biased else None
 
 
@@ -43,6 +47,8 @@ class OneDnnLinear(nn.Linear):
         fit = x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() > 0
         if not fit or not torch.backends.mkldnn.is_available():
             return super().forward(x)
+
+        # Sampling needs no gradient, and keeping what one would need costs memory.
         if torch.is_grad_enabled():
             return _Affine.apply(x, self.weight, self.bias)
         return _product(x, self.weight, self.bias)

@@ -40,12 +40,23 @@ class Policy(Protocol):
         generator: torch.Generator,
         temperature: float = 1.0,
     ) -> Rollout:
-        """Sample ``group_size`` responses to each of ``prompts`` ``(Q, P)`` with true responses ``(Q, T)``."""
+        """Sample ``group_size`` responses to each of ``prompts`` ``(Q, P)`` with true responses ``(Q, T)``.
+
+        ``answers`` are only for the exact step probabilities; ``generator`` gives all randomness. Returns the responses
+        with what was known while sampling them, without gradient.
+        """
 
     def log_probs(
         self, prompts: torch.Tensor, answers: torch.Tensor, responses: torch.Tensor, temperature: float = 1.0
     ) -> torch.Tensor:
-        """Log-probability ``(Q, G, T)``, nats, of every token of ``responses``, with gradient; 0 after the end."""
+        """Log-probability ``(Q, G, T)``, nats, of every token of ``responses``, with gradient; 0 after the end.
+
+        ``responses``: int64 ``(Q, G, T)``. ``temperature``: that of sampling, if the result is to be compared with a
+        rollout.
+        """
 
     def frozen_copy(self) -> Self:
-        """A copy with parameters of its own that are not trained: the policy as it is now."""
+        """A copy with parameters of its own that are not trained: the policy as it is now.
+
+        Later training of this policy does not reach it: the divergence from the start is measured with it.
+        """

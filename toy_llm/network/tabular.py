@@ -24,6 +24,8 @@ class TabularPolicy(nn.Module):
 
     def __init__(self, task: ChainTask, step_success: list[float]) -> None:
         super().__init__()
+
+        # In float64, so that training can be compared with the theory's exact numbers.
         start = torch.logit(torch.tensor(step_success, dtype=torch.float64))
         self.task = task
         self.logits = nn.Parameter(start.clone())
@@ -40,6 +42,7 @@ class TabularPolicy(nn.Module):
 
     def _step_log_probs(self, hit: torch.Tensor, on_track: torch.Tensor) -> torch.Tensor:
         """Log-probabilities of steps that hit the true value or not, before or after the first error."""
+        # Both cases by logsigmoid: no probability is formed whose logarithm could be that of 0.
         log_odds = torch.where(on_track, self.logits, self.lost)
         miss = F.logsigmoid(-log_odds) - torch.log(torch.tensor(self.task.modulus - 1.0, dtype=torch.float64))
         return torch.where(hit, F.logsigmoid(log_odds), miss)
@@ -47,6 +50,7 @@ class TabularPolicy(nn.Module):
     @staticmethod
     def _on_track(hit: torch.Tensor) -> torch.Tensor:
         """Whether all earlier steps were right, boolean, same shape as ``hit`` ``(..., H)``."""
+        # The first step has none before it; a product of zeros and ones stays 0 from the first error on.
         before = torch.cat([torch.ones_like(hit[..., :1]), hit[..., :-1]], dim=-1)
         return before.long().cumprod(-1).bool()
 
@@ -59,7 +63,10 @@ class TabularPolicy(nn.Module):
         generator: torch.Generator,
         temperature: float = 1.0,
     ) -> Rollout:
-        """Sample as `toy_llm.network.policy.Policy.sample` says; the temperature must be 1."""
+        """Sample as `toy_llm.network.policy.Policy.sample` says; the temperature must be 1.
+
+        ``prompts`` are not read: a step's chance depends on its place and on the steps before it alone.
+        """
         # Every step hits the true value or not; what it is likely to do depends on the steps before it.
         shape = (len(prompts), group_size, self.task.horizon)
         luck = torch.rand(shape, generator=generator, dtype=torch.float64)
@@ -72,6 +79,8 @@ class TabularPolicy(nn.Module):
         # A step that misses writes one of the other values, all equally likely.
         miss = 1 + torch.randint(self.task.modulus - 1, shape, generator=generator)
         true = answers[:, None, :].expand(shape)
+
+        # A miss of 1 to m - 1 never comes back to the true value.
         responses = torch.where(hit, true, (true + miss) % self.task.modulus)
         log_probs = self._step_log_probs(hit, self._on_track(hit))
         true_probs = self.logits.sigmoid().expand(answers.shape)
@@ -80,6 +89,10 @@ class TabularPolicy(nn.Module):
     def log_probs(
         self, prompts: torch.Tensor, answers: torch.Tensor, responses: torch.Tensor, temperature: float = 1.0
     ) -> torch.Tensor:
-        """Log-probability ``(Q, G, H)`` of every token, with gradient."""
+        """Log-probability ``(Q, G, H)`` of every token, with gradient.
+
+        A token that misses has its equal share of the chance of all wrong values. The temperature must be 1.
+        """
+        # What was written says which steps hit, and that says what each was likely to do.
         hit = responses == answers[:, None, :]
         return self._step_log_probs(hit, self._on_track(hit))

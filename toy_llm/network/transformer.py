@@ -21,6 +21,7 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Ten
     ``bias`` ``(T, S)`` is 0 where a query may look and minus infinity elsewhere. By the library's fused kernel, but
     not with several threads of a CPU: two take longer in it than one (benchmarks/bench_update.py compares).
     """
+    # With several threads the plain formula is faster than the fused kernel.
     several = q.device.type == "cpu" and torch.get_num_threads() > 1
     with sdpa_kernel(SDPBackend.MATH) if several else nullcontext():
         return F.scaled_dot_product_attention(q[None], k[None], v[None], attn_mask=bias)[0]
@@ -66,8 +67,12 @@ class Block(nn.Module):
             x = x[:, -last:]
             bias = bias[-last:]
             t = last
+
+        # Attention sees keys and values of all positions, whichever of them are asked for.
         key, value = kv
         heads = attention(query, key, value, bias).view(b, self.heads, t, width // self.heads)
+
+        # Each part adds to the hidden states, so that gradients reach every layer directly.
         x = x + self.out(heads.transpose(1, 2).reshape(b, t, width))
         return x + self.down(F.gelu(self.up(self.norm2(x)))), kv
 
@@ -78,6 +83,7 @@ def attention_bias(allowed: torch.Tensor) -> torch.Tensor:
     >>> attention_bias(torch.tensor([True, False]))
     tensor([0., -inf])
     """
+    # Added to the scores of attention, minus infinity is a weight of exactly 0.
     return torch.zeros(allowed.shape, device=allowed.device).masked_fill(~allowed, -torch.inf)
 
 
@@ -109,6 +115,8 @@ class Transformer(nn.Module):
     ) -> None:
         super().__init__()
         self.output_scale = output_scale
+
+        # Positions are learned too: sequences are short and their layout is the same for all.
         self.token = nn.Embedding(vocabulary, width)
         self.position = nn.Embedding(length, width)
         self.blocks = nn.ModuleList(Block(width, heads, linear) for _ in range(layers))

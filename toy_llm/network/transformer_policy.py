@@ -101,6 +101,8 @@ class TransformerPolicy:
                 going = going[left]
                 tokens = tokens[left]
                 past = self._select(past, left)
+
+        # Rows of a group stand together, so the groups are seen by a change of shape alone.
         shape = (len(prompts), group_size, most)
         entropy = written.entropy / written.count
         return Rollout(written.responses.view(shape), written.log_probs.view(shape), entropy, true_probs)
@@ -126,6 +128,8 @@ class TransformerPolicy:
         for rows, length in parts:
             targets = packed[rows, :, :length].transpose(1, 2)  # (rows, length, members)
             logits = self._logits(prompts, prompt, rows // (g // members), targets)
+
+            # Dividing by 1 would change nothing and cost a copy.
             if temperature != 1.0:
                 logits = logits / temperature
             log_p = -F.cross_entropy(logits.permute(0, 3, 1, 2), targets, reduction="none")
@@ -144,6 +148,8 @@ class TransformerPolicy:
         """Scores ``(rows, members, V)`` of first tokens, every row's cache, and true step probabilities ``(Q, S)``."""
         # The true response rides along behind the prompt: it gives the exact step probabilities at no extra pass.
         most = self.task.response_length
+
+        # Its last token is only ever predicted, so the network does not read it.
         logits, cache = self.model(torch.cat([prompts, answers[:, :-1]], dim=1), last=most)
         true_probs = self._true_probs(logits, answers)
 
@@ -167,6 +173,7 @@ class TransformerPolicy:
         ``question``: of each row. ``prompt``: logits behind each prompt and its cache, or None where a row holds a
         whole group: then one pass for prompts and responses saves the overhead of two.
         """
+        # The last token of a response is only ever predicted, so the network does not read it.
         rows, length, members = targets.shape
         start = self.task.prompt_length
         tokens = targets[:, :-1].flatten(1)
@@ -180,6 +187,8 @@ class TransformerPolicy:
             behind_prompt, cache = prompt
             later, _ = self.model(tokens, positions[start:], bias[start:], self._select(cache, question))
             first = behind_prompt[question]
+
+        # All responses of a row share the logits behind their prompt.
         later = later.view(rows, length - 1, members, first.shape[-1])
         return torch.cat([first[:, :, None].expand(-1, 1, members, -1), later], dim=1)
 
@@ -190,8 +199,11 @@ class TransformerPolicy:
 
     def _true_probs(self, logits: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
         """Probabilities ``(Q, S)`` of true steps from logits ``(Q, T, V)`` on true responses ``(Q, T)``."""
+        # Minus the cross entropy of one token is its log-probability.
         log_p = -F.cross_entropy(logits.transpose(1, 2), answers, reduction="none")
         step = self.task.answer_steps(answers)
+
+        # A step is right if all its tokens are: their log-probabilities add up, padding adds nothing.
         total = log_p.new_zeros(len(answers), self.task.horizon)
         return total.scatter_add_(1, step.clamp(min=0), torch.where(step >= 0, log_p, 0.0)).exp()
 
@@ -224,6 +236,7 @@ class _Written:
         ``log_probs``: their logarithm, nats. ``tokens`` and ``going``: ``(current, members)``; a response that is not
         going has ended, and gets the end token once more, which counts for nothing.
         """
+        # Everything is kept for the rollout, so that nothing has to be computed again from the responses.
         drawn = log_probs.gather(1, tokens[:, None]).squeeze(1)
         entropy = -(probs * log_probs).sum(1)
         if self.end is None:  # every response is going: no need to look which
@@ -247,15 +260,18 @@ def _log_softmax(scores: torch.Tensor, temperature: float) -> torch.Tensor:
 
 def _draw(probs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Tokens ``(rows, members)`` drawn with probabilities ``(rows, V, members)``, by inverting the distribution."""
+    # torch.multinomial would need another order of the axes.
     below = probs.cumsum(1)
     rows, _, members = probs.shape
     luck = 1 - torch.rand(rows, 1, members, generator=generator, device=probs.device)
+
     # From (0, total]: a token is drawn only if its probability is above 0.
     return (below < luck * below[:, -1:]).sum(1)
 
 
 def _members(group_size: int, tokens: int) -> int:
     """How many responses of ``tokens`` tokens to pack in one sequence: a divisor of the group size."""
+    # The most that fit: every sequence has a cost of its own, whatever its length.
     fits = (m for m in range(group_size, 1, -1) if group_size % m == 0 and m * tokens <= PACKED)
     return next(fits, 1)
 
@@ -280,6 +296,7 @@ def _layout(start: int, members: int, tokens: int, device: torch.device) -> tupl
 
 def _by_length(lengths: torch.Tensor) -> list[tuple[torch.Tensor, int]]:
     """Rows ``(N,)`` sorted into parts of similar length: the indices of each part, and its greatest length."""
+    # Equally long rows need no sorting, which would cost a copy.
     order = lengths.argsort(stable=True)
     if lengths[order[0]] == lengths[order[-1]]:
         return [(torch.arange(len(lengths), device=lengths.device), int(lengths[0]))]

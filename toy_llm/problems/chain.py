@@ -71,9 +71,12 @@ class ChainTask:
 
         Question i of a stream depends on (stream, seed, i) alone, see `toy_llm.problems.task.Task.questions`.
         """
+        # The sizes are part of the entropy: chains of other sizes share no numbers.
         entropy = [seed, *stream.encode(), self.horizon, self.modulus]
         bits = draws(entropy, start, count, self.horizon + 1)
         numbers = torch.from_numpy((bits % np.uint64(self.modulus)).astype(np.int64))
+
+        # The equals sign is one more token behind the numbers; the steps are their running sums.
         equals = torch.full((count, 1), self.modulus)
         answers = numbers.cumsum(1)[:, 1:] % self.modulus
         return torch.cat([numbers, equals], dim=1), answers
@@ -83,7 +86,11 @@ class ChainTask:
         return torch.arange(answers.shape[-1], device=answers.device).expand_as(answers)
 
     def judge(self, responses: torch.Tensor, answers: torch.Tensor) -> Verdict:
-        """Every token of ``responses`` ``(Q, G, H)`` is a step; see `toy_llm.judging.exact.judge`."""
+        """Every token of ``responses`` ``(Q, G, H)`` is a step; see `toy_llm.judging.exact.judge`.
+
+        ``answers``: true running values ``(Q, H)``. Every response has H steps of one token, and all of it is written.
+        """
+        # All tokens are written, and each is a step of length 1.
         correct, first_error = judge(responses, answers)
         ones = torch.ones_like(responses)
         return Verdict(correct, first_error, ones.sum(-1), ones, ones.bool(), self.answer_steps(responses))

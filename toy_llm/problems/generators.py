@@ -17,7 +17,10 @@ class Dice:
         self.bits = bits
 
     def between(self, low: int, high: int) -> int:
-        """A number from ``low`` to ``high``, both included."""
+        """A number from ``low`` to ``high``, both included.
+
+        Every number is as likely as the others, but for a part in 2^60.
+        """
         return low + next(self.bits) % (high - low + 1)
 
     def several(self, count: int, low: int, high: int) -> list[int]:
@@ -30,9 +33,14 @@ Draw = Callable[[Dice], Question]
 
 
 def questions_of(name: str, draw: Draw) -> Maker:
-    """The questions that ``draw`` makes of dice thrown for (name, stream, seed, index) alone."""
+    """The questions that ``draw`` makes of dice thrown for (name, stream, seed, index) alone.
+
+    ``name``: of the suite. Returns a maker of questions: question i has its own dice, so batches of any size and order
+    hold the same questions.
+    """
 
     def ask(stream: str, seed: int, start: int, count: int) -> list[Question]:
+        # With its length the stream cannot be mistaken for a part of the name.
         entropy = [seed, len(stream), *stream.encode(), *name.encode()]
         return [draw(Dice(iter(row))) for row in draws(entropy, start, count, DRAWS).tolist()]
 
@@ -45,6 +53,7 @@ def chain(numbers: list[int], operators: list[str], modulus: int) -> Question:
     >>> chain([7, 5, 9], ["+", "+"], 10).values()
     [2, 1]
     """
+    # The text is what the network reads; the steps follow from the same numbers.
     pairs = zip(operators, numbers[1:], strict=True)
     text = str(numbers[0]) + "".join(f"{operator}{number}" for operator, number in pairs)
 
@@ -57,9 +66,14 @@ def chain(numbers: list[int], operators: list[str], modulus: int) -> Question:
 
 
 def chains(operators: str, moduli: tuple[int, ...], least: int, most: int, lowest: int = 0) -> Draw:
-    """Chains of ``least`` to ``most`` steps; numbers from ``lowest`` to 9 that are below the modulus."""
+    """Chains of ``least`` to ``most`` steps; numbers from ``lowest`` to 9 that are below the modulus.
+
+    ``operators``: characters of + - x, all equally likely. ``moduli``: likewise. Returns a function that draws a
+    question from dice.
+    """
 
     def draw(dice: Dice) -> Question:
+        # The order of these throws decides what every question is: it must not change.
         steps = dice.between(least, most)
         modulus = moduli[dice.between(0, len(moduli) - 1)]
         numbers = dice.several(steps + 1, lowest, min(9, modulus - 1))
@@ -97,7 +111,11 @@ def carry(dice: Dice) -> Question:
 
 
 def recurrence(dice: Dice) -> Question:
-    """``mod m, rec a,b,start,n``: n times x becomes a x + b modulo m."""
+    """``mod m, rec a,b,start,n``: n times x becomes a x + b modulo m.
+
+    m is 5 or 7 and n from 2 to 4; each application is a step, which continues from the value written before it.
+    """
+    # Prime moduli: every factor can be undone, so that no value written before is without effect.
     modulus = (5, 7)[dice.between(0, 1)]
     steps = dice.between(2, 4)
     factor = dice.between(2, modulus - 1)
@@ -105,13 +123,17 @@ def recurrence(dice: Dice) -> Question:
     start = dice.between(0, modulus - 1)
 
     def follow(written: list[int]) -> int:
+        # From the value written before, right or wrong.
         return (factor * (written[-1] if written else start) + summand) % modulus
 
     return Question(encode(f"mod{modulus:02},rec{factor},{summand},{start},{steps}="), steps, follow)
 
 
 def nested(dice: Dice) -> Question:
-    """A fully bracketed expression of + and - modulo 10; a step is the value of the next bracket to close."""
+    """A fully bracketed expression of + and - modulo 10; a step is the value of the next bracket to close.
+
+    It has 2 or 3 brackets. A step reads the values written for the brackets inside its own, right or wrong.
+    """
     # Of each bracket, in the order in which they close: the operator, and its two sides. A side is a digit, or, below
     # zero, -1 - step, where step is the one whose value it is.
     operators = dice.between(2, 3)
@@ -122,6 +144,8 @@ def nested(dice: Dice) -> Question:
         if count == 0:
             digit = dice.between(0, 9)
             return str(digit), digit
+
+        # One operator is this bracket's own; the others are shared out to its sides.
         on_left = dice.between(0, count - 1)
         left_text, left = grow(on_left)
         operator = "+-"[dice.between(0, 1)]

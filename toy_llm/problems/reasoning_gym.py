@@ -48,6 +48,7 @@ def question(entry: dict[str, Any]) -> Question:
         raise InputError(f"expression {expression!r} of reasoning-gym is no chain of + and -") from error
 
     def follow(written: list[int]) -> int:
+        # From the value written before, right or wrong.
         step = len(written)
         return (written[-1] if written else numbers[0]) + signs[step] * numbers[step + 1]
 

@@ -36,7 +36,10 @@ class Question:
     follow: Follow
 
     def values(self) -> list[int]:
-        """The true value of every step."""
+        """The true value of every step.
+
+        Each from the true values before it: what a solver writes who never errs.
+        """
         values: list[int] = []
         for _ in range(self.steps):
             values.append(self.follow(values))
@@ -66,11 +69,17 @@ class Suite:
     end: int = END
 
     def questions(self, stream: str, seed: int, start: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Prompts ``(count, P)``, padded before the equals sign, and true responses ``(count, T)``, by the end."""
+        """Prompts ``(count, P)``, padded before the equals sign, and true responses ``(count, T)``, by the end.
+
+        Questions ``start`` to ``start + count - 1`` of a stream. Question i depends on (name, stream, seed, i) alone.
+        """
         return self.tensors(self.ask(stream, seed, start, count))
 
     def tensors(self, questions: list[Question]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Prompts and true responses of given questions, as `questions` returns them."""
+        """Prompts and true responses of given questions, as `questions` returns them.
+
+        ``questions``: any number of them, also none; their prompts and responses must fit the lengths of the suite.
+        """
         prompts = []
         answers = []
         for question in questions:
@@ -94,10 +103,17 @@ class Suite:
         )
 
     def answer_steps(self, answers: torch.Tensor) -> torch.Tensor:
-        """Step ``(N, T)``, from 0, of each token of true responses ``(N, T)``, -1 for padding."""
+        """Step ``(N, T)``, from 0, of each token of true responses ``(N, T)``, -1 for padding.
+
+        A step ends with its separator, the last one with the end token, which belong to it.
+        """
+        # A closing token belongs to the step that it closes: the count is taken before it.
         closes = ((answers == SEP) | (answers == END)).long()
         return torch.where(token_mask(answers, END), closes.cumsum(-1) - closes, -1)
 
     def judge(self, responses: torch.Tensor, answers: torch.Tensor) -> Verdict:
-        """What is right and wrong in any tokens ``(Q, G, T)``; see `toy_llm.judging.exact.judge_text`."""
+        """What is right and wrong in any tokens ``(Q, G, T)``; see `toy_llm.judging.exact.judge_text`.
+
+        ``answers``: true responses ``(Q, T)``. Nothing that is written is refused: what is no step is a wrong one.
+        """
         return judge_text(responses, answers, SEP, END)

@@ -45,6 +45,7 @@ def names_problems(names: tuple[str, ...], training: bool = False) -> list[str]:
     >>> names_problems(("add", "nested"))
     []
     """
+    # Problems of the other package may be trained on where somebody asks for it.
     known = [name for name in (*SUITES, GYM) if not (training and name in SUITES and SUITES[name].held_out)]
     what = "names of suites to train on" if training else "names of suites"
     distinct = len(names) > 0 and len(set(names)) == len(names)
@@ -60,6 +61,7 @@ def suite(name: str) -> Suite:
     >>> decode(prompts[0].tolist()), decode(answers[0].tolist())
     ('mod07,6x1x4x2x2=', '6;3;6;5end')
     """
+    # The other package is imported only by those who ask for its problems.
     refuse(problem(name in SUITES or name == GYM, "suite", name, " or ".join((*SUITES, GYM))))
     if name == GYM:
         from toy_llm.problems.reasoning_gym import chain_sum
@@ -81,6 +83,7 @@ def mixture(names: tuple[str, ...] = TRAINED) -> Suite:
     # Question i of the mixture is question i of the suite that is drawn for it.
 
     def ask(stream: str, seed: int, start: int, count: int) -> list[Question]:
+        # Which suite it is depends on the place of the question alone, as the question itself does.
         entropy = [seed, len(stream), *stream.encode(), *b"mixture of suites"]
         chosen = draws(entropy, start, count, 1)[:, 0] % len(parts)
         return [parts[part].ask(stream, seed, start + i, 1)[0] for i, part in enumerate(chosen.tolist())]

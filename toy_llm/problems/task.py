@@ -47,10 +47,16 @@ class Task(Protocol):
         """
 
     def answer_steps(self, answers: torch.Tensor) -> torch.Tensor:
-        """Step ``(N, T)``, from 0, that each token of true responses ``(N, T)`` belongs to, -1 for padding."""
+        """Step ``(N, T)``, from 0, that each token of true responses ``(N, T)`` belongs to, -1 for padding.
+
+        By it the probabilities of true tokens are gathered into those of true steps.
+        """
 
     def judge(self, responses: torch.Tensor, answers: torch.Tensor) -> Verdict:
-        """What is right and wrong in ``responses`` ``(Q, G, T)``, given true responses ``(Q, T)``."""
+        """What is right and wrong in ``responses`` ``(Q, G, T)``, given true responses ``(Q, T)``.
+
+        Any tokens are judged, never refused. Steps, their lengths and the first error are found token by token.
+        """
 
 
 def draws(entropy: list[int], start: int, count: int, width: int) -> np.ndarray:
@@ -61,7 +67,9 @@ def draws(entropy: list[int], start: int, count: int, width: int) -> np.ndarray:
     >>> bool((draws([0], 5, 1, 3) == draws([0], 0, 10, 3)[5:6]).all())
     True
     """
+    # The entropy gives one key; the counter below makes the numbers of each place differ.
     key = _key(tuple(entropy))
+
     # Every number has a place of its own: its question's row, then its column.
     index = np.arange(start, start + count, dtype=np.uint64)[:, None] * np.uint64(ROW)
     counter = index + np.arange(width, dtype=np.uint64)

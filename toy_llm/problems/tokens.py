@@ -23,6 +23,8 @@ def encode(text: str) -> list[int]:
         if text[at] == " ":
             at += 1
             continue
+
+        # The longest token first: "mod" is one token, not a letter that is unknown.
         token = next((t for t in sorted(TOKENS, key=len, reverse=True) if text.startswith(t, at)), None)
         if token is None:
             raise InputError(f"text {text!r} has no token at {text[at:]!r}; tokens: {' '.join(TOKENS)}")
@@ -37,6 +39,7 @@ def decode(tokens: list[int]) -> str:
     >>> decode([*spell(-12), SEP, END, END])
     '-12;end'
     """
+    # For people to read, so that nothing is refused.
     words = [TOKENS[token] if 0 <= token < len(TOKENS) else "?" for token in tokens]
     if "end" in words:
         words = words[: words.index("end") + 1]

@@ -54,6 +54,8 @@ def attempt(question: Question, accuracy: float, luck: Iterator[int], length: in
             else:
                 word[place] = DIGITS[(word[place] - DIGITS[0] + 1 + shift % 9) % 10]
                 value = int("".join(TOKENS[token] for token in word))
+
+        # Later steps go on from what was written, as a reader of the response would.
         tokens += [*word, closing]
         values.append(value)
         if closing == END:
@@ -85,6 +87,8 @@ def imperfect(
         generator = torch.Generator().manual_seed(int(draws(key, start, 1, 1)[0, 0]) % 2**63)
         written, _, _ = imperfect_traces(prompts, solver, generator)
         return prompts, answers, written
+
+    # Only a suite says how a step follows from those written before it.
     check(isinstance(task, Suite), "task", task, "a suite or a chain; for others give traces of your own")
     assert isinstance(task, Suite)
 

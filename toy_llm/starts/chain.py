@@ -46,7 +46,11 @@ class ChainStart:
     seed: int = 0
 
     def problems(self) -> list[str]:
-        """What is wrong with these settings, one line each."""
+        """What is wrong with these settings, one line each.
+
+        Returns lines as `spo_theory.validation.problem` writes them, none if all is well.
+        """
+        # Only whole sizes can be divided by one another.
         sizes = dict.fromkeys(("layers", "width", "heads", "updates", "batch"), whole(1))
         lines = problems_of(self, **sizes)
         if not lines:
@@ -56,7 +60,10 @@ class ChainStart:
 
     @property
     def key(self) -> str:
-        """Name of the cached file: a hash of everything that decides its content."""
+        """Name of the cached file: a hash of everything that decides its content.
+
+        Equal starts have equal keys, in every process; ``VERSION`` is part of it.
+        """
         text = json.dumps(asdict(self) | {"version": VERSION}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -66,7 +73,10 @@ class ChainStart:
         return ChainTask(self.horizon, self.modulus)
 
     def build(self) -> Transformer:
-        """The untrained network; its weights depend on the sizes and the seed alone."""
+        """The untrained network; its weights depend on the sizes and the seed alone.
+
+        The head starts smaller by ``output_scale``, so that logits do not. The global random state is left as it was.
+        """
         task = self.task
         length = task.prompt_length + task.horizon
         with torch.random.fork_rng(devices=[]):
@@ -93,6 +103,7 @@ def step_accuracy(spec: ChainStart, carry: torch.Tensor) -> torch.Tensor:
     >>> step_accuracy(ChainStart(accuracy=0.5), torch.tensor([True, False]))
     tensor([0.4378, 0.5622])
     """
+    # In log-odds, so that the chances stay between 0 and 1 whatever the penalty.
     centre = torch.logit(torch.tensor(spec.accuracy, dtype=torch.float64))
     return (centre + torch.where(carry, -0.5, 0.5) * spec.carry_penalty).sigmoid().float()
 

@@ -63,7 +63,11 @@ class SuiteStart:
     seed: int = 0
 
     def problems(self) -> list[str]:
-        """What is wrong with these settings, one line each."""
+        """What is wrong with these settings, one line each.
+
+        Suites that are held out are refused too: the start would have seen what it is measured on.
+        """
+        # The accuracy is named as in a run's settings, where people set it.
         lines = problems_of(self, size=one_of(Size), start=one_of(StartKind), seed=whole(0), learning_rate=ABOVE_0)
         lines += problems_of(self, **dict.fromkeys(("learn", "adapt", "batch"), whole(1)))
         lines += INNER_SHARE.problems("start_accuracy", self.accuracy)
@@ -71,7 +75,10 @@ class SuiteStart:
 
     @property
     def key(self) -> str:
-        """Name of the cached file: a hash of everything that decides its content."""
+        """Name of the cached file: a hash of everything that decides its content.
+
+        Equal starts have equal keys, in every process; ``VERSION`` and the sizes of the network are part of it.
+        """
         return _key("start", asdict(self) | {"network": SIZES[self.size]})
 
     @property
@@ -87,8 +94,13 @@ class SuiteStart:
         return replace(self, size=TEACHER, start="base")
 
     def build(self) -> Transformer:
-        """The untrained network; its weights depend on the size and the seed alone."""
+        """The untrained network; its weights depend on the size and the seed alone.
+
+        It has the vocabulary and the lengths of all suites. The global random state is left as it was.
+        """
         task = mixture(self.suites)
+
+        # The suites' batches change their length, which oneDNN does not like: torch's own linear layers.
         length = task.prompt_length + task.response_length
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -115,7 +127,11 @@ Traces = Callable[[int], tuple[torch.Tensor, torch.Tensor]]
 def learn(
     model: Transformer, task: Suite, traces: Traces, updates: int, learning_rate: float, label: str, progress: bool
 ) -> Transformer:
-    """Train ``model`` in place to write ``traces``, each token up to the end; returns it."""
+    """Train ``model`` in place to write ``traces``, each token up to the end; returns it.
+
+    ``traces``: what each of ``updates`` gradient steps learns from. ``learning_rate``: the highest one.
+    ``label``: of the progress bar.
+    """
 
     def loss(update: int) -> torch.Tensor:
         # Nothing is learnt from what follows the end, so batches are as long as their longest response.
@@ -126,12 +142,17 @@ def learn(
         wanted = responses.masked_fill(~token_mask(responses, task.end), -100)  # what cross_entropy ignores
         return F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
 
+    # In place: the second course goes on with the network of the first.
     fit(model, loss, updates, learning_rate, label, progress)
     return model
 
 
 def first_course(spec: SuiteStart, cache_dir: str | Path, progress: bool = False) -> Transformer:
-    """The network that has learnt right traces: from the cache if it is there, else trained and cached."""
+    """The network that has learnt right traces: from the cache if it is there, else trained and cached.
+
+    Starts that differ in the second course alone share it. Raises `InputError` for an unwritable folder or a corrupt
+    file.
+    """
     task = mixture(spec.suites)
 
     def right_traces(update: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -145,8 +166,13 @@ def first_course(spec: SuiteStart, cache_dir: str | Path, progress: bool = False
 
 
 def second_course(spec: SuiteStart, cache_dir: str | Path, progress: bool = False) -> Transformer:
-    """The network after the first course, trained to be as unsure as imperfect traces, or as its teacher."""
+    """The network after the first course, trained to be as unsure as imperfect traces, or as its teacher.
+
+    Its step size is a third of that of the first course. Not cached by itself: `SuiteStart.make` keeps the result.
+    """
     task = mixture(spec.suites)
+
+    # The traces come first, since a teacher that is missing is trained first.
     make_traces = {"base": _imperfect_traces, "distilled": _teacher_traces}[spec.start]
     traces = make_traces(spec, task, cache_dir, progress)
     model = first_course(spec, cache_dir, progress)
@@ -166,6 +192,8 @@ def _imperfect_traces(spec: SuiteStart, task: Suite, cache_dir: str | Path, prog
 def _teacher_traces(spec: SuiteStart, task: Suite, cache_dir: str | Path, progress: bool) -> Traces:
     """What the teacher of ``spec`` writes, right or wrong; the teacher is made first if it is not cached."""
     teacher = TransformerPolicy(spec.teacher.make(cache_dir, progress), task)
+
+    # One stream of luck for all updates: the traces depend on the seed and on their order alone.
     generator = torch.Generator().manual_seed(spec.seed)
 
     def traces(update: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -19,10 +19,12 @@ def fit(
     ``learning_rate``: the highest one; it rises over the first twentieth of the updates and then falls to 0.
     ``label``: of the progress bar.
     """
+    # A shorter memory of squares than usual: there are only a few hundred updates.
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, betas=(0.9, 0.99))
     warm = max(1, updates // 20)
 
     def share_of_the_highest(update: int) -> float:
+        # The three lines meet after a twentieth of the updates, where the rise gives way to the fall.
         return min((update + 1) / warm, 1.0, 1.05 - update / updates)
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share_of_the_highest)

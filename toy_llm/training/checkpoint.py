@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 
+from spo_theory.methods.registry import rule
 from spo_theory.validation import InputError
 from toy_llm.config import TrainConfig
 from toy_llm.files import load, save
 from toy_llm.training.divergence import TrainingDiverged
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when what is stored changes."""
 
 FREE = ("device", "cache_dir", "checkpoint", "checkpoint_every", "resume", "progress")
@@ -44,12 +45,18 @@ class State:
 
 
 def decisive(config: TrainConfig) -> dict[str, Any]:
-    """The settings that decide the curve, by name."""
+    """The settings that decide the curve, by name.
+
+    All of them but the `FREE` ones; options of the update rule are pairs under ``rule_options``.
+    """
     return {name: value for name, value in asdict(config).items() if name not in FREE}
 
 
 def write(path: str | Path, state: State) -> None:
-    """Replace the checkpoint; raises `OSError` that says so and leaves the previous one if it cannot be written."""
+    """Replace the checkpoint; raises `OSError` that says so and leaves the previous one if it cannot be written.
+
+    ``path``: of the file. A reader sees the old state or the whole new one, never a part.
+    """
     try:
         save(path, {"format": FORMAT, **{name: getattr(state, name) for name in State.__dataclass_fields__}})
     except OSError as error:
@@ -58,8 +65,12 @@ def write(path: str | Path, state: State) -> None:
 
 
 def read(path: str | Path) -> State:
-    """Read a checkpoint; raises `InputError` if it is corrupt, unreadable or of another format."""
+    """Read a checkpoint; raises `InputError` if it is corrupt, unreadable or of another format.
+
+    Tensors are put on the CPU. A checkpoint of an older `FORMAT` is refused with the advice to run again.
+    """
     try:
+        # What is no dictionary, or has another format, was written by something else.
         content = load(path)
     except OSError as error:
         raise InputError(f"checkpoint {str(path)!r} cannot be read ({error.strerror or error})") from error
@@ -76,15 +87,20 @@ def read_for(config: TrainConfig) -> State | None:
     """
     if not config.resume or config.checkpoint is None or not Path(config.checkpoint).exists():
         return None
+
     state = read(config.checkpoint)
     now = decisive(config)
     then = state.config
     if config.schedule == "constant" and config.updates >= state.step:
         then = then | {"updates": config.updates}
+
+    # Options of the rule are compared one by one.
+    names = dict.fromkeys([*now, *then, *dict(now["rule_options"]), *dict(then["rule_options"])])
+    del names["rule_options"]
     different = [
-        f"{name} = {now.get(name)!r} (checkpoint: {then.get(name)!r})"
-        for name in dict.fromkeys([*now, *then])
-        if now.get(name) != then.get(name)
+        f"{name} = {_value(now, name)!r} (checkpoint: {_value(then, name)!r})"
+        for name in names
+        if _value(now, name) != _value(then, name)
     ]
     if different:
         raise InputError(
@@ -93,8 +109,19 @@ def read_for(config: TrainConfig) -> State | None:
     return state
 
 
+def _value(settings: dict[str, Any], name: str) -> Any:
+    """A setting of a run, or an option of its rule: one that was not given has its default there."""
+    if name in settings:
+        return settings[name]
+    defaults = {option.name: option.default for option in rule.options(settings["rule"])}
+    return (defaults | dict(settings["rule_options"])).get(name)
+
+
 def parameters(path: str | Path) -> dict[str, Any]:
-    """The trained parameters in a checkpoint, for ``load_state_dict``; raises as `read`."""
+    """The trained parameters in a checkpoint, for ``load_state_dict``; raises as `read`.
+
+    ``path``: of the checkpoint. See `toy_llm.training.policies.load_policy` for a whole policy.
+    """
     return read(path).module
 
 
@@ -113,6 +140,7 @@ class RunRecord:
         optimizer: torch.optim.Optimizer,
         state: State | None = None,
     ) -> None:
+        # A new run starts with nothing.
         self.config = config
         self.module = module
         self.start = start
@@ -121,6 +149,8 @@ class RunRecord:
         self.rows: list[Row] = []
         self.saved_at: int | None = None
         self.began = time.perf_counter()
+
+        # One that goes on takes over everything that decides its future, the clock included.
         if state is not None:
             self.step = state.step
             self.rows = list(state.rows)
@@ -135,13 +165,20 @@ class RunRecord:
         return time.perf_counter() - self.began
 
     def add(self, row: Row) -> Row:
-        """Keep the row of an update, with the time; returns it."""
+        """Keep the row of an update, with the time; returns it.
+
+        ``row`` gets the column ``seconds``, spent on the run until now, its earlier parts included.
+        """
         row["seconds"] = self.seconds()
         self.rows.append(row)
         return row
 
     def save_if_due(self, step: int) -> None:
-        """Write the checkpoint if the run asks for one before update ``step``; raises as `write`."""
+        """Write the checkpoint if the run asks for one before update ``step``; raises as `write`.
+
+        It is due every ``checkpoint_every`` updates and before the end, unless it was just read from the file.
+        """
+        # Never twice for one update: a run that was just resumed has it on disk already.
         every = self.config.checkpoint_every
         due = step == self.config.updates or (every > 0 and step % every == 0)
         if self.config.checkpoint is None or not due or self.saved_at == step:
@@ -159,7 +196,11 @@ class RunRecord:
         self.saved_at = step
 
     def diverged(self, what: str, step: int) -> TrainingDiverged:
-        """The error that stops the run at an update: what is wrong, what helps, and which checkpoint is left."""
+        """The error that stops the run at an update: what is wrong, what helps, and which checkpoint is left.
+
+        ``what``: the number that is not finite, as `toy_llm.training.divergence` says it. ``step``: the update.
+        """
+        # Whoever reads the error wants to know what is left of the run.
         left = "no checkpoint was kept"
         if self.config.checkpoint is not None and self.saved_at is not None:
             left = f"the last good checkpoint, before update {self.saved_at}, is {self.config.checkpoint}"

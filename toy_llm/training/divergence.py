@@ -30,11 +30,18 @@ def check_loss(loss: float) -> None:
     Traceback (most recent call last):
     toy_llm.training.divergence.NotFinite: loss is nan
     """
+    # Written so that NaN is refused too: no comparison with it is true.
     if not abs(loss) < EXPLODED:
         raise NotFinite(f"loss is {loss:.3g}")
 
 
 def check_gradient(norm: float) -> None:
-    """Raise `NotFinite` for a gradient whose length is infinite or NaN."""
+    """Raise `NotFinite` for a gradient whose length is infinite or NaN.
+
+    >>> check_gradient(float("inf"))
+    Traceback (most recent call last):
+    toy_llm.training.divergence.NotFinite: gradient is not finite
+    """
+    # As above, NaN included.
     if not norm < float("inf"):
         raise NotFinite("gradient is not finite")

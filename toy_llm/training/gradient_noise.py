@@ -14,6 +14,7 @@ def signal_and_noise(gradients: tuple[torch.Tensor, torch.Tensor]) -> dict[str, 
     >>> signal_and_noise((torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.0])))
     {'grad_signal': 1.0, 'grad_noise': 1.0, 'grad_snr': 1.0}
     """
+    # Sums over all parameters keep their digits in float64.
     first, second = (gradient.double() for gradient in gradients)
     signal = float(first @ second)
     noise = float((first - second).square().sum() / 4)
@@ -34,5 +35,6 @@ def half_gradients(
         pairs = zip(parameters, found, strict=True)
         return torch.cat([torch.zeros_like(p).flatten() if g is None else g.flatten() for p, g in pairs])
 
+    # Halves of equal size, so that their mean is the gradient of both together.
     half = questions // 2
     return gradient(slice(0, half)), gradient(slice(half, 2 * half))

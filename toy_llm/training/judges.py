@@ -19,6 +19,7 @@ def make_judge(config: TrainConfig, task: Task) -> JudgeSource | None:
     'NoisyJudge(miss=0.2, false_alarm=0.0, seed=0)'
     """
     if config.judge == "noisy":
+        # Its name holds rates and seeds: stored rollouts of other judges must not be taken for its own.
         noisy = _noisy_judge(config)
         return JudgeSource(repr(noisy), lambda stream, index: noisy)
     if config.judge == "learned":
@@ -30,6 +31,7 @@ def make_judge(config: TrainConfig, task: Task) -> JudgeSource | None:
 
 def _noisy_judge(config: TrainConfig) -> StepJudge:
     """One judge with the seed of the run, or the majority of several, each with a seed of its own."""
+    # The first vote is that of the judge without votes, so that one vote changes nothing.
     more = np.random.SeedSequence(config.seed).generate_state(config.votes - 1, np.uint64)
     seeds = [config.seed, *map(int, more)]
     judges = tuple(NoisyJudge(config.miss, config.false_alarm, seed) for seed in seeds)

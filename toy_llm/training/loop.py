@@ -1,15 +1,15 @@
 """Group-relative policy optimization of a tiny transformer, or of a tabular policy, with sampled groups.
 
-One update: sample a group of responses to each of ``questions`` questions, judge every step, let the rule turn
-the groups into advantages, then maximize the clipped surrogate, summed over tokens and averaged over responses:
-``mean_i sum_t min(ratio_it A_i, clip(ratio_it, 1 - clip_low, 1 + clip_high) A_i) - kl_coef k3_it``.
+One update: sample a group of responses to each of ``questions`` questions, judge every step, let the update rule turn
+the groups into the advantage of every token, then maximize the value of the rule's objective: by default the clipped
+surrogate, summed over tokens and averaged over responses,
+``mean_i sum_t min(ratio_it A_it, clip(ratio_it, 1 - clip_low, 1 + clip_high) A_it) - kl_coef k3_it``.
 All questions are fresh. The sum over tokens is what the theory describes; other aggregations are options.
 """
 
 from collections.abc import Iterator
 
 import pandas as pd
-import torch
 from tqdm import tqdm
 
 from toy_llm.config import TrainConfig
@@ -43,11 +43,10 @@ __all__ = [
 def updates(
     config: TrainConfig,
     policy: Policy,
-    module: torch.nn.Module,
     state: State | None = None,
     judge: JudgeSource | None = None,
 ) -> Iterator[Row]:
-    """Train ``module`` in place on the policy's task; yields a row of metrics per update, and one of the final policy.
+    """Train ``policy`` in place on its task; yields a row of metrics per update, and one of the final policy.
 
     A row is measured before the parameters move, on fresh rollouts: those of its update or, offline, those that
     online training would have used. ``state``: where to continue; its rows are not repeated. ``judge``: tells the
@@ -57,8 +56,8 @@ def updates(
     # The start policy stays as it is: stored rollouts come from it, and the divergence is measured from it.
     start = policy.frozen_copy()
     kept = stored_rollouts(config, policy, judge) if config.mode == "offline" else []
-    optimizer = make_optimizer(config, list(module.parameters()))
-    run = RunRecord(config, module, start.module, optimizer, state)
+    optimizer = make_optimizer(config, list(policy.module.parameters()))
+    run = RunRecord(config, policy.module, start.module, optimizer, state)
     update_rule = config.make_rule()
 
     def prepared(judged: Judged, needs_start: bool) -> Batch:
@@ -96,15 +95,17 @@ def train(config: TrainConfig) -> pd.DataFrame:
     [0.2, 0.9]
     """
     config.validate()
+
+    # A checkpoint of another run is refused before the warm start, which may take minutes.
     state = checkpoint.read_for(config)
-    policy, module = make_policy(config)
+    policy = make_policy(config)
     rows = [] if state is None else list(state.rows)
 
     # The rows of a resumed run come first, as if it had never stopped.
     bar = tqdm(total=config.updates + 1, initial=len(rows), disable=not config.progress)
     with bar:
         bar.set_description(f"{config.rule} seed {config.seed}")
-        for row in updates(config, policy, module, state, make_judge(config, policy.task)):
+        for row in updates(config, policy, state, make_judge(config, policy.task)):
             rows.append(row)
             bar.set_postfix_str(live(row))
             bar.update()
@@ -115,5 +116,9 @@ def train(config: TrainConfig) -> pd.DataFrame:
 
 
 def live(row: Row) -> str:
-    """What a progress bar shows of a row."""
+    """What a progress bar shows of a row.
+
+    >>> live({"success_exact": 0.25, "all_negative": 0.5})
+    'success 0.250, all-negative 0.500'
+    """
     return f"success {row['success_exact']:.3f}, all-negative {row['all_negative']:.3f}"

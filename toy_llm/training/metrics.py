@@ -4,11 +4,19 @@ import torch
 
 from toy_llm.config import TrainConfig
 from toy_llm.training.losses import k3
-from toy_llm.training.rollout import Batch
+from toy_llm.training.rollout import Batch, silent_groups
 
 
 def kl_is_due(config: TrainConfig, step: int) -> bool:
-    """Whether the divergence from the start is measured at an update: always with a penalty on it, and at the end."""
+    """Whether the divergence from the start is measured at an update: always with a penalty on it, and at the end.
+
+    It costs a pass of the start policy through the batch.
+
+    >>> config = TrainConfig(updates=15, kl_every=10)
+    >>> [step for step in range(16) if kl_is_due(config, step)]
+    [0, 10, 15]
+    """
+    # The penalty needs the start's log-probabilities in every update anyway.
     if config.kl_coef > 0:
         return True
     return config.kl_every > 0 and (step % config.kl_every == 0 or step == config.updates)
@@ -19,20 +27,24 @@ def measure(batch: Batch) -> dict[str, float]:
 
     Group shares go by correctness, not by reward spread.
     """
+    # Shares of groups, by the share of correct responses in each.
     right = batch.correct.float().mean(-1)
+    silent = silent_groups(batch.update_rule.objective, batch.advantages, batch.step_advantages)
     row = {
         "success": right.mean(),
         "success_exact": batch.rollout.true_probs.prod(-1).mean(),
         "all_negative": (right == 0).float().mean(),
         "all_positive": (right == 1).float().mean(),
         "mixed": ((right > 0) & (right < 1)).float().mean(),
-        "zero_advantage": (batch.advantages == 0).all(-1).float().mean(),
+        "zero_advantage": silent.float().mean(),
         "entropy": batch.rollout.entropy,
         "response_length": batch.mask.sum(-1).float().mean(),
         "ended": batch.ended.float().mean(),
         "reward_mean": batch.rewards.mean(),
         "reward_std": batch.rewards.std(),
     }
+
+    # Two kinds of columns whose number or cost depends on the run.
     row |= _by_step(batch)
     row["kl"] = _mean_kl(batch)
     return {name: float(value) for name, value in row.items()}
@@ -59,5 +71,7 @@ def _mean_kl(batch: Batch) -> torch.Tensor:
     """Estimated divergence from the start policy, nats per response."""
     if batch.start_log_probs is None:
         return torch.tensor(torch.nan)
+
+    # Under the policy that has sampled, which the parameters still are.
     per_token = k3(batch.rollout.log_probs, batch.start_log_probs)
     return per_token.masked_fill(~batch.mask, 0.0).sum(-1).mean()

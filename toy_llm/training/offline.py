@@ -22,7 +22,11 @@ DECIDES = ("stored_batches", "questions", "group_size", "temperature", "seed")
 
 
 def stored_path(config: TrainConfig, policy: Policy, judge: JudgeSource | None = None) -> Path:
-    """Where the set of a run is kept: a name made of everything that decides its content."""
+    """Where the set of a run is kept: a name made of everything that decides its content.
+
+    Settings of the rule, the loss and the optimizer are not among it: runs that differ in these share a set.
+    """
+    # Settings, task and judge, and the very parameters of the policy that samples.
     decides = {name: getattr(config, name) for name in DECIDES}
     judge_name = "exact" if judge is None else judge.name
     decides |= {"task": repr(policy.task), "judge": judge_name, "format": FORMAT}
@@ -39,16 +43,19 @@ def stored_rollouts(config: TrainConfig, policy: Policy, judge: JudgeSource | No
     """
     path = stored_path(config, policy, judge)
     if not path.exists():
+        # Judged once: the verdicts are kept with the rollouts.
         sampling = config.sampling()
         indices = range(config.stored_batches)
         save(path, [_packed(sample_and_judge(policy, sampling, "offline", index, judge)) for index in indices])
     try:
+        # A file whose fields are not ours was written by another version.
         return [_unpacked(content) for content in load(path, config.device)]
     except TypeError as error:
         raise InputError(f"stored rollouts {str(path)!r} are not of this version: delete the file") from error
 
 
 def _packed(judged: Judged) -> dict[str, Any]:
+    # As plain dictionaries of tensors, which can be read back without running code.
     content = {field.name: getattr(judged, field.name) for field in fields(Judged)}
     verdict = {field.name: getattr(judged.verdict, field.name) for field in fields(Verdict)}
     return content | {"rollout": judged.rollout._asdict(), "verdict": verdict}

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import torch
-
 from spo_theory.validation import check
 from toy_llm.config import TrainConfig
 from toy_llm.network.policy import Policy
@@ -14,22 +12,21 @@ from toy_llm.problems.task import Task
 from toy_llm.training import checkpoint
 
 
-def make_policy(config: TrainConfig) -> tuple[Policy, torch.nn.Module]:
-    """The policy a run starts from and the module that holds its parameters; warm starts are made once and cached.
+def make_policy(config: TrainConfig) -> Policy:
+    """The policy a run starts from; warm starts are made once and cached.
 
     Raises `InputError` for bad settings of the warm start, an unwritable cache folder or a corrupt cached file.
 
-    >>> policy, module = make_policy(TrainConfig(policy="tabular", horizon=3, start_accuracy=0.25))
+    >>> policy = make_policy(TrainConfig(policy="tabular", horizon=3, start_accuracy=0.25))
     >>> policy.logits.sigmoid().tolist()
     [0.25, 0.25, 0.25]
     """
-    policy: Policy
     if config.policy == "tabular":
-        policy = _untrained_table(config)
-    else:
-        model = config.warm_start().make(config.cache_dir, config.progress)
-        policy = TransformerPolicy(model.to(config.device), config.task())
-    return policy, policy.module
+        return _untrained_table(config)
+
+    # Made on the CPU, so that the file does not depend on the device.
+    model = config.warm_start().make(config.cache_dir, config.progress)
+    return TransformerPolicy(model.to(config.device), config.task())
 
 
 def load_policy(path: str | Path, task: Task | None = None) -> Policy:
@@ -37,6 +34,7 @@ def load_policy(path: str | Path, task: Task | None = None) -> Policy:
 
     Raises `InputError` if the file is not a checkpoint, or if the network cannot read that task.
     """
+    # The settings in the checkpoint say which network its parameters belong to.
     state = checkpoint.read(path)
     config = TrainConfig(**state.config)
     own = config.task()

@@ -7,6 +7,8 @@ import torch
 
 from spo_theory.group import Group
 from spo_theory.method import Method
+from spo_theory.parts.across import Independent
+from spo_theory.parts.objectives import Objective
 from toy_llm.judging.exact import Verdict
 from toy_llm.judging.step_judge import JudgeSource
 from toy_llm.network.policy import Policy, Rollout
@@ -42,9 +44,12 @@ class Batch:
     prompts: ``(Q, P)``. answers: ``(Q, T)``. true_steps: ``(Q,)``, steps of each true response. rollout and
     verdict: what was sampled and what is truly right and wrong in it. first_error: ``(Q, G)``, what the step judge
     tells the rule, which differs from ``verdict.first_error`` if that judge errs. ended: ``(Q, G)``, False if the
-    response was cut off. rewards, advantages: ``(Q, G)``. step_advantages: ``(Q, G, S)`` per written step;
-    token_advantages: ``(Q, G, T)``, the same for every token of a step. start_log_probs: ``(Q, G, T)``, nats, of the
-    responses under the start policy; None where nobody asked for them.
+    response was cut off.
+
+    update_rule: which has made the rest. rewards, advantages: ``(Q, G)``. step_advantages: ``(Q, G, S)`` per written
+    step; token_advantages: ``(Q, G, T)``, the same for every token of a step. question_weights: ``(Q,)``, how much
+    each question counts; None: all the same. start_log_probs: ``(Q, G, T)``, nats, of the responses under the start
+    policy; None where nobody asked for them.
     """
 
     prompts: torch.Tensor
@@ -54,10 +59,12 @@ class Batch:
     verdict: Verdict
     first_error: torch.Tensor
     ended: torch.Tensor
+    update_rule: Method
     rewards: torch.Tensor
     advantages: torch.Tensor
     step_advantages: torch.Tensor
     token_advantages: torch.Tensor
+    question_weights: torch.Tensor | None = None
     start_log_probs: torch.Tensor | None = None
 
     @property
@@ -95,25 +102,48 @@ def sample_and_judge(
 
 
 def noise_generator(entropy: list[int], device: str = "cpu") -> torch.Generator:
-    """A generator whose numbers depend on the whole numbers ``entropy`` alone."""
+    """A generator whose numbers depend on the whole numbers ``entropy`` alone.
+
+    >>> luck = [torch.rand(1, generator=noise_generator([0, 7])) for _ in range(2)]
+    >>> bool(luck[0] == luck[1])
+    True
+    """
+    # SeedSequence mixes: neighbouring numbers give generators that share nothing.
     seed = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
     return torch.Generator(device).manual_seed(int(seed) % 2**63)
 
 
-def score(task: Task, update_rule: Method, judged: Judged) -> Batch:
-    """What an update rule makes of judged responses: their rewards, and the advantage of every step and token."""
-    # All that a rule may look at; where responses go wrong is what the step judge said.
+def group_of(task: Task, judged: Judged, dtype: torch.dtype | None = None) -> Group:
+    """All that an update rule may look at: the groups of judged responses, on tokens of their task.
+
+    ``dtype``: of rewards and advantages; None: that of the log-probabilities. Where responses go wrong is what the
+    step judge said.
+    """
     verdict = judged.verdict
-    group = Group(
+    return Group(
         correct=verdict.correct,
         first_error=judged.first_error,
         lengths=verdict.step_lengths,
         true_lengths=task.judge(judged.answers[:, None], judged.answers).step_lengths,
         log_prob=_step_log_prob(judged.rollout, verdict),
-        dtype=judged.rollout.log_probs.dtype,
+        dtype=judged.rollout.log_probs.dtype if dtype is None else dtype,
     )
+
+
+def score(task: Task, update_rule: Method, judged: Judged) -> Batch:
+    """What an update rule makes of judged responses: their rewards, and the advantage of every step and token.
+
+    ``task``: the one that the responses answer. Raises `InputError` if their groups have not the rule's size.
+    """
+    # The parts of the rule in the order in which they act.
+    group = group_of(task, judged)
+    rewards = update_rule.reward(group)
     advantages = update_rule.group_advantages(group)
     step_advantages = update_rule.credit(group, advantages)
+
+    # Where all questions count the same nothing is multiplied, which would cost time and change nothing.
+    alike = isinstance(update_rule.across, Independent)
+    question_weights = None if alike else update_rule.across(rewards)
 
     # Every token of a step has the advantage of its step.
     return Batch(
@@ -121,25 +151,46 @@ def score(task: Task, update_rule: Method, judged: Judged) -> Batch:
         answers=judged.answers,
         true_steps=task.answer_steps(judged.answers).amax(-1) + 1,
         rollout=judged.rollout,
-        verdict=verdict,
+        verdict=judged.verdict,
         first_error=judged.first_error,
         ended=ended(task, judged.rollout.responses),
-        rewards=update_rule.reward(group),
+        update_rule=update_rule,
+        rewards=rewards,
         advantages=advantages,
         step_advantages=step_advantages,
-        token_advantages=step_advantages.gather(-1, verdict.token_step),
+        token_advantages=step_advantages.gather(-1, judged.verdict.token_step),
+        question_weights=question_weights,
     )
+
+
+def silent_groups(objective: Objective, advantages: torch.Tensor, credit: torch.Tensor) -> torch.Tensor:
+    """Groups from which nothing is learnt on policy: every step of theirs has weight exactly 0.
+
+    ``advantages``: ``(Q, G)``. ``credit``: ``(Q, G, S)``. Returns boolean ``(Q,)``.
+
+    >>> from spo_theory.parts.objectives import PairRegression
+    >>> same = torch.ones(1, 2)  # both responses are correct
+    >>> silent_groups(PairRegression(), same, same[..., None])
+    tensor([True])
+    """
+    weights = objective.weights(advantages, credit, torch.zeros_like(credit))
+    return (weights == 0).flatten(1).all(1)
 
 
 def _step_log_prob(rollout: Rollout, verdict: Verdict) -> torch.Tensor:
     """Log-probability ``(Q, G, S)`` of every written step under the sampling policy, nats."""
+    # The log-probability of a step is the sum over its tokens.
     of_tokens = rollout.log_probs.masked_fill(~verdict.mask, 0.0)
     of_steps = of_tokens.new_zeros(verdict.step_lengths.shape)
     return of_steps.scatter_add_(-1, verdict.token_step, of_tokens)
 
 
 def ended(task: Task, responses: torch.Tensor) -> torch.Tensor:
-    """Which responses ``(Q, G, T)`` came to their end: boolean ``(Q, G)``, False for those that were cut off."""
+    """Which responses ``(Q, G, T)`` came to their end: boolean ``(Q, G)``, False for those that were cut off.
+
+    Responses of a task without an end token are as long as they are meant to be: none is cut off.
+    """
+    # Nothing is looked for that the task does not have.
     if task.end is None:
         return torch.ones(responses.shape[:-1], dtype=torch.bool, device=responses.device)
     return (responses == task.end).any(-1)
@@ -147,7 +198,11 @@ def ended(task: Task, responses: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def with_start_log_probs(batch: Batch, start: Policy, temperature: float) -> Batch:
-    """The batch with the log-probabilities of its responses under the start policy."""
+    """The batch with the log-probabilities of its responses under the start policy.
+
+    ``temperature``: of sampling, so that the divergence is between what is sampled. No gradient is kept.
+    """
+    # At the temperature of sampling, as the log-probabilities in the rollout.
     log_probs = start.log_probs(batch.prompts, batch.answers, batch.rollout.responses, temperature)
     return replace(batch, start_log_probs=log_probs)
 

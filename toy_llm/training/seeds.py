@@ -30,6 +30,7 @@ def for_seed(config: TrainConfig, seed: int, several: bool) -> TrainConfig:
     >>> for_seed(TrainConfig(checkpoint="run.pt"), seed=7, several=True).checkpoint
     'run-seed7.pt'
     """
+    # Runs side by side must not write into one file.
     if several and config.checkpoint is not None:
         path = Path(config.checkpoint)
         config = replace(config, checkpoint=str(path.with_name(f"{path.stem}-seed{seed}{path.suffix}")))
@@ -37,7 +38,10 @@ def for_seed(config: TrainConfig, seed: int, several: bool) -> TrainConfig:
 
 
 def restored(configs: Sequence[TrainConfig]) -> list[Row]:
-    """Rows that the checkpoints of runs to be resumed hold, with their seed; raises as `checkpoint.read_for`."""
+    """Rows that the checkpoints of runs to be resumed hold, with their seed; raises as `checkpoint.read_for`.
+
+    ``configs``: one run per seed; those that are not to be resumed, or have no checkpoint yet, give no rows.
+    """
     states = [(config.seed, checkpoint.read_for(config)) for config in configs]
     return [{"seed": seed, **row} for seed, state in states if state is not None for row in state.rows]
 
@@ -51,9 +55,10 @@ def train_seeds(configs: Sequence[TrainConfig], workers: int = 2) -> Iterator[Ro
     iterator.
     """
     # The warm start and a learned judge are made once here, not by every worker.
-    policy, _ = make_policy(configs[0])
+    policy = make_policy(configs[0])
     make_judge(configs[0], policy.task)
 
+    # A process for one run alone would cost its start and gain nothing.
     workers = min(workers, len(configs))
     rows = train_in_turn(configs) if workers == 1 else train_in_processes(configs, workers)
     diverged: list[str] = []
@@ -67,20 +72,26 @@ def train_seeds(configs: Sequence[TrainConfig], workers: int = 2) -> Iterator[Ro
 
 
 def train_in_turn(configs: Sequence[TrainConfig]) -> Iterator[Row | TrainingDiverged]:
-    """Train runs one after another in this process; yields their rows, and the error of a run that diverged."""
+    """Train runs one after another in this process; yields their rows, and the error of a run that diverged.
+
+    Other runs go on after one that diverged. Anything else that goes wrong is raised at once.
+    """
     torch.set_num_threads(1)
     for config in configs:
         try:
             state = checkpoint.read_for(config)
-            policy, module = make_policy(config)
-            for row in updates(config, policy, module, state, make_judge(config, policy.task)):
+            policy = make_policy(config)
+            for row in updates(config, policy, state, make_judge(config, policy.task)):
                 yield {"seed": config.seed, **row}
         except TrainingDiverged as error:
             yield TrainingDiverged(f"seed {config.seed}: {error}" if len(configs) > 1 else str(error))
 
 
 def train_in_processes(configs: Sequence[TrainConfig], workers: int) -> Iterator[Row | TrainingDiverged]:
-    """Train runs in worker processes, each its share of them in turn; yields as `train_in_turn`, as rows come."""
+    """Train runs in worker processes, each its share of them in turn; yields as `train_in_turn`, as rows come.
+
+    Raises whatever stops a worker, and `WorkerLost` if one dies without a word. No worker outlives the iterator.
+    """
     context = multiprocessing.get_context("spawn")
     processes: list[SpawnProcess] = []
     pipes: list[Connection] = []

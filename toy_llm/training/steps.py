@@ -1,6 +1,7 @@
 """The gradient steps of one update: optimizer, minibatches, loss of a batch."""
 
 from collections.abc import Iterator
+from math import cos, pi
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,28 @@ NO_STEP = dict.fromkeys(
 
 
 def make_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimizer of a run; torch's defaults but for step size and weight decay."""
+    """The optimizer of a run; torch's defaults but for step size and weight decay.
+
+    ``parameters``: those that are trained. The fused kernels are used wherever torch has them.
+    """
+    # Fused optimizers take one pass over all parameters; torch has them for these devices only.
     kinds: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
     return kinds[config.optimizer](parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
+
+
+def learning_rate(config: TrainConfig, update: int) -> float:
+    """Step size of an update, counted from 0: a linear rise over ``warmup`` updates, then the schedule.
+
+    >>> config = TrainConfig(updates=4, learning_rate=1.0, schedule="linear")
+    >>> [learning_rate(config, update) for update in range(4)]
+    [1.0, 0.75, 0.5, 0.25]
+    """
+    # The schedule begins where the rise ends, and reaches 0 one update after the last.
+    rise = min((update + 1) / config.warmup, 1.0) if config.warmup else 1.0
+    done = max(0, update - config.warmup) / max(1, config.updates - config.warmup)
+    fall = {"constant": 1.0, "linear": 1.0 - done, "cosine": (1.0 + cos(pi * done)) / 2}
+    return config.learning_rate * (rise * fall[config.schedule])
 
 
 def take_steps(
@@ -35,7 +54,7 @@ def take_steps(
     Raises `NotFinite` before a step that would spoil the parameters.
     """
     row = dict(NO_STEP)
-    row["learning_rate"] = config.learning_rate_at(update)
+    row["learning_rate"] = learning_rate(config, update)
     for group in optimizer.param_groups:
         group["lr"] = row["learning_rate"]
 
@@ -49,9 +68,13 @@ def take_steps(
     limit = float("inf") if config.max_grad_norm is None else config.max_grad_norm
     for part in minibatches(config, update):
         loss, row["clipped"] = batch_loss(config, policy, batch, part)
+
+        # Before the backward pass, which would spread what is not finite.
         check_loss(loss.item())
         optimizer.zero_grad()
         loss.backward()
+
+        # A parameter that the loss does not reach has no gradient to be clipped.
         reached = [parameter for parameter in parameters if parameter.grad is not None]
         row["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(reached, limit))
         check_gradient(row["grad_norm"])
@@ -65,6 +88,7 @@ def minibatches(config: TrainConfig, update: int) -> Iterator[torch.Tensor | sli
     >>> [part.tolist() for part in minibatches(TrainConfig(questions=4, minibatches=2, inner_epochs=1), update=0)]
     [[0, 2], [3, 1]]
     """
+    # The order depends on (seed, update, epoch) alone, so that a resumed run has the same.
     for epoch in range(config.inner_epochs):
         if config.minibatches == 1:
             yield slice(None)
@@ -77,39 +101,57 @@ def minibatches(config: TrainConfig, update: int) -> Iterator[torch.Tensor | sli
 def batch_loss(
     config: TrainConfig, policy: Policy, batch: Batch, questions: torch.Tensor | slice
 ) -> tuple[torch.Tensor, float]:
-    """Loss of some questions of a batch, a scalar, and the share of their tokens that the clip cuts off.
+    """Loss of some questions of a batch, a scalar, and the share of their tokens that a clip cuts off.
 
-    ``questions``: their indices, or a slice. A KL penalty needs ``batch.start_log_probs``. Without one, groups whose
-    advantages are all zero have no gradient: they are left out of the pass through the network, which changes neither
-    loss nor gradient.
+    ``questions``: their indices, or a slice. A KL penalty needs ``batch.start_log_probs``; see `policy_loss`.
     """
+    objective = batch.update_rule.objective
+
+    # What was sampled, what the rule made of it, and what the current policy says of it.
     mask = batch.mask[questions]
     old = batch.rollout.log_probs[questions]
-    advantages = batch.token_advantages[questions]
-    prompts = batch.prompts[questions]
-    answers = batch.answers[questions]
-    responses = batch.rollout.responses[questions]
+    advantages = batch.advantages[questions]
+    credit = batch.token_advantages[questions]
+    now = _current_log_probs(config, policy, batch, questions)
 
-    # The pass through the network, of what can be learnt from.
-    learnt = (advantages != 0).flatten(1).any(1)
-    if config.kl_coef > 0 or learnt.all():
-        now = policy.log_probs(prompts, answers, responses, config.temperature)
-    else:
-        learnt[0] = True  # so that there is a gradient, if only zeros
-        found = policy.log_probs(prompts[learnt], answers[learnt], responses[learnt], config.temperature)
-        now = old.index_put((learnt,), found)
-
+    # What only some runs have.
     start = None if batch.start_log_probs is None else batch.start_log_probs[questions]
-    clips = (config.clip_low, config.clip_high)
+    weights = None if batch.question_weights is None else batch.question_weights[questions]
+
     loss = policy_loss(
+        objective,
         now,
         old,
         advantages,
-        *clips,
+        credit,
+        question_weights=weights,
         reference=start,
         kl_coef=config.kl_coef,
         mask=mask,
         aggregation=config.aggregation,
         kl_estimator=config.kl_estimator,
     )
-    return loss, clipped_share(now, old, advantages, *clips, mask)
+    return loss, clipped_share(objective, now, old, advantages, credit, mask)
+
+
+def _current_log_probs(
+    config: TrainConfig, policy: Policy, batch: Batch, questions: torch.Tensor | slice
+) -> torch.Tensor:
+    """Log-probability ``(Q, G, T)``, nats, of every token of some questions of a batch, with gradient.
+
+    Groups that can have no gradient are left out of the pass through the network, which takes most of the time; they
+    keep the log-probabilities of the sampling policy, which changes neither the loss nor its gradient.
+    """
+    old = batch.rollout.log_probs[questions]
+    prompts = batch.prompts[questions]
+    answers = batch.answers[questions]
+    responses = batch.rollout.responses[questions]
+
+    # Without credit there is no gradient, unless a penalty pulls or the objective compares responses by their ratios.
+    learnt = (batch.token_advantages[questions] != 0).flatten(1).any(1)
+    if config.kl_coef > 0 or not batch.update_rule.objective.by_sign or learnt.all():
+        return policy.log_probs(prompts, answers, responses, config.temperature)
+
+    learnt[0] = True  # so that there is a gradient, if only zeros
+    found = policy.log_probs(prompts[learnt], answers[learnt], responses[learnt], config.temperature)
+    return old.index_put((learnt,), found)

@@ -55,7 +55,7 @@ class Run:
 
     def config(self) -> TrainConfig:
         """The training run; all share the seed of the start, so seeds differ in questions and sampling."""
-        names = ("seed", "size", "start", "beta", "gamma", "mode", "train_on", "rts_length", "updates", "start_updates")
+        names = ("seed", "size", "start", "beta", "gamma", "mode", "train_on", "updates", "start_updates")
         judge = {"judge": "noisy", "miss": self.miss, "false_alarm": self.false_alarm, "votes": self.votes}
         return TrainConfig(
             suites=TRAINED,
@@ -65,6 +65,7 @@ class Run:
             learning_rate=RATES[self.optimizer],
             noise_every=0,
             kl_every=0,
+            rts_length=None if self.rts_length == "written" else self.rts_length,  # rules without colours have none
             **{name: getattr(self, name) for name in names},
             **(judge if self.miss or self.false_alarm else {}),  # type: ignore[arg-type]
         )
@@ -93,10 +94,10 @@ def suite_run(run: Run) -> pd.DataFrame:
     """Train, then measure on all suites; the rows of both, with what the run is."""
     torch.set_num_threads(1)
     config = run.config()
-    policy, module = make_policy(config)
+    policy = make_policy(config)
     rows = []
     if run.rule != "none":
-        rows = list(updates(config, policy, module, judge=make_judge(config, policy.task)))
+        rows = list(updates(config, policy, judge=make_judge(config, policy.task)))
     curve = pd.DataFrame(rows, columns=list(CURVE)).astype(float)
     how = Evaluation(questions=run.questions, samples=run.samples, ks=_powers(run.samples), resamples=10)
     found = evaluate_suites({n: [TransformerPolicy(policy.model, s)] for n, s in SUITES.items()}, how)  # type: ignore[attr-defined]
@@ -141,11 +142,11 @@ def weak_judge(spec: WeakJudge) -> pd.DataFrame:
     task = config.task()
     judge = train_judge(how, task)
     twin = train_twin(how, task)
-    start, _ = make_policy(config)
+    start = make_policy(config)
     students = []
     for seed in spec.seeds:
-        student, module = make_policy(config)
-        list(updates(replace(config, seed=seed), student, module, judge=JudgeSource("learned", lambda *_: judge)))
+        student = make_policy(config)
+        list(updates(replace(config, seed=seed), student, judge=JudgeSource("learned", lambda *_: judge)))
         students.append(student)
     found = judge_beside_student(judge, twin, [start], students, Evaluation(questions=256, samples=16, ks=()))
     judging = found.judging.set_index("step")

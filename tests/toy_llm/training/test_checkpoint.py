@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from spo_theory import InputError
-from toy_llm import TrainConfig, train
+from toy_llm import TrainConfig, files, train
 from toy_llm.judging.step_judge import JudgeSource
 from toy_llm.training import checkpoint
 from toy_llm.training.loop import TrainingDiverged, make_policy, updates
@@ -52,8 +52,8 @@ def curve(config):
 
 def interrupted(config, rows):
     """Run a configuration and drop it after so many rows."""
-    policy, module = make_policy(config)
-    run = updates(config, policy, module)
+    policy = make_policy(config)
+    run = updates(config, policy)
     for _ in range(rows):
         next(run)
     run.close()
@@ -76,17 +76,18 @@ def test_everything_that_decides_the_curve_is_in_the_checkpoint(config):
     whole = curve(replace(config, checkpoint=None, checkpoint_every=0))
     interrupted(config, 4)
     state = checkpoint.read_for(replace(config, resume=True))
-    policy, module = make_policy(config)
+    policy = make_policy(config)
+    module = policy.module
     with torch.no_grad():
         for p in module.parameters():
             p.mul_(1.5)
-    rows = state.rows + list(updates(config, policy, module, state))
+    rows = state.rows + list(updates(config, policy, state))
     pd.testing.assert_frame_equal(pd.DataFrame(rows).drop(columns="seconds"), whole, check_exact=True)
 
 
 KILLED = """
 import sys, time, torch
-from toy_llm import TrainConfig, train
+from toy_llm import TrainConfig, files, train
 torch.set_num_threads(1)
 calls, step = [], torch.optim.AdamW.step
 def slow(self, *args, **kwargs):  # each update has four gradient steps: stop before the third of update 3
@@ -135,6 +136,29 @@ def test_a_checkpoint_of_another_run_is_refused_by_what_differs(config):
         assert said in str(error.value)
     assert "cache_dir" not in str(error.value)
     assert str(error.value).count("\n") == 0
+
+
+def test_options_of_the_rule_differ_by_name(config):
+    interrupted(replace(config, beta=5.0, clip_low=0.1), 4)
+    other = replace(config, resume=True, beta=7.0, gamma=0.4)
+    with pytest.raises(InputError) as error:
+        checkpoint.read_for(other)
+    differences = str(error.value).partition("differs in ")[2]
+    wanted = "beta = 7.0 (checkpoint: 5.0), gamma = 0.4 (checkpoint: None), clip_low = 0.2 (checkpoint: 0.1)"
+    assert differences == wanted
+
+
+def test_an_option_at_its_default_is_no_difference(config):
+    interrupted(replace(config, scope="all_negative"), 4)
+    assert checkpoint.read_for(replace(config, resume=True, train_on="all")).step == 2
+
+
+def test_a_checkpoint_of_an_older_version_is_refused(config):
+    interrupted(config, 4)
+    content = files.load(config.checkpoint)
+    files.save(config.checkpoint, content | {"format": checkpoint.FORMAT - 1})
+    with pytest.raises(InputError, match=r"^checkpoint '.*run.pt' is not one of this version: .* run again$"):
+        train(replace(config, resume=True))
 
 
 @pytest.mark.parametrize("where", [5, 100, -1])
@@ -194,8 +218,9 @@ def test_divergence_leaves_the_last_good_checkpoint_and_says_where(config):
 
 
 def test_the_trained_parameters_are_in_the_last_checkpoint(config):
-    policy, module = make_policy(config)
-    list(updates(config, policy, module))
+    policy = make_policy(config)
+    module = policy.module
+    list(updates(config, policy))
     kept = checkpoint.parameters(config.checkpoint)
     for name, value in module.state_dict().items():
         assert torch.equal(kept[name], value)
@@ -214,10 +239,10 @@ def test_a_resumed_run_hears_the_same_errors_of_its_judge(config):
         return judge
 
     def run(config):
-        policy, module = make_policy(config)
+        policy = make_policy(config)
         state = checkpoint.read_for(config)
         rows = [] if state is None else list(state.rows)
-        rows += updates(config, policy, module, state, JudgeSource("half deaf", at))
+        rows += updates(config, policy, state, JudgeSource("half deaf", at))
         return pd.DataFrame(rows).drop(columns="seconds")
 
     whole = run(config)

@@ -9,6 +9,7 @@ import torch
 from scipy.stats import ttest_ind
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule, simulate, solve
+from spo_theory.parts.objectives import Clipped
 from toy_llm import TrainConfig, train
 from toy_llm.config import settings
 from toy_llm.judging import learned as learned_judge
@@ -25,7 +26,7 @@ from toy_llm.training.loop import (
     updates,
 )
 from toy_llm.training.losses import clipped_share
-from toy_llm.training.steps import batch_loss, minibatches
+from toy_llm.training.steps import batch_loss, learning_rate, minibatches
 
 TINY = {
     "horizon": 3, "modulus": 5, "layers": 1, "width": 16, "heads": 2, "questions": 4, "group_size": 4, "updates": 3,
@@ -56,7 +57,7 @@ def test_tabular_gradient_agrees_with_the_exact_update(name, scope):
     for index in range(200):
         batch = collect(table, task, update_rule, 64, "test", 0, index)
         log_p = table.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
-        loss = policy_loss(log_p, batch.rollout.log_probs, batch.step_advantages, 0.2, 0.2)
+        loss = policy_loss(Clipped(), log_p, batch.rollout.log_probs, batch.advantages, batch.token_advantages)
         rows.append(-torch.autograd.grad(loss, table.logits)[0].numpy())
     rows = np.array(rows)
     error = rows.std(0, ddof=1) / np.sqrt(len(rows))
@@ -121,7 +122,7 @@ def test_divergence_is_reported(cache):
     with torch.no_grad():
         table.logits.fill_(float("nan"))
     with pytest.raises((TrainingDiverged, InputError), match=r"not finite|finite numbers"):
-        list(updates(config, table, table))
+        list(updates(config, table))
 
 
 @pytest.mark.parametrize("steps", [1, 4])
@@ -188,6 +189,38 @@ def test_rule_is_the_shared_one():
     assert TrainConfig(rule="spo", beta=5.0, convention="trl").make_rule() == rule("spo", beta=5.0, convention="trl")
 
 
+def test_options_of_the_rule_are_one_setting_whatever_way_they_are_given():
+    by_name = TrainConfig(rule="spo", train_on="mixed", beta=5.0, rts_length="true")
+    assert by_name.rule_options == (("beta", 5.0), ("rts_length", "true"), ("train_on", "mixed"))
+    pairs = {"rts_length": "true", "train_on": "mixed", "beta": 5.0}
+    same = [TrainConfig(rule_options=pairs), TrainConfig(rule_options=tuple(pairs.items()))]
+    assert [hash(config) for config in same] == [hash(by_name)] * 2
+    assert [repr(config) for config in same] == [repr(by_name)] * 2
+    assert by_name.make_rule() == rule("spo", **pairs)
+
+    assert replace(by_name, beta=3.0).make_rule() == rule("spo", **pairs | {"beta": 3.0})
+    assert replace(by_name, seed=1).rule_options == by_name.rule_options
+    assert TrainConfig(beta=None, scope=None) == TrainConfig()
+    assert TrainConfig(rule="rebel", rule_options={"eta": 0.5}).make_rule() == rule("rebel", group_size=8, eta=0.5)
+
+
+def test_options_of_another_rule_are_refused_by_name_and_value():
+    other = replace(TrainConfig(rule="spo", beta=5.0, clip_low=0.1), rule="grpo")
+    assert other.problems() == ["option 'beta' = 5.0 is not allowed for rule 'grpo': rules with it are spo, spo_prefix"]
+    assert replace(other, rule="spo_prefix").problems() == []
+    [line] = TrainConfig(rule="rebel", rule_options={"etta": 1}).problems()
+    assert line.startswith("option 'etta' = 1 is not allowed for rule 'rebel': use group_size, eta")
+    [line] = TrainConfig(rule="rebel", rule_options={"eta": -1}).problems()
+    assert line == "eta = -1 is not allowed: eta must be a finite number above 0"
+
+
+@pytest.mark.parametrize("value", [5, "abc", ("beta",), {3: 4}, {"group_size": 4}])
+def test_what_are_no_options_is_refused(value):
+    with pytest.raises(InputError, match=r"^rule_options = .* is not allowed: rule_options must be") as error:
+        TrainConfig(rule_options=value)
+    assert "\n" not in str(error.value)
+
+
 def test_every_setting_says_what_it_is_and_what_it_may_be():
     for f in fields(TrainConfig):
         about = settings()[f.name]
@@ -199,7 +232,7 @@ def test_every_setting_says_what_it_is_and_what_it_may_be():
 def test_learning_rate_schedules():
     def rates(**options):
         config = TrainConfig(updates=10, learning_rate=2.0, **options)
-        return [config.learning_rate_at(n) for n in range(10)]
+        return [learning_rate(config, n) for n in range(10)]
 
     assert rates() == [2.0] * 10
     assert rates(warmup=4) == [0.5, 1.0, 1.5] + [2.0] * 7
@@ -222,17 +255,21 @@ def test_minibatches_share_out_the_questions_in_a_new_order_every_epoch():
 def test_a_minibatch_step_is_the_update_of_its_questions(cache):
     """SGD, one epoch, two minibatches: the same parameters as two steps by hand."""
     config = TrainConfig(**TINY | {"updates": 1, "minibatches": 2, "learning_rate": 0.1}, cache_dir=cache)
-    policy, module = make_policy(config)
+    policy = make_policy(config)
+    module = policy.module
     batch = collect(policy, policy.task, config.make_rule(), 4, "train", 0, 0)
     for rows in minibatches(config, 0):
         now = policy.log_probs(batch.prompts[rows], batch.answers[rows], batch.rollout.responses[rows])
-        loss = policy_loss(now, batch.rollout.log_probs[rows], batch.step_advantages[rows], 0.2, 0.2)
+        loss = policy_loss(
+            Clipped(), now, batch.rollout.log_probs[rows], batch.advantages[rows], batch.token_advantages[rows]
+        )
         gradients = torch.autograd.grad(loss, list(module.parameters()))
         with torch.no_grad():
             for p, g in zip(module.parameters(), gradients, strict=True):
                 p -= 0.1 * g
-    trained_policy, trained = make_policy(config)
-    list(updates(config, trained_policy, trained))
+    trained_policy = make_policy(config)
+    trained = trained_policy.module
+    list(updates(config, trained_policy))
     for one, two in zip(module.parameters(), trained.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-5, atol=5e-7)  # float32; a step changes them by 1e-3 and more
 
@@ -243,7 +280,8 @@ def test_groups_without_advantages_are_left_out_and_nothing_changes(cache, aggre
     """Loss, gradient and clipped share of a later epoch, against a pass through the network with all groups."""
     options = TINY | {"rule": "grpo", "questions": 32, "start_accuracy": start_accuracy, "aggregation": aggregation}
     config = TrainConfig(**options, cache_dir=cache)
-    policy, module = make_policy(config)
+    policy = make_policy(config)
+    module = policy.module
     batch = collect(policy, policy.task, config.make_rule(), 32, "train", 0, 0)
     learnt = (batch.advantages != 0).any(-1)
     assert learnt.sum() == 0 if start_accuracy == 0.02 else 0 < learnt.sum() < 32
@@ -266,9 +304,10 @@ def test_groups_without_advantages_are_left_out_and_nothing_changes(cache, aggre
         batch.rollout.log_probs,
         list(module.parameters()),
     )
-    whole = policy_loss(now, old, batch.step_advantages, 0.2, 0.2, aggregation=aggregation)
+    given = (Clipped(), now, old, batch.advantages, batch.token_advantages)
+    whole = policy_loss(*given, aggregation=aggregation)
     assert passed == [int((learnt | (torch.arange(32) == 0)).sum())]  # the first stays, if only for zeros
-    assert clipped == clipped_share(now, old, batch.step_advantages, 0.2, 0.2)
+    assert clipped == clipped_share(*given)
     torch.testing.assert_close(loss, whole, rtol=1e-6, atol=1e-9)
     for one, two in zip(*(torch.autograd.grad(x, parameters) for x in (loss, whole)), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-7)
@@ -278,9 +317,10 @@ def test_adamw_decays_weights_apart_from_the_gradient(cache):
     """GRPO on groups without a correct response has no gradient at all: only the decay is left."""
     options = TINY | {"rule": "grpo", "start_accuracy": 0.02, "optimizer": "adamw", "weight_decay": 0.5}
     config = TrainConfig(**options | {"learning_rate": 0.1, "schedule": "linear"}, cache_dir=cache)
-    policy, module = make_policy(config)
+    policy = make_policy(config)
+    module = policy.module
     before = [p.detach().clone() for p in module.parameters()]
-    rows = list(updates(config, policy, module))
+    rows = list(updates(config, policy))
     assert [row["all_negative"] for row in rows] == [1.0] * 4
     for one, two in zip(before, module.parameters(), strict=True):
         left = (1 - 0.05) * (1 - 0.05 * 2 / 3) * (1 - 0.05 / 3)
@@ -304,7 +344,7 @@ def test_signal_and_noise_are_unbiased():
         for part in (2 * index, 2 * index + 1):
             batch = collect(table, task, update_rule, 16, "test", 0, part)
             log_p = table.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
-            loss = policy_loss(log_p, batch.rollout.log_probs, batch.step_advantages, 0.2, 0.2)
+            loss = policy_loss(Clipped(), log_p, batch.rollout.log_probs, batch.advantages, batch.token_advantages)
             halves.append(torch.autograd.grad(loss, table.logits)[0])
         rows.append(signal_and_noise(tuple(halves)))
         whole.append(sum(halves) / 2)
@@ -340,7 +380,7 @@ def test_a_useless_judge_is_heard_by_the_rule_alone(cache):
 @pytest.mark.parametrize("train_on", ["all_negative", "some_correct"])
 def test_other_groups_are_not_learnt_from(cache, train_on):
     config = TrainConfig(**TINY | {"questions": 32}, cache_dir=cache)
-    policy, _ = make_policy(config)
+    policy = make_policy(config)
     rules = config.make_rule(), replace(config, train_on=train_on).make_rule()
     whole, part = (collect(policy, policy.task, update_rule, 32, "train", 0, 0) for update_rule in rules)
     chosen = whole.correct.any(-1) == (train_on == "some_correct")

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from spo_theory import InputError
+from spo_theory.parts.objectives import Clipped, PairRegression
 from toy_llm.training.losses import KL_ESTIMATORS, aggregate, clipped_share, policy_loss
 
 
@@ -12,11 +13,12 @@ def test_clipped_surrogate_by_hand():
     old = torch.zeros(1, 2, 2, dtype=torch.float64)
     now = torch.log(torch.tensor([[[1.5, 0.9], [1.5, 0.5]]], dtype=torch.float64))
     a = torch.tensor([[2.0, -1.0]], dtype=torch.float64)
+    credit = a[..., None].expand(now.shape)
     expected = -((min(3.0, 1.28 * 2) + 0.9 * 2) + (min(-1.5, -1.28) + min(-0.5, -0.8))) / 2
-    assert policy_loss(now, old, a, 0.2, 0.28).item() == pytest.approx(expected)
+    assert policy_loss(Clipped(0.2, 0.28), now, old, a, credit).item() == pytest.approx(expected)
     reference = now - 0.3
     penalty = (np.exp(-0.3) + 0.3 - 1) * 4 / 2
-    got = policy_loss(now, old, a, 0.2, 0.28, reference, kl_coef=0.5).item()
+    got = policy_loss(Clipped(0.2, 0.28), now, old, a, credit, reference=reference, kl_coef=0.5).item()
     assert got == pytest.approx(expected + 0.5 * penalty)
 
 
@@ -24,10 +26,12 @@ def test_only_clipped_tokens_have_no_gradient_and_are_counted():
     now = torch.log(torch.tensor([[[1.5, 0.5, 1.1], [1.5, 0.5, 1.1]]])).requires_grad_()
     a = torch.tensor([[1.0, -1.0]])
     mask = torch.tensor([[[True, True, True], [True, True, False]]])
-    policy_loss(now, torch.zeros(1, 2, 3), a, 0.2, 0.28, mask=mask).backward()
+    given = (Clipped(0.2, 0.28), now, torch.zeros(1, 2, 3), a, a[..., None].expand(1, 2, 3))
+    policy_loss(*given, mask=mask).backward()
     assert (now.grad == 0).tolist() == [[[True, False, False], [False, True, True]]]
-    assert clipped_share(now, torch.zeros(1, 2, 3), a, 0.2, 0.28, mask) == pytest.approx(2 / 5)
-    assert clipped_share(now, torch.zeros(1, 2, 3), a, 0.2, 0.28) == pytest.approx(2 / 6)
+    assert clipped_share(*given, mask) == pytest.approx(2 / 5)
+    assert clipped_share(*given) == pytest.approx(2 / 6)
+    assert clipped_share(PairRegression(), *given[1:]) == 0.0
 
 
 VALUES = torch.tensor([[[1.0, 2.0, 4.0], [8.0, 9.0, 9.0]]], dtype=torch.float64)
@@ -61,7 +65,17 @@ def test_what_follows_the_end_is_never_read(aggregation):
     """Not even when it is not a number, and a response without tokens is worth 0."""
     now = torch.zeros(1, 2, 3, dtype=torch.float64, requires_grad=True)
     old = torch.where(MASK, 0.0, torch.nan)
-    loss = policy_loss(now, old, torch.ones(1, 2), 0.2, 0.2, old, 0.1, mask=MASK, aggregation=aggregation)
+    loss = policy_loss(
+        Clipped(),
+        now,
+        old,
+        torch.ones(1, 2),
+        torch.ones(1, 2, 3),
+        reference=old,
+        kl_coef=0.1,
+        mask=MASK,
+        aggregation=aggregation,
+    )
     loss.backward()
     assert torch.isfinite(loss)
     assert ((now.grad != 0) == MASK).all()
@@ -101,7 +115,16 @@ def test_kl_estimators_by_enumeration(name, categorical):
 def test_the_penalty_uses_the_estimator_that_is_asked_for(categorical):
     now, reference = (x.detach().reshape(1, 2, 3) for x in categorical)
     for name, estimate in KL_ESTIMATORS.items():
-        loss = policy_loss(now, now, torch.zeros(1, 2), 0.2, 0.2, reference, 0.5, kl_estimator=name)
+        loss = policy_loss(
+            Clipped(),
+            now,
+            now,
+            torch.zeros(1, 2),
+            torch.zeros(1, 2, 3),
+            reference=reference,
+            kl_coef=0.5,
+            kl_estimator=name,
+        )
         assert loss.item() == pytest.approx(0.5 * estimate(now, reference).sum(-1).mean().item())
 
 
@@ -112,4 +135,6 @@ def test_unknown_names_are_refused():
     with pytest.raises(InputError, match="constant = 0"):
         aggregate(zeros, aggregation="constant", constant=0.0)
     with pytest.raises(InputError, match="kl_estimator = 'k4'"):
-        policy_loss(zeros, zeros, zeros, 0.2, 0.2, kl_estimator="k4")
+        policy_loss(Clipped(), zeros, zeros, zeros[..., 0], zeros, kl_estimator="k4")
+    with pytest.raises(InputError, match="aggregation = 'token' is not allowed: aggregation must be sum with PairReg"):
+        policy_loss(PairRegression(), zeros, zeros, zeros[..., 0], zeros, aggregation="token")

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from spo_theory import InputError
+from spo_theory.parts.objectives import Clipped
 from toy_llm import TrainConfig, train
 from toy_llm.judging.exact import Verdict
 from toy_llm.judging.step_judge import JudgeSource
@@ -36,7 +37,7 @@ def config(tmp_path, warm):
 
 
 def test_the_set_is_sampled_and_judged_once_and_read_back_as_it_was(config, monkeypatch):
-    policy, _ = make_policy(config)
+    policy = make_policy(config)
     asked = []
 
     def step_judge(prompts, responses, answers, verdict):
@@ -62,12 +63,13 @@ def test_the_set_is_sampled_and_judged_once_and_read_back_as_it_was(config, monk
 def test_updates_use_the_stored_set_in_turn_with_its_log_probs(config):
     """The gradient of every update by hand, from the stored batches and the policy as it moves."""
     table = train(config)
-    policy, module = make_policy(config)
+    policy = make_policy(config)
+    module = policy.module
     stored = stored_rollouts(config, policy)
     for step in range(config.updates):
         batch = score(policy.task, config.make_rule(), stored[step % 2])
         now = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
-        loss = policy_loss(now, batch.rollout.log_probs, batch.token_advantages, 0.2, 0.2)
+        loss = policy_loss(Clipped(), now, batch.rollout.log_probs, batch.advantages, batch.token_advantages)
         module.zero_grad()
         loss.backward()
         norm = torch.stack([p.grad.square().sum() for p in module.parameters()]).sum().sqrt().item()
@@ -91,7 +93,8 @@ def test_offline_rows_describe_the_current_policy(config):
     [{"seed": 1}, {"group_size": 8}, {"stored_batches": 3}, {"temperature": 1.1}, {"questions": 8}],
 )
 def test_a_set_belongs_to_what_it_was_sampled_with(config, change):
-    policy, module = make_policy(config)
+    policy = make_policy(config)
+    module = policy.module
     path = stored_path(config, policy)
     assert stored_path(replace(config, **change), policy) != path
     assert stored_path(replace(config, rule="grpo", learning_rate=1.0), policy) == path

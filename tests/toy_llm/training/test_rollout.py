@@ -1,12 +1,13 @@
 """Batches of free-form responses: verdicts turned into advantages per token, and what is logged of them."""
 
-import copy
 from dataclasses import dataclass
 
 import pytest
 import torch
+from free_form import END, Memoryless
 
 from spo_theory import rule
+from spo_theory.parts.objectives import Clipped
 from toy_llm import TrainConfig
 from toy_llm.judging.exact import Verdict
 from toy_llm.judging.step_judge import JudgeSource
@@ -20,7 +21,7 @@ from toy_llm.training.losses import policy_loss
 from toy_llm.training.metrics import measure
 from toy_llm.training.rollout import Judged, collect, score
 
-PAD, STEP, END = 0, 1, 2
+PAD, STEP = 0, 1
 TRUE = torch.tensor([[5, STEP, 6, END, END, END], [7, END, END, END, END, END]])
 """One question of two steps, one of one."""
 RESPONSES = torch.tensor(
@@ -148,77 +149,14 @@ def test_the_rule_hears_the_step_judge_and_the_log_the_truth():
         assert measure(heard)[name] == measure(true)[name]
 
 
-@dataclass(frozen=True)
-class Counting:
-    """Write GOOD twice, then END; at most four tokens. Every token is a step; END belongs to
-    the last one if the response is correct, else it is a wrong step."""
-
-    end: int = END
-    response_length: int = 4
-
-    def questions(self, stream, seed, start, count):
-        return torch.zeros(count, 1, dtype=torch.int64), torch.tensor([[0, 0, END, END]]).expand(count, 4)
-
-    def answer_steps(self, answers):
-        return torch.tensor([[0, 1, 1, -1]]).expand_as(answers)
-
-    def judge(self, responses, answers):
-        ended = (responses == END).long().cumsum(-1)
-        mask = (ended == 0) | ((ended == 1) & (responses == END))
-        length = mask.sum(-1)
-        correct = (responses[..., :2] == 0).all(-1) & (responses[..., 2] == END)
-        step = torch.arange(4).expand_as(responses)
-        step = torch.where(correct[..., None], step.clamp(max=1), step)
-        right = (responses == 0) & (step < 2) & (torch.arange(4) < 2)
-        first = torch.where(correct, 2, right.long().cumprod(-1).sum(-1))
-        steps = torch.where(correct, 2, length)
-        lengths = ((step[..., None] == torch.arange(4)) & mask[..., None]).sum(-2)
-        return Verdict(correct, first, steps, lengths, mask, step)
-
-
-class Memoryless(torch.nn.Module):
-    """A policy with one distribution over three tokens for each place."""
-
-    task = Counting()
-
-    def __init__(self):
-        super().__init__()
-        self.logits = torch.nn.Parameter(
-            torch.tensor([[0.5, 0.2, 0.0], [0.3, 0.1, -0.2], [0.0, 0.0, 0.1], [0.0] * 3]).double()
-        )
-
-    @property
-    def module(self):
-        return self
-
-    def frozen_copy(self):
-        return copy.deepcopy(self).requires_grad_(False)
-
-    def sample(self, prompts, answers, group_size, generator, temperature=1.0):
-        p = self.logits.detach().softmax(-1)
-        draws = torch.multinomial(p, len(prompts) * group_size, replacement=True, generator=generator)
-        responses = draws.T.reshape(len(prompts), group_size, 4)
-        ended = ((responses == END).long().cumsum(-1) - (responses == END).long()) > 0
-        responses = responses.masked_fill(ended, END)
-        with torch.no_grad():
-            log_p = self.log_probs(prompts, answers, responses)
-        true = torch.stack([p[0, 0], p[1, 0] * p[2, END]]).expand(len(prompts), 2)
-        parts = {"responses": responses, "log_probs": log_p, "entropy": torch.tensor(0.0), "true_probs": true}
-        return Rollout(**parts | ({"mask": ~ended} if "mask" in Rollout._fields else {}))
-
-    def log_probs(self, prompts, answers, responses, temperature=1.0):
-        chosen = self.logits.log_softmax(-1).expand(*responses.shape, 3).gather(-1, responses[..., None]).squeeze(-1)
-        ended = ((responses == END).long().cumsum(-1) - (responses == END).long()) > 0
-        return chosen.masked_fill(ended, 0.0)
-
-
 def test_free_form_gradient_is_that_of_the_chance_of_success():
     """Without division by the spread the mean gradient is ``(1 - 1/G)`` times that of P(correct), exactly."""
     policy, rows = Memoryless(), []
     for index in range(150):
         found = collect(policy, policy.task, rule("dr_grpo", group_size=4), 64, "test", 0, index)
         now = policy.log_probs(found.prompts, found.answers, found.rollout.responses)
-        loss = policy_loss(now, found.rollout.log_probs, found.token_advantages, 0.2, 0.2, mask=found.mask)
+        given = (now, found.rollout.log_probs, found.advantages, found.token_advantages)
+        loss = policy_loss(Clipped(), *given, mask=found.mask)
         rows.append(-torch.autograd.grad(loss, policy.logits)[0])
     p = policy.logits.softmax(-1)
     exact = 0.75 * torch.autograd.grad(p[0, 0] * p[1, 0] * p[2, END], policy.logits)[0]
@@ -234,9 +172,10 @@ def test_free_form_training_learns_to_stop(aggregation):
     policy = Memoryless()
     first = collect(policy, policy.task, config.make_rule(), 32, "train", 0, 0)
     now = policy.log_probs(first.prompts, first.answers, first.rollout.responses)
-    loss = policy_loss(now, now.detach(), first.advantages, 0.2, 0.2, None, 0.0, first.mask, aggregation, 4)
+    given = (now, now.detach(), first.advantages, first.token_advantages)
+    loss = policy_loss(Clipped(), *given, mask=first.mask, aggregation=aggregation, constant=4)
     norm = torch.autograd.grad(loss, policy.logits)[0].norm().item()
-    rows = list(updates(config, policy, policy))
+    rows = list(updates(config, policy))
     assert rows[0]["grad_norm"] == pytest.approx(norm, rel=1e-6)
     assert rows[0]["success"] < 0.2 < 0.8 < rows[-1]["success"]
     assert rows[-1]["response_length"] == pytest.approx(3, abs=0.3)

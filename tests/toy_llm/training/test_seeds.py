@@ -12,6 +12,7 @@ import pytest
 
 from paper_repro.cli import main
 from toy_llm import TrainConfig, train
+from toy_llm.config import settings
 from toy_llm.training import checkpoint
 from toy_llm.training.loop import TrainingDiverged, make_policy
 from toy_llm.training.seeds import WorkerLost, for_seed, restored, train_seeds
@@ -143,9 +144,10 @@ def test_all_problems_are_named_at_once(capsys):
 def test_the_help_groups_all_settings(capsys):
     assert main(["train", "--help"]) == 0
     said = capsys.readouterr().out
-    for name in TrainConfig.__dataclass_fields__:
-        assert (f"--{name.replace('_', '-')}" in said) == (name != "progress")
-    for group in ("problems", "network", "update-rule", "step-judge", "rollouts", "loss", "optimizer", "run", "output"):
+    for name, setting in settings().items():
+        assert (f"--{name.replace('_', '-')}" in said) == (setting.group != "hidden")
+    groups = ("problems", "network", "step judge", "rollouts", "loss", "optimizer", "run", "output", "update rule: spo")
+    for group in groups:
         assert f" {group} options " in said
 
 

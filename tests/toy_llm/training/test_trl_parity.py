@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from spo_theory import rule
+from spo_theory.parts.objectives import Clipped
 from toy_llm.training.losses import policy_loss
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of third parties, which change with versions
@@ -101,7 +102,18 @@ def test_losses_and_gradients(make_trainer, loss_type, kl):
         old, reference = (inputs[f"{name}_per_token_logps"].view(shape) for name in ("old", "ref"))
         mask, advantages = inputs["completion_mask"].bool().view(shape), inputs["advantages"].view(shape[:2])
         live = log_probs_of(trainer, inputs).view(shape)
-        ours = policy_loss(live, old, advantages, 0.2, 0.28, reference, kl, mask, LOSSES[loss_type])
+        credit = advantages[..., None].expand(shape)
+        ours = policy_loss(
+            Clipped(0.2, 0.28),
+            live,
+            old,
+            advantages,
+            credit,
+            reference=reference,
+            kl_coef=kl,
+            mask=mask,
+            aggregation=LOSSES[loss_type],
+        )
         assert float(ours) == pytest.approx(float(theirs), rel=2e-6, abs=2e-7)
         mine = torch.autograd.grad(ours, list(trainer.model.parameters()), allow_unused=True)
         for a, b in zip(mine, gradient, strict=True):

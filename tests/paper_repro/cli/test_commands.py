@@ -1,5 +1,7 @@
 """The command line: teaches, refuses bad input in one line with status 2, never shows a traceback for it."""
 
+import doctest
+import importlib
 import os
 import signal
 import subprocess
@@ -25,7 +27,7 @@ BAD = [
     ("theory --step-success 0.3 --learning-rate -1", "learning_rate = -1"),
     ("theory --step-success 0.3 --out table.doc", "out = 'table.doc'"),
     ("theory --step-success 0.3 --out /dev/null/x.csv", "out = '/dev/null/x.csv'"),
-    ("theory --step-success a", "--step-success"),
+    ("theory --step-success a", "step_success = 'a'"),
     ("theory --nonsense 3 --step-success 0.3", "--nonsense"),
     ("theory", "--step-success"),
     ("train --horizon -3", "horizon = -3"),
@@ -34,8 +36,16 @@ BAD = [
     ("compare --horizon -1", "horizon = -1"),
     ("compare --seeds 0", "seeds = 0"),
     ("compare --rules ppo", "rule = 'ppo'"),
+    ("compare --rules", "rules = ()"),
+    ("compare --rules grpo grpo", "rules = ['grpo', 'grpo']"),
+    ("compare --out table.png", "out = 'table.png'"),
+    ("theory --step-success 0.3 --learning-rate x", "learning_rate = 'x'"),
+    ("theory --step-success 0.3 --rule", "--rule"),
+    ("train --updates 1.5", "updates = '1.5'"),
+    ("evaluate", "--checkpoints"),
+    ("methods --markdown yes", "yes"),
     ("train --rule ppo", "rule = 'ppo'"),
-    ("train --optimizer sophia", "--optimizer"),
+    ("train --optimizer sophia", "optimizer = 'sophia'"),
     ("reproduce --out /dev/null/out", "out = '/dev/null/out'"),
     ("reproduce --only nothing", "only = 'nothing'"),
     ("reproduce --workers 0 --out never", "workers = 0"),
@@ -86,6 +96,7 @@ def test_help_teaches_with_an_example(name, capsys):
     assert main([name, "--help"]) == 0
     text = capsys.readouterr().out
     assert f"spo {name}" in text
+    assert f"spo {name} " in text.partition("Example:")[2].replace("\n", " ")
     assert "Example:" in text.replace("\n", " ")
 
 
@@ -94,7 +105,7 @@ def test_top_help_lists_every_command_and_loads_nothing_heavy(capsys):
     text = capsys.readouterr().out
     assert all(f"\n  {name} " in text for name in COMMANDS)
     code = (
-        "import sys; from paper_repro.cli import main; main(['--help'])\n"
+        "import sys; from paper_repro.cli import main; main(['--help']); main(['methods'])\n"
         "assert not {'jax', 'torch', 'pandas', 'numpy', 'tyro'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
@@ -110,6 +121,22 @@ def test_theory_prints_and_writes_the_curve(capsys, tmp_path):
     assert "updates to half success" in capsys.readouterr().out
     assert main([*arguments.split()[:-1], str(tmp_path / "curve.png")]) == 0
     assert (tmp_path / "curve.png").stat().st_size > 1000
+
+
+def test_a_full_disk_ends_in_one_line(capsys, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    out = tmp_path / "curve.csv"
+    assert main(["theory", "--step-success", "0.3", "--steps", "2", "--out", str(out)]) == 1
+    assert capsys.readouterr().err == f"spo: error: No space left on device: {out}\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["command", "kinds", "methods", "parsing", "rules"])
+def test_examples(name):
+    assert doctest.testmod(importlib.import_module(f"paper_repro.cli.{name}")).failed == 0
 
 
 @pytest.mark.slow

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from figures import literature as pictures
 from figures import style
+from paper_repro.studies.literature.study import RESULTS
 
 X = np.linspace(0.1, 0.9, 5)
+FIGURE = {result.name: result.figure for result in RESULTS}
 
 
 def by_gid(figure, gid):
@@ -51,7 +52,7 @@ TABLES = {
 @pytest.mark.parametrize("name", TABLES)
 def test_lines_are_published_and_points_the_projects(name):
     table, values = TABLES[name]
-    figure = getattr(pictures, f"draw_{name}")(table)
+    figure = FIGURE[name](table)
     for i, value in enumerate(values):
         np.testing.assert_allclose(by_gid(figure, f"published {value}").get_ydata(), X + i)
         points = by_gid(figure, f"project {value}")
@@ -62,7 +63,7 @@ def test_lines_are_published_and_points_the_projects(name):
 def test_an_infinite_group_is_a_line_in_ink_without_points():
     table = pairs("group_size", (4.0, np.inf), "p")
     table.loc[np.isinf(table["group_size"]), "project"] = np.nan
-    figure = pictures.draw_mean_advantage(table)
+    figure = FIGURE["mean_advantage"](table)
     assert by_gid(figure, "published inf").get_color() == style.INK
     assert by_gid(figure, "project inf").get_ydata().size == 0
 
@@ -70,7 +71,7 @@ def test_an_infinite_group_is_a_line_in_ink_without_points():
 def test_long_tables_are_thinned_to_points():
     x = np.linspace(0, 1, 200)
     table = pd.DataFrame({"group_size": 4.0, "p": x, "published": x, "project": x})
-    figure = pictures.draw_mean_advantage(table)
+    figure = FIGURE["mean_advantage"](table)
     assert by_gid(figure, "published 4.0").get_ydata().size == 200
     assert 10 <= by_gid(figure, "project 4.0").get_ydata().size <= 20
 
@@ -78,13 +79,13 @@ def test_long_tables_are_thinned_to_points():
 def test_infinite_rates_have_no_point():
     table = pairs("start", (0.01,), "horizon")
     table.loc[0, "project"] = np.inf
-    assert by_gid(pictures.draw_safe_rate(table), "project 0.01").get_ydata().size == 4
+    assert by_gid(FIGURE["safe_rate"](table), "project 0.01").get_ydata().size == 4
 
 
 def test_remedies_leave_out_what_was_not_reached():
     rows = {"group_size": 8, "step_success": 0.3, "most": 4000, "horizon": [2, 4, 6], "updates": [5.0, 20.0, np.nan]}
     table = pd.concat([pd.DataFrame(rows).assign(rule=r) for r in ("grpo", "spo", "another")])
-    figure = pictures.draw_remedies(table)
+    figure = FIGURE["remedies"](table)
     np.testing.assert_allclose(by_gid(figure, "project grpo").get_ydata(), [5, 20])
     shown = [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
     assert shown == ["GRPO", "SPO (colouring)", "another"]
@@ -99,11 +100,11 @@ def test_displacement_names_the_share_of_groups_that_fall():
         "group_size": 4,
         "chain": "0.9",
     }
-    figure = pictures.draw_no_displacement(pd.DataFrame(rows).assign(rule="spo"))
+    figure = FIGURE["no_displacement"](pd.DataFrame(rows).assign(rule="spo"))
     (text,) = figure.axes[0].get_legend().get_texts()
     assert "25.0%" in text.get_text()
 
 
 def test_a_missing_column_is_named():
     with pytest.raises(ValueError, match="published"):
-        pictures.draw_noisy_judge(TABLES["noisy_judge"][0].drop(columns="published"))
+        FIGURE["noisy_judge"](TABLES["noisy_judge"][0].drop(columns="published"))

@@ -1,0 +1,131 @@
+"""Figures of lines, points and maps from tables of one shape (panel, series, kind, x, y, z)."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from figures import style
+
+COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY, style.INK)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+class Look(NamedTuple):
+    """Colour and marker of a series, the same in all panels."""
+
+    colour: str
+    marker: str
+
+
+@style.styled
+def draw(
+    table: pd.DataFrame,
+    *,
+    title: str = "",
+    note: str = "",
+    kind: str = "lines",
+    xlabel: str = "",
+    ylabel: str = "",
+    zlabel: str = "",
+    logx: bool = False,
+    logy: bool = False,
+    zero: bool | float = False,
+    xlim: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw one panel per value of ``panel``; a series keeps its colour over all panels.
+
+    ``table``: columns panel, series, kind ("line", "dashed", "points", "both", and "cell" in maps), x, y; z for cells;
+    low and high for intervals. ``title`` above, ``note`` below all panels. ``kind``: "lines" or "map". ``zero``: draw a
+    horizontal line at 0, or at that value. Raises `ValueError` for a table without these columns or without rows.
+    """
+    style.need(table, ["panel", "series", "kind", "x", "y"], "a statement's figure")
+    panels = list(dict.fromkeys(table["panel"]))
+    width = (4.6 if len(panels) == 1 else 2.9 * len(panels)) + 2.0  # the legend stands beside the panels
+    figure = Figure(figsize=(width, 3.9), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=kind == "map" or ylabel != ""))
+    curves = table[table["kind"] != "cell"]
+    looks = _looks(list(dict.fromkeys(curves["series"])))
+
+    # cells first, so that boundaries lie on them; their colour bar beside the last panel
+    for ax, panel in zip(axes, panels, strict=True):
+        if kind == "map":
+            cells = table[(table["panel"] == panel) & (table["kind"] == "cell")]
+            _draw_cells(figure, ax, cells, zlabel if ax is axes[-1] else "")
+        _draw_curves(ax, curves[curves["panel"] == panel], looks)
+        if zero is not False:
+            level = 0.0 if zero is True else float(zero)
+            ax.axhline(level, color=style.INK, linewidth=0.8, linestyle=":")
+        ax.set(xlabel=xlabel, ylabel=ylabel if ax is axes[0] else "", title=panel)
+        _scale_axes(ax, whole=bool((table["x"] % 1 == 0).all()), logx=logx, logy=logy)
+        if xlim:
+            ax.set_xlim(*xlim)
+
+    if looks:
+        handles = [_handle(axes[0], curves[curves["series"] == name], look) for name, look in looks.items()]
+        figure.legend(handles, list(looks), loc="outside right upper")
+    if title:
+        figure.suptitle(title, fontsize=10.5, x=0.01, ha="left")
+    if note:
+        style.foot(figure, note)
+    return figure
+
+
+def _looks(names: list[str]) -> dict[str, Look]:
+    """A rule looks as everywhere; other series take the colours in turn."""
+    colour_of_rule = {style.label(rule): style.colour(rule) for rule in style.RULE_LABEL}
+    return {
+        name: Look(colour_of_rule.get(name, COLOURS[i % len(COLOURS)]), MARKERS[i % len(MARKERS)])
+        for i, name in enumerate(names)
+    }
+
+
+def _scale_axes(ax: Axes, *, whole: bool, logx: bool, logy: bool) -> None:
+    if logx:
+        ax.set_xscale("log")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=whole))
+    if logy:
+        ax.set_yscale("log")
+
+
+def _handle(ax: Axes, rows: pd.DataFrame, look: Look) -> Any:
+    """What stands for a series in the legend: a line, a marker or both, as it is drawn."""
+    kinds = set(rows["kind"])
+    line = "none"
+    if kinds & {"line", "both"}:
+        line = "-"
+    elif kinds == {"dashed"}:
+        line = "--"
+    marker = look.marker if kinds & {"points", "both"} else None
+    return ax.plot([], [], color=look.colour, linestyle=line, marker=marker, markersize=4.5)[0]
+
+
+def _draw_curves(ax: Axes, curves: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+    line_of_kind = {"line": "-", "dashed": "--", "both": "-", "points": "none"}
+    for (name, kind), rows in curves.groupby(["series", "kind"], sort=False):
+        look = looks[str(name)]
+        if {"low", "high"} <= set(rows) and rows["low"].notna().all():
+            ax.vlines(rows["x"], rows["low"], rows["high"], color=look.colour, linewidth=1.2)
+        marker = look.marker if kind in ("points", "both") else None
+        style_of_line: dict[str, Any] = {"linestyle": line_of_kind[str(kind)], "linewidth": 1.5}
+        ax.plot(rows["x"], rows["y"], color=look.colour, marker=marker, markersize=3.8, **style_of_line)
+
+
+def _draw_cells(figure: Figure, ax: Axes, cells: pd.DataFrame, label: str) -> None:
+    """A map: colours that part at 0 where there are negative values, else from the smallest to the largest."""
+    grid = cells.pivot_table(index="y", columns="x", values="z", dropna=False)
+    values = grid.to_numpy()
+    signed = bool((cells["z"] < 0).any())
+    largest = float(np.nanmax(np.abs(values)))
+    lowest = -largest if signed else float(np.nanmin(values))
+    colours = "RdBu" if signed else "viridis"
+    mesh = ax.pcolormesh(grid.columns, grid.index, values, cmap=colours, vmin=lowest, vmax=largest, shading="nearest")
+    mesh.set_rasterized(True)
+    ax.grid(False)
+    if label:
+        figure.colorbar(mesh, ax=ax, label=label)

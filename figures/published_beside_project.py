@@ -1,0 +1,91 @@
+"""A small figure of a published result: lines are the published form, points what the project computes without it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+from figures import style
+
+BOTH = "Lines: published. Points: this project."
+COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE)
+DASHED: Any = (0, (4, 2))
+DOTTED: Any = (0, (1, 1.5))
+MARKERS = ("o", "s", "^", "D")
+
+Draw = Callable[[Axes, pd.DataFrame], str]
+"""Draws a table into axes and returns the sentences that explain lines and points."""
+
+
+@style.styled
+def small_figure(table: pd.DataFrame, draw: Draw, *, title: str, columns: Sequence[str], source: str) -> Figure:
+    """Draw ``table`` under ``title``, what ``draw`` says and the ``source`` below it.
+
+    Raises `ValueError` if the table lacks one of ``columns`` or has no rows.
+    """
+    style.need(table, columns, f"the figure '{title}'")
+    figure = Figure(figsize=(4.4, 3.5), layout="constrained")
+    ax = figure.subplots()
+    ax.set_title(title)
+    note = draw(ax, table)
+    style.foot(figure, f"{note}\n{source}")
+    return figure
+
+
+def draw_beside(
+    ax: Axes,
+    table: pd.DataFrame,
+    x: str,
+    by: str,
+    name: Callable[[Any], str],
+    *,
+    colours: Sequence[str] = COLOURS,
+    marks: int = 16,
+) -> list[Line2D]:
+    """Draw ``published`` as a line and ``project`` as about ``marks`` points for each value of ``by``.
+
+    Returns the handles of a legend, labelled by ``name``. An infinite value is the published limit, drawn in ink.
+    """
+    handles = []
+    for i, (value, one) in enumerate(table.groupby(by, sort=False)):
+        limit = isinstance(value, float) and np.isinf(value)
+        shade = style.INK if limit else colours[i % len(colours)]
+        line: Any = DASHED if limit else "-"
+        ax.plot(one[x], one["published"], color=shade, linestyle=line, linewidth=1.2, gid=f"published {value}")
+
+        # a point for every row would hide the line
+        points = one[np.isfinite(one["project"])]
+        points = points.iloc[:: max(1, round(len(points) / marks))]
+        look = open_marker(shade, MARKERS[i % len(MARKERS)])
+        ax.plot(points[x], points["project"], linestyle="none", gid=f"project {value}", zorder=5, **look)
+
+        shown = {"color": shade} if limit else look
+        handles.append(Line2D([], [], linestyle=line, linewidth=1.2, label=name(value), **shown))
+    return handles
+
+
+def open_marker(colour: str, marker: str, size: float = 4.5) -> dict[str, Any]:
+    """Look of points that leave visible what lies behind them."""
+    return {"color": colour, "marker": marker, "markersize": size, "markerfacecolor": "white"}
+
+
+def legend_line(label: str, colour: str = style.INK, line: Any = "-", width: float = 1.0) -> Line2D:
+    """Handle of a line in a legend."""
+    return Line2D([], [], color=colour, linestyle=line, linewidth=width, label=label)
+
+
+def plain_log_axis(ax: Axes, ticks: Sequence[float]) -> None:
+    """Ticks of a logarithmic x axis as plain numbers."""
+    ax.xaxis.set_major_locator(FixedLocator(list(ticks)))
+    ax.xaxis.set_major_formatter(FixedFormatter([f"{t:g}" for t in ticks]))
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def group_size_label(group_size: float) -> str:
+    """Name of a group size in a legend."""
+    return "G = ∞" if np.isinf(group_size) else f"G = {group_size:.0f}"

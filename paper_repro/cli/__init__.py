@@ -1,0 +1,83 @@
+"""The command line: `spo COMMAND`, one command a file. Heavy imports wait for their command."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from spo_theory.validation import InputError, check
+
+COMMANDS = {
+    "theory": "solve the exact dynamics of a reasoning chain",
+    "train": "train the tiny transformer with real GRPO",
+    "evaluate": "measure trained checkpoints: success, pass@k, steps, lengths, with intervals",
+    "compare": "predict one training run from its start, train it, and print both",
+    "methods": "list all update rules with their source and the parts they are made of",
+    "reproduce": "run every experiment and write the report",
+}
+"""All commands, each a module of this folder, with what the help says of them."""
+
+LISTED = "\n".join(f"  {name:<11} {summary}" for name, summary in COMMANDS.items())
+
+HELP = f"""\
+usage: spo COMMAND [OPTIONS]          (or: python -m paper_repro COMMAND [OPTIONS])
+
+Exact learning dynamics of GRPO and of coloured GRPO (SPO), checked against a tiny transformer trained for real.
+
+commands:
+{LISTED}
+
+examples:
+  spo theory --step-success 0.3 --horizon 6 --rule spo --steps 60
+  spo train --horizon 4 --rule grpo --updates 100 --out run.csv
+  spo train --suites add nested --rule spo_prefix --optimizer adamw --checkpoint run.pt
+  spo evaluate --checkpoints run.pt --suites add longer
+  spo compare --horizon 4 --optimizer sgd
+  spo methods
+  spo reproduce --quick --out out-quick
+
+`spo COMMAND --help` explains a command and its options; with `--rule NAME` also the options of that update rule.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, 1 for a failure, 2 for bad input, 130 for Ctrl-C.
+
+    Example:
+        >>> main(["conquer"])
+        2
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return 0 if arguments else 2
+
+    try:
+        run(arguments[0], arguments[1:])
+    except InputError as error:
+        print("spo: error: " + "; ".join(str(error).splitlines()), file=sys.stderr)
+        return 2
+    except FloatingPointError as error:  # a run that diverged
+        print(f"spo: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("spo: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, like head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:  # such as a disk that is full
+        print(f"spo: error: {error.strerror or error}: {error.filename}", file=sys.stderr)
+        return 1
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    return 0
+
+
+def run(name: str, arguments: Sequence[str]) -> None:
+    """Parse the arguments of command ``name`` and run it. Raises `InputError` for bad input, before any work."""
+    check(name in COMMANDS, "command", name, f"one of {', '.join(COMMANDS)}")
+    from paper_repro.cli.parsing import parse
+
+    command = import_module(f"paper_repro.cli.{name}").COMMAND
+    command.run(*parse(name, command, arguments))

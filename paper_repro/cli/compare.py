@@ -1,0 +1,99 @@
+"""`spo compare`: predict one training run from its start, train it, and print both."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from paper_repro.cli.command import Command, Values, options_of
+from paper_repro.cli.output import check_output, say_written, write_table
+from spo_theory.validation import check
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from paper_repro.forecast.forecast import Configuration
+
+LEARNING_RATES = {"sgd": 0.0027, "adam": 3e-4}
+"""Step sizes by optimizer at which the forecast holds."""
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Options of `spo compare`, next to those of the update rules."""
+
+    horizon: Annotated[int, "Steps per question, H, at least 1."] = 4
+    optimizer: Annotated[Literal["sgd", "adam"], "Plain SGD or Adam."] = "sgd"
+    learning_rate: Annotated[float | None, "Step size, above 0 (default: 0.0027 for sgd, 0.0003 for adam)."] = None
+    updates: Annotated[int, "Updates, at least 0."] = 150
+    group_size: Annotated[int, "Responses per question, G, the same for all rules, at least 2."] = 8
+    start_accuracy: Annotated[float, "Probability of a right step after the warm start, strictly between 0 and 1."] = (
+        0.45
+    )
+    seeds: Annotated[int, "Number of seeds, at least 1; each has its own warm start and its own forecast."] = 2
+    out: Annotated[Path | None, "Also write the comparison: .csv or .parquet."] = None
+
+
+def compare(values: Values, rules: dict[str, Values]) -> None:
+    """Predict, train and compare one configuration. Raises `InputError` before any work for what is not allowed."""
+    options = Compare(**values)
+    check(options.seeds >= 1, "seeds", options.seeds, "a whole number, at least 1")
+    check_output(options.out)
+
+    from paper_repro.forecast import comparison
+
+    spec = configuration(options, rules)
+    for name in spec.rules:
+        spec.config(name, 0).validate()
+    table = comparison.compare(run_with_progress(spec))
+    print(table.T.to_string(header=False, float_format="{:.3f}".format))
+    write_table(table, options.out)
+    say_written(options.out)
+
+
+def configuration(options: Compare, rules: dict[str, Values]) -> "Configuration":
+    """What is predicted and trained."""
+    from paper_repro.forecast.forecast import Configuration
+
+    default_rate = LEARNING_RATES[options.optimizer]
+    return Configuration(
+        name=f"H{options.horizon}-{options.optimizer}",
+        horizon=options.horizon,
+        optimizer=options.optimizer,
+        learning_rate=default_rate if options.learning_rate is None else options.learning_rate,
+        updates=options.updates,
+        start_accuracy=options.start_accuracy,
+        seeds=tuple(range(options.seeds)),
+        rules=tuple(rules),
+        group_size=options.group_size,
+        rule_options=tuple((name, *pair) for name, given in rules.items() for pair in given.items()),
+    )
+
+
+def run_with_progress(spec: "Configuration") -> "pd.DataFrame":
+    """Forecast and train every seed under a progress bar; the rows of both, as `comparison.compare` takes them."""
+    import pandas as pd
+    from tqdm import tqdm
+
+    from paper_repro.forecast import forecast
+
+    frames = []
+    with tqdm(total=len(spec.seeds) * (1 + len(spec.rules)), unit="step") as bar:
+        for seed in spec.seeds:
+            bar.set_postfix_str(f"seed {seed}: warm start and forecast")
+            frames.append(forecast.forecast(spec, seed))
+            bar.update()
+            for name in spec.rules:
+                bar.set_postfix_str(f"seed {seed}: training with {name}")
+                frames.append(forecast.train_network(spec, name, seed))
+                bar.update()
+    return pd.concat(frames, ignore_index=True)
+
+
+COMMAND = Command(
+    "Predict one training run from the warm-started network alone, train it, and print predicted and measured "
+    "updates to half success. Example: spo compare --horizon 4 --optimizer sgd --out comparison.csv",
+    lambda: {"": options_of(Compare)},
+    compare,
+    chooses="rules",
+    rules=("grpo", "spo"),
+)

@@ -1,0 +1,117 @@
+"""`spo evaluate`: measure trained checkpoints on suites of problems."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from paper_repro.cli.command import Command, Values, options_of
+from paper_repro.cli.output import check_output, say_written, write_table
+from spo_theory.methods.registry import rule
+from spo_theory.validation import check, problem, refuse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from toy_llm.evaluation.spec import Evaluation
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Options of `spo evaluate`."""
+
+    checkpoints: Annotated[
+        tuple[Path, ...], "Files that `spo train --checkpoint` wrote, one for each seed of one configuration."
+    ]
+    suites: Annotated[
+        tuple[str, ...],
+        "Suites to measure on, also held-out ones (default: all ten, or the run's own problems if it has no suites).",
+    ] = ()
+    questions: Annotated[int, "Questions of each suite, the same for all checkpoints, at least 2."] = 256
+    samples: Annotated[int, "Responses to each question, a multiple of group-size."] = 64
+    ks: Annotated[tuple[int, ...], "The k of pass@k, at most samples."] = (1, 2, 4, 8, 16, 32, 64)
+    group_size: Annotated[int, "Responses in a group, for the shares of groups, at least 2."] = 8
+    temperature: Annotated[float, "Sampling temperature, above 0."] = 1.0
+    seed: Annotated[int, "Seed of the questions and of the sampling."] = 0
+    out: Annotated[Path | None, "Also write the table: .csv or .parquet."] = None
+
+
+def evaluate(values: Values) -> None:
+    """Measure trained policies on suites and print the main numbers. Raises `InputError` before any work."""
+    options = Evaluate(**values)
+    check(bool(options.checkpoints), "checkpoints", list(map(str, options.checkpoints)), "at least one file")
+    how = evaluation(options)
+    policies = load_policies(options, how)
+    check_output(options.out)
+
+    import pandas as pd
+    from tqdm import tqdm
+
+    from toy_llm.evaluation import evaluate as measure
+
+    frames = []
+    for name in (bar := tqdm(policies, unit="suite")):
+        bar.set_postfix_str(name)
+        frames.append(measure(policies[name], name, how))
+    table = pd.concat(frames, ignore_index=True)
+
+    print(main_numbers(table, max(options.ks)).reindex(list(policies)).to_string())
+    print(f"{how.confidence:.0%} bootstrap over {len(options.checkpoints)} seeds and {options.questions} questions")
+    write_table(table, options.out)
+    say_written(options.out)
+
+
+def evaluation(options: Evaluate) -> "Evaluation":
+    """How to measure."""
+    from toy_llm.evaluation import Evaluation
+
+    names = ("questions", "samples", "ks", "temperature", "seed")
+    grouping = rule("grpo", group_size=options.group_size)
+    return Evaluation(update_rule=grouping, **{name: getattr(options, name) for name in names})
+
+
+def load_policies(options: Evaluate, how: "Evaluation") -> dict[str, list[Any]]:
+    """The policies of all checkpoints for every suite.
+
+    Raises `InputError` for unknown suites, and for checkpoints that are not seeds of one configuration.
+    """
+    from toy_llm.problems.suites import SUITES, names_problems, suite
+    from toy_llm.training import checkpoint
+    from toy_llm.training.policies import load_policy
+
+    lines = how.problems() + (names_problems(options.suites) if options.suites else [])
+    runs = [checkpoint.read(path).config for path in options.checkpoints]
+    for path, run in zip(options.checkpoints, runs, strict=True):
+        differs = [key for key in run if key not in ("seed", "start_seed") and run[key] != runs[0].get(key)]
+        lines += problem(not differs, "checkpoints", str(path), f"of the first one's configuration, but for {differs}")
+    refuse(lines)
+
+    names = options.suites or (SUITES if runs[0]["suites"] else ())
+    tasks = {name: suite(name) for name in names}
+    if tasks:
+        return {name: [load_policy(path, task) for path in options.checkpoints] for name, task in tasks.items()}
+
+    own = [load_policy(path) for path in options.checkpoints]
+    return {own[0].task.name: own}
+
+
+def main_numbers(table: "pd.DataFrame", most: int) -> "pd.DataFrame":
+    """Success, all-negative groups, length and pass@``most`` with their intervals as text, one row for a suite."""
+    main = table["metric"].isin(["success", "all_negative", "response_length"]) | (table["k"] == most)
+    shown = table[main]
+    label = shown["metric"].where(shown["k"].isna(), "pass@" + shown["k"].astype(str))
+    intervals = [
+        f"{value:.3f} ({low:.3f} to {high:.3f})"
+        for value, low, high in zip(shown["value"], shown["low"], shown["high"], strict=True)
+    ]
+    named = shown.assign(metric=label, interval=intervals)
+    wide = named.pivot(index="suite", columns="metric", values="interval")
+    return wide.rename_axis(index=None, columns=None)
+
+
+COMMAND = Command(
+    "Measure trained checkpoints, one for each seed, on suites: success, unbiased pass@k, accuracy per step, "
+    "shares of groups, entropy and length, with bootstrap intervals over seeds and questions. "
+    "Example: spo evaluate --checkpoints run-seed0.pt run-seed1.pt --suites add longer --out table.csv",
+    lambda: {"": options_of(Evaluate)},
+    evaluate,
+)

@@ -1,0 +1,55 @@
+"""From the text of an option to its value: what each kind of option accepts, in words and as a function."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+
+
+class Kind(NamedTuple):
+    """How a text becomes a value. metavar: for the help. words: what is allowed. convert: raises ValueError if not."""
+
+    metavar: str
+    words: str
+    convert: Callable[[str], Any]
+
+
+PLAIN: dict[type, Kind] = {
+    int: Kind("INT", "a whole number", int),
+    float: Kind("FLOAT", "a number", float),
+    str: Kind("STR", "a text", str),
+    Path: Kind("PATH", "a path", Path),
+}
+
+
+def kind_of(annotation: Any) -> Kind | None:
+    """How to read an option of a type: a plain one, a ``Literal``, or one of these or None. None: of another type.
+
+    Example:
+        >>> kind_of(float | None).convert("0.5")
+        0.5
+        >>> kind_of(Literal["sgd", "adam"]).words
+        'sgd or adam'
+    """
+    if get_origin(annotation) is Literal:
+        return _choice(get_args(annotation))
+    if get_origin(annotation) in (Union, UnionType):
+        members = [member for member in get_args(annotation) if member is not NoneType]
+        inner = kind_of(members[0]) if len(members) == 1 else None
+        return None if inner is None else _optional(inner)
+    return PLAIN.get(annotation)
+
+
+def _choice(allowed: tuple[Any, ...]) -> Kind:
+    by_text = {str(value): value for value in allowed}
+
+    def convert(text: str) -> Any:
+        if text not in by_text:
+            raise ValueError(text)
+        return by_text[text]
+
+    return Kind("{" + ",".join(by_text) + "}", " or ".join(by_text), convert)
+
+
+def _optional(inner: Kind) -> Kind:
+    return Kind(inner.metavar, inner.words, lambda text: None if text == "None" else inner.convert(text))

@@ -1,0 +1,68 @@
+"""Tables and pictures that commands write: checked before any work, then written whole or not at all."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spo_theory.validation import check
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+TABLES = (".csv", ".parquet")
+"""Endings of the tables that can be written."""
+
+
+def check_output(out: Path | None, endings: Sequence[str] = TABLES) -> None:
+    """Refuse with `InputError` a file of an unknown kind, or one that cannot be written; leaves no file behind."""
+    if out is None:
+        return
+    check(out.suffix in endings, "out", str(out), f"a file ending in {', '.join(endings)}")
+
+    existed = out.exists()
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with open(out, "ab"):
+            pass
+        if not existed:
+            out.unlink()
+    except OSError as error:
+        check(False, "out", str(out), f"a file that can be written ({error.strerror or error})")
+
+
+def write_table(table: "pd.DataFrame", out: Path | None) -> None:
+    """Write a data frame in the format that the ending of ``out`` names; raises `OSError` if that fails."""
+    if out is None:
+        return
+    is_csv = out.suffix == ".csv"
+    _write(out, table.to_csv(index=False).encode() if is_csv else table.to_parquet(index=False))
+
+
+def write_picture(figure: "Figure", out: Path) -> None:
+    """Write a figure as PNG; raises `OSError` if that fails."""
+    from figures.style import save_png
+
+    buffer = io.BytesIO()
+    save_png(figure, buffer)
+    _write(out, buffer.getvalue())
+
+
+def _write(out: Path, data: bytes) -> None:
+    from toy_llm.files import write_atomic
+
+    write_atomic(out, data)
+
+
+def say_written(out: Path | None) -> None:
+    """Tell where the output is, if there is one."""
+    if out is not None:
+        print(f"written: {out}")
+
+
+def ten_rows(table: "pd.DataFrame") -> str:
+    """About ten rows of a curve, from its first to its last, as text."""
+    last = len(table) - 1
+    shown = sorted({round(part * last / 10) for part in range(11)})
+    return table.iloc[shown].to_string(index=False, float_format="{:.4f}".format)

@@ -1,0 +1,189 @@
+"""`spo train`: train one configuration, with one or several seeds."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_origin, get_type_hints
+
+from paper_repro.cli.command import Boxes, Command, Values, options_of
+from paper_repro.cli.output import check_output, say_written, ten_rows, write_table
+from paper_repro.cli.rules import rule_option_names
+from spo_theory.methods.registry import Option, rule
+from spo_theory.validation import problem, refuse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from toy_llm.config import TrainConfig
+
+SHOWN = ["success", "success_exact", "all_negative", "mixed", "grad_norm", "entropy", "response_length"]
+"""Columns of the curve that is printed."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Seeds, processes, and where the table goes."""
+
+    seeds: Annotated[
+        tuple[int, ...], "Train with each of these seeds instead of --seed; each has a checkpoint of its own."
+    ] = ()
+    workers: Annotated[
+        int, "Processes that share the seeds, one thread each (at least 1); a single run stays in this process."
+    ] = 2
+    out: Annotated[
+        Path | None, "Write the table here: .csv (a row is added after every update) or .parquet (at the end)."
+    ] = None
+
+
+def train_boxes() -> Boxes:
+    """The settings of a training run in one box per group, then seeds and output; without those of update rules."""
+    from toy_llm.config import TrainConfig, settings
+
+    hints = get_type_hints(TrainConfig)
+    defaults = {field.name: field.default for field in fields(TrainConfig)}
+    boxes: Boxes = {}
+    for name, setting in settings().items():
+        if setting.group not in ("hidden", "update rule") and name not in rule_option_names():
+            listed = get_origin(hints[name]) is Literal or hints[name] is bool
+            text = setting.text if listed else f"{setting.text.removesuffix('.')} ({setting.allowed.words})."
+            boxes.setdefault(setting.group, []).append(Option(name, hints[name], defaults[name], text))
+    return {**boxes, "output": options_of(Output)}
+
+
+def train(values: Values, rules: dict[str, Values]) -> None:
+    """Train, print how it went and write the table. Raises `InputError` before any work for what is not allowed."""
+    output = Output(**{field.name: values[field.name] for field in fields(Output)})
+    settings = {name: value for name, value in values.items() if name not in vars(output)}
+    config = train_config(settings, rules)
+    seeds = output.seeds or (config.seed,)
+    refuse(config.problems() + output_problems(output, seeds))
+    check_output(output.out)
+    config.validate()
+
+    from toy_llm.training.seeds import WorkerLost, for_seed, restored
+
+    configs = [for_seed(config, seed, len(seeds) > 1) for seed in seeds]
+    kept = restored(configs)
+    prepare_start(config)
+
+    # Only what is lost by a failure from here on can be continued
+    started = time.perf_counter()
+    try:
+        table = train_with_progress(configs, kept, output)
+    except (OSError, WorkerLost) as error:
+        text = error if isinstance(error, WorkerLost) else f"{error.strerror or error}: {error.filename or output.out}"
+        print(f"spo: error: {text}{how_to_continue(config)}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print(f"spo: stopped{how_to_continue(config)}", file=sys.stderr)
+        raise
+    seconds = time.perf_counter() - started
+
+    print(ten_rows(table.groupby("step", as_index=False)[SHOWN].mean()))
+    new = len(table) - len(kept)
+    rate = new * config.questions * config.group_size / seconds
+    means = f"; means over seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else ""
+    print(f"{new} updates in {seconds:.1f} s, {rate:,.0f} completions/s{means}")
+    say_written(output.out)
+
+
+def train_config(settings: Values, rules: dict[str, Values]) -> "TrainConfig":
+    """The training run of the one chosen update rule; by default groups are as large as the rule's own default."""
+    from toy_llm.config import TrainConfig
+
+    [(name, given)] = rules.items()
+    group_size = {option.name: option.default for option in rule.options(name)}["group_size"]
+    options = {"group_size": group_size, **given}
+    return TrainConfig(**settings, rule=name, group_size=options.pop("group_size"), rule_options=options)
+
+
+def output_problems(output: Output, seeds: Sequence[int]) -> list[str]:
+    """What is wrong with the seeds and the processes, one line each."""
+    lines = problem(all(seed >= 0 for seed in seeds), "seeds", list(seeds), "whole numbers, at least 0")
+    lines += problem(len(set(seeds)) == len(seeds), "seeds", list(seeds), "different from one another")
+    return lines + problem(output.workers >= 1, "workers", output.workers, "a whole number, at least 1")
+
+
+def prepare_start(config: "TrainConfig") -> None:
+    """Make the warm start and the judge, which takes minutes the first time, under progress bars of their own."""
+    from toy_llm.training.loop import make_judge, make_policy
+
+    shown = replace(config, progress=True)
+    make_judge(shown, make_policy(shown).task)
+
+
+def train_with_progress(
+    configs: Sequence["TrainConfig"], kept: Sequence[dict[str, float]], output: Output
+) -> "pd.DataFrame":
+    """Train all seeds under a progress bar; the table of ``kept`` rows and new ones grows on disk as it goes.
+
+    Returns it in the order of seeds and updates. Raises `OSError` and `WorkerLost`.
+    """
+    import pandas as pd
+    from tqdm import tqdm
+
+    from toy_llm.training.seeds import train_seeds
+
+    rows = list(kept)
+    log = TableLog(output.out)
+    latest = {row["seed"]: row for row in rows}
+    total = len(configs) * (configs[0].updates + 1)
+    with tqdm(total=total, initial=len(rows), desc=configs[0].rule, unit="update") as bar:
+        for row in train_seeds(configs, output.workers):
+            rows.append(row)
+            log.write(rows)
+            latest[row["seed"]] = row
+            success = mean_of(latest, "success_exact")
+            stuck = mean_of(latest, "all_negative")
+            bar.set_postfix_str(f"success {success:.3f}, all-negative {stuck:.3f}")
+            bar.update()
+
+    table = pd.DataFrame(rows).sort_values(["seed", "step"], ignore_index=True)
+    write_table(table, output.out)
+    return table
+
+
+def mean_of(latest: dict[float, dict[str, float]], column: str) -> float:
+    """Mean of a column over the latest rows of the seeds."""
+    return sum(row[column] for row in latest.values()) / len(latest)
+
+
+class TableLog:
+    """A table that grows with the run. What is in the file already is never lost, also if the disk is full."""
+
+    def __init__(self, out: Path | None) -> None:
+        self.out = out
+        self.begun = False
+
+    def write(self, rows: Sequence[dict[str, float]]) -> None:
+        """Make a .csv hold ``rows``: the first call replaces an old file, later ones append the last row."""
+        if self.out is None or self.out.suffix != ".csv":
+            return
+        import pandas as pd
+
+        if self.begun:
+            with open(self.out, "a", encoding="utf-8") as file:
+                file.write(pd.DataFrame([rows[-1]]).to_csv(index=False, header=False))
+        else:
+            write_table(pd.DataFrame(rows), self.out)
+            self.begun = True
+
+
+def how_to_continue(config: Any) -> str:
+    """What to do after a failure, as the end of its message."""
+    kept = config.checkpoint is not None and config.checkpoint_every > 0
+    return "; continue with the same command and --resume" if kept else "; nothing to resume (see --checkpoint-every)"
+
+
+COMMAND = Command(
+    "Train the tiny transformer with real GRPO (groups, clipped ratio, step judge), on chained arithmetic or on "
+    "--suites of problems with free-form responses, from a warm start that is cached (for suites the first one "
+    "takes a minute or more). Prints the curve; --out keeps every metric of every update. Example: "
+    "spo train --horizon 4 --rule grpo --updates 100 --out run.csv; or "
+    "spo train --suites add nested --start-accuracy 0.6 --optimizer adamw --learning-rate 3e-4 --updates 80",
+    train_boxes,
+    train,
+    chooses="rule",
+)

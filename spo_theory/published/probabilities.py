@@ -1,0 +1,34 @@
+"""What the closed forms share: checked probabilities, log-odds and the two scalings of a group's advantages."""
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from spo_theory.validation import check, problem
+
+Scale = Literal["std", "none"]
+"""Whether advantages are divided by the group's standard deviation."""
+
+
+def checked_probabilities(name: str, value: Any, closed: bool = False) -> np.ndarray:
+    """``value`` as numbers strictly inside (0, 1), or in [0, 1] if ``closed``. Raises `InputError` otherwise."""
+    numbers = np.asarray(value, dtype=float)
+    inside = ((numbers >= 0) & (numbers <= 1)) if closed else ((numbers > 0) & (numbers < 1))
+    allowed = "between 0 and 1" if closed else "strictly between 0 and 1"
+    check(bool(inside.all()), name, numbers[~inside].tolist(), allowed)
+    return numbers
+
+
+def scale_problems(scale: str) -> list[str]:
+    """What is wrong with the name of a scaling, as a list for `refuse`."""
+    return problem(scale in get_args(Scale), "scale", scale, " or ".join(get_args(Scale)))
+
+
+def log_odds(p: np.ndarray) -> np.ndarray:
+    """``log(p / (1 - p))``."""
+    return np.log(p) - np.log1p(-p)
+
+
+def sigmoid(log_odds: Any) -> np.ndarray:
+    """Probability of log-odds, without overflow."""
+    return np.exp(-np.logaddexp(0.0, -np.asarray(log_odds, dtype=float)))
