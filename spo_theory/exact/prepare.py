@@ -124,7 +124,7 @@ def _pieces(
         allowed = f"at most {MAX_COMPOSITIONS} for the negative part of advantages"
         need_exact(method != "quadrature" and rows <= MAX_COMPOSITIONS, "group compositions", rows, allowed)
         counts, value = _compositions(distinct, group_size, advantage, statistic)
-        return tuple(_enumerated(group_size, statistic, counts, value, padded))
+        return (_enumerated(group_size, statistic, counts, value, padded),)
     used = choose_method(distinct, group_size, advantage, method)
     counts = compositions(0, len(distinct))
     value = np.zeros((0, len(distinct) ** (2 if statistic == "product" else 1)))
@@ -140,7 +140,7 @@ def _pieces(
     both = padded and method == "auto" and advantage.scale == "std" and 2 < len(distinct) <= MOST_SHARED
     pieces: list[Piece] = []
     if used == "enumerate" or both:
-        pieces.extend(_enumerated(group_size, statistic, counts, value, padded))
+        pieces.append(_enumerated(group_size, statistic, counts, value, padded))
     if used == "quadrature" or (both and advantage.baseline == "mean"):
         pieces.append(_quadrature(distinct, group_size, statistic, rule, padded))
     return tuple(pieces)
@@ -174,23 +174,25 @@ def _filled(array: np.ndarray, rows: int) -> np.ndarray:
     return np.pad(array, [(0, rows - len(array))] + [(0, 0)] * (array.ndim - 1))
 
 
-def cut_rows(counts: np.ndarray, values: tuple[np.ndarray, ...], group_size: int) -> Slabs:
-    """Slabs of a sum over compositions of the others with ``counts`` ``(C, V)``, with room for other group sizes.
+def cut_rows(counts: np.ndarray, values: tuple[np.ndarray, ...], group_size: int, given: int = 1) -> Slabs:
+    """Slabs of a sum over compositions with ``counts`` ``(C, V)`` of all responses but ``given``.
 
-    ``values``: arrays of C rows that belong to the compositions. A slab holds their `Multinomial` and these; there is
-    one for every size of `GROUPS`, of which the smallest that fits acts.
+    One slab for every size of `GROUPS`, of which the smallest that fits acts, so what was compiled for one group size
+    serves the next; a larger group has one slab of its own shape. ``values``: arrays of C rows that belong to the
+    compositions, or of none: then no slab acts. A slab holds their `Multinomial` and these.
     """
     classes = counts.shape[1]
-    sizes = [g for g in GROUPS if composition_count(g - 1, classes) <= ROWS]
-    if group_size > max(sizes, default=0):
+    empty = len(values[0]) == 0
+    sizes = [g for g in GROUPS if composition_count(g - given, classes) <= ROWS]
+    if not empty and group_size > max(sizes, default=0):
         return Slabs(((multinomial(counts), *values),))
 
-    fitting = min(g for g in sizes if g >= group_size)
+    fitting = None if empty else min(g for g in sizes if g >= group_size)
     slabs = []
     for size in sizes:
-        rows = composition_count(size - 1, classes)
+        rows = composition_count(size - given, classes)
         acts = size == fitting
-        chance = multinomial(counts, size - 1, rows) if acts else none_of(size - 1, classes, rows)
+        chance = multinomial(counts, size - given, rows) if acts else none_of(size - given, classes, rows)
         slabs.append((chance, *(_filled(value if acts else value[:0], rows) for value in values)))
     return Slabs(tuple(slabs), tuple(np.bool_(size == fitting) for size in sizes))
 
@@ -206,23 +208,11 @@ def _compositions(
 
 def _enumerated(
     group_size: int, statistic: Statistic, counts: np.ndarray, value: np.ndarray, padded: bool
-) -> list[Enumerated]:
-    """The sum over compositions; padded, one piece for every size of `GROUPS`, of which the smallest that fits acts."""
+) -> Enumerated:
+    """The sum over compositions; padded and without values it has their shapes only."""
     given = 2 if statistic == "product" else 1
-    classes = counts.shape[1]
-    sizes = [g for g in GROUPS if composition_count(g - given, classes) <= ROWS]
-    if not padded or (len(value) and group_size > max(sizes, default=0)):
-        return [Enumerated(Slabs(((multinomial(counts), value),)), given)]
-
-    fitting = min(g for g in sizes if g >= group_size) if len(value) else None
-    pieces = []
-    for size in sizes:
-        rows = composition_count(size - given, classes)
-        acts = size == fitting
-        chance = multinomial(counts, size - given, rows) if acts else none_of(size - given, classes, rows)
-        slab = (chance, _filled(value if acts else value[:0], rows))
-        pieces.append(Enumerated(Slabs((slab,), (np.bool_(acts),)), given))
-    return pieces
+    slabs = cut_rows(counts, (value,), group_size, given) if padded else Slabs(((multinomial(counts), value),))
+    return Enumerated(slabs, given)
 
 
 def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage, statistic: Statistic) -> np.ndarray:
