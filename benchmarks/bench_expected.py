@@ -12,9 +12,9 @@ import numpy as np
 
 from spo_theory import ReasoningChain, expected_update, rule, sampled_update, solve
 from spo_theory.dynamics.maps import escape_map, follow
-from spo_theory.exact.prepare import choose_method
-from spo_theory.exact.quadrature import node_count
-from spo_theory.exact.scopes import class_rewards
+from spo_theory.exact.by_class.prepare import choose_method
+from spo_theory.exact.by_class.quadrature import node_count
+from spo_theory.exact.by_class.scopes import class_rewards
 from spo_theory.exact.update import prepare_update, rule_advantage_function
 from spo_theory.outcomes.chain import class_probabilities, class_scores
 

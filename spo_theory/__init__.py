@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spo_theory.dynamics.maps import solve
     from spo_theory.dynamics.sampled import sampled_update, simulate
-    from spo_theory.exact.advantages import expected_advantages
+    from spo_theory.exact.by_class.advantages import expected_advantages
     from spo_theory.exact.update import expected_update
     from spo_theory.methods.registry import rule
     from spo_theory.outcomes.chain import ReasoningChain
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _HOME = {
     "InputError": "validation",
     "ReasoningChain": "outcomes.chain",
-    "expected_advantages": "exact.advantages",
+    "expected_advantages": "exact.by_class.advantages",
     "expected_update": "exact.update",
     "rule": "methods.registry",
     "sampled_update": "dynamics.sampled",

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from spo_theory.exact.class_advantages import serves
+from spo_theory.exact.by_class.weights_by_class import serves
 from spo_theory.exact.moments import group_covariance
 from spo_theory.exact.monte_carlo import sampled_expectation
 from spo_theory.exact.update import UpdateEngine, choose_engine, evaluate_update, evaluate_weights, prepare_update

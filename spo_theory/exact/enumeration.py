@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spo_theory.exact.by_class.forms import Slabs
+from spo_theory.exact.by_class.prepare import MAX_COMPOSITIONS, cut_rows
 from spo_theory.exact.compositions import composition_count, compositions, member_classes, multinomial
-from spo_theory.exact.forms import Slabs
-from spo_theory.exact.prepare import MAX_COMPOSITIONS, cut_rows
 from spo_theory.exact.refusals import NoExactForm
 from spo_theory.exact.weights import EnumeratedWeights, TracedWeights
 from spo_theory.method import Method

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spo_theory.exact import class_advantages
-from spo_theory.exact.certified import prepare_certified
+from spo_theory.exact.by_class import weights_by_class
+from spo_theory.exact.by_class.certified import prepare_certified
+from spo_theory.exact.by_class.forms import Expectation, evaluate
+from spo_theory.exact.by_class.prepare import Engine, Statistic
+from spo_theory.exact.by_class.scopes import RuleForm, combine_scopes, evaluate_rule
 from spo_theory.exact.compositions import Multinomial, multinomial
 from spo_theory.exact.enumeration import Groups, check_size, distinguished, prepare_traced, static_weights
-from spo_theory.exact.forms import Expectation, evaluate
-from spo_theory.exact.prepare import Engine, Statistic
-from spo_theory.exact.scopes import RuleForm, combine_scopes, evaluate_rule
 from spo_theory.exact.update import UpdateEngine, expected_update
 from spo_theory.exact.weights import TracedWeights
 from spo_theory.method import Method
@@ -27,7 +27,7 @@ from spo_theory.validation import check
 def square_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Engine = "auto") -> Expectation:
     """Function from ``p`` ``(..., K)`` to ``E[A_1^2 | class of 1 is k]`` ``(..., K)`` for fixed rewards ``(K,)``.
 
-    ``method``, errors: as in `spo_theory.exact.advantages.expected_advantages`. Derived in
+    ``method``, errors: as in `spo_theory.exact.by_class.advantages.expected_advantages`. Derived in
     docs/theory/second-moments.md#squares-and-products.
     """
     return partial(evaluate, prepare_certified(rewards, group_size, advantage, method, "square"))
@@ -59,7 +59,7 @@ def rule_product_function(rule: Method, rts: Any, method: Engine = "auto") -> Ex
 
 
 def _of_rule(rule: Method, rts: Any, method: Engine, statistic: Statistic) -> Expectation:
-    baseline = class_advantages.statistics(rule)
+    baseline = weights_by_class.statistics(rule)
     size = rule.group_size
     form = combine_scopes(rule, rts, lambda r: prepare_certified(r, size, baseline, method, statistic))
     return partial(evaluate_rule, form)
@@ -170,8 +170,8 @@ def prepare_second_moment(
     Derived in docs/theory/second-moments.md#covariance and docs/theory/step-weights.md.
     """
     world = as_world(world)
-    if class_advantages.serves_moments(method) and engine != "every_group":
-        rewards = class_advantages.ClassRewards(world, method)
+    if weights_by_class.serves_moments(method) and engine != "every_group":
+        rewards = weights_by_class.ClassRewards(world, method)
         square = rewards.form(method, "square", engine, padded=padded)
         product = rewards.form(method, "product", engine, padded=padded)
         size = np.float64(method.group_size)

@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spo_theory.exact import class_advantages
-from spo_theory.exact.certified import prepare_certified
+from spo_theory.exact.by_class import weights_by_class
+from spo_theory.exact.by_class.certified import prepare_certified
+from spo_theory.exact.by_class.forms import Expectation, Exponent
+from spo_theory.exact.by_class.prepare import Engine
+from spo_theory.exact.by_class.scopes import combine_scopes, evaluate_rule
 from spo_theory.exact.enumeration import check_size, is_static, prepare_enumerated, prepare_traced
-from spo_theory.exact.forms import Expectation, Exponent
-from spo_theory.exact.prepare import Engine
 from spo_theory.exact.refusals import NoExactForm
-from spo_theory.exact.scopes import combine_scopes, evaluate_rule
 from spo_theory.exact.weights import StepWeights
 from spo_theory.method import Method
 from spo_theory.outcomes.world import Model, as_world
@@ -39,7 +39,7 @@ class UpdateForm:
 
 def choose_engine(world: Any, method: Method) -> str:
     """What ``auto`` takes: "class_advantages" where they serve, else "every_group" or, beyond it, "monte_carlo"."""
-    if class_advantages.serves(method):
+    if weights_by_class.serves(method):
         return "class_advantages"
     try:
         check_size(as_world(world), method)
@@ -60,12 +60,12 @@ def prepare_update(
     that sampled. Raises `NoExactForm`, naming the Monte Carlo, where ``engine`` does not serve.
     """
     world = as_world(world)
-    served = class_advantages.serves(method)
+    served = weights_by_class.serves(method)
     if engine == "quadrature" and not served:
         raise NoExactForm(f"engine = 'quadrature' is not allowed for rule {method.name!r}: use 'auto'")
 
     if served and engine != "every_group":
-        weights: StepWeights = class_advantages.prepare_class_weights(
+        weights: StepWeights = weights_by_class.prepare_class_weights(
             world, method, engine, padded=padded, off_policy=off_policy
         )
     elif is_static(method):
@@ -78,8 +78,8 @@ def prepare_update(
 def prepare_squares(world: Any, method: Method, *, padded: bool = False) -> UpdateForm:
     """As `prepare_update`, but of squared weights: `evaluate_weights` gives ``E[w_1s^2 | class of 1 is k]``."""
     world = as_world(world)
-    if class_advantages.serves_moments(method):
-        squares = class_advantages.prepare_class_weights(world, method, padded=padded, statistic="square")
+    if weights_by_class.serves_moments(method):
+        squares = weights_by_class.prepare_class_weights(world, method, padded=padded, statistic="square")
         return UpdateForm(squares, world.parameters, world.model)
     if is_static(method):
         return UpdateForm(prepare_enumerated(world, method, padded=padded, power=2), world.parameters, world.model)
@@ -143,9 +143,9 @@ def rule_advantage_function(rule: Method, rts: Any, method: Engine = "auto") -> 
     Jit-, vmap- and grad-able. Raises `NoExactForm` for other methods. Derived in
     docs/theory/expected-advantages.md#scopes.
     """
-    if not class_advantages.serves(rule):
+    if not weights_by_class.serves(rule):
         raise NoExactForm(f"rule = {rule.name!r} is not allowed: its weights are not one advantage for each class")
-    baseline = class_advantages.statistics(rule)
+    baseline = weights_by_class.statistics(rule)
     form = combine_scopes(rule, rts, lambda r: prepare_certified(r, rule.group_size, baseline, method))
     if rule.baseline.uses_log_prob:
         form = replace(form, penalty=Exponent.of(rule.group_size - 1))

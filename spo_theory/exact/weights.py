@@ -12,9 +12,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from spo_theory.exact.by_class.forms import Slabs
+from spo_theory.exact.by_class.scopes import RuleForm, evaluate_rule
 from spo_theory.exact.compositions import Multinomial
-from spo_theory.exact.forms import Slabs
-from spo_theory.exact.scopes import RuleForm, evaluate_rule
 from spo_theory.group import Group
 from spo_theory.method import Method
 from spo_theory.parts.baselines import confidence_odds

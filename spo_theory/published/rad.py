@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from spo_theory.exact.advantages import expected_advantages
+from spo_theory.exact.by_class.advantages import expected_advantages
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.published.probabilities import checked_probabilities
 from spo_theory.validation import check

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spo_theory import InputError, ReasoningChain, expected_advantages, expected_update, rule
-from spo_theory.exact.advantages import advantage_function, quadrature_error
+from spo_theory.exact.by_class.advantages import advantage_function, quadrature_error
+from spo_theory.exact.by_class.forms import in_blocks
+from spo_theory.exact.by_class.prepare import choose_method
+from spo_theory.exact.by_class.quadrature import inverse_std_weight, inverse_variance_weight, node_count, nodes
 from spo_theory.exact.compositions import compositions, multinomial, powers
-from spo_theory.exact.forms import in_blocks
 from spo_theory.exact.moments import square_function
-from spo_theory.exact.prepare import choose_method
-from spo_theory.exact.quadrature import inverse_std_weight, inverse_variance_weight, node_count, nodes
 from spo_theory.exact.refusals import AccuracyWarning
 from spo_theory.exact.update import rule_advantage_function
 from spo_theory.method import Method
@@ -162,7 +162,7 @@ def test_large_groups_and_horizons_have_small_error_estimates(group_size, horizo
 
 
 def test_error_estimate_sees_a_coarse_rule(monkeypatch):
-    monkeypatch.setattr("spo_theory.exact.quadrature.LOG_STEP", 1.0)
+    monkeypatch.setattr("spo_theory.exact.by_class.quadrature.LOG_STEP", 1.0)
     p, r = np.full(4, 0.25), coloured(4)
     a = by_hand(p, r, 8, 0.0, 0)[0]
     got = np.asarray(advantage_function(r, 8, method="quadrature")(p))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule, sampled_update
-from spo_theory.exact.advantages import advantage_function
+from spo_theory.exact.by_class.advantages import advantage_function
 from spo_theory.exact.moments import (
     batch_covariance,
     group_covariance,

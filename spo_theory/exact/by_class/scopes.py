@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spo_theory.exact.forms import Exponent, Form, evaluate
+from spo_theory.exact.by_class.forms import Exponent, Form, evaluate
 from spo_theory.method import Method
 from spo_theory.parts.baselines import confidence_odds
 

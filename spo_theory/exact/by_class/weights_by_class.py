@@ -6,10 +6,10 @@ credits the whole response; a penalty by confidence adds a closed form. Derived 
 
 import numpy as np
 
-from spo_theory.exact.certified import prepare_certified
-from spo_theory.exact.forms import Exponent
-from spo_theory.exact.prepare import Engine, Statistic
-from spo_theory.exact.scopes import RuleForm, combine_rewards
+from spo_theory.exact.by_class.certified import prepare_certified
+from spo_theory.exact.by_class.forms import Exponent
+from spo_theory.exact.by_class.prepare import Engine, Statistic
+from spo_theory.exact.by_class.scopes import RuleForm, combine_rewards
 from spo_theory.exact.weights import ClassWeights
 from spo_theory.method import Method
 from spo_theory.outcomes.world import World
@@ -99,7 +99,9 @@ def prepare_class_weights(
     off_policy: bool = False,
     statistic: Statistic = "mean",
 ) -> ClassWeights:
-    """Expected weights of a method that the fast path serves; for ``padded`` see `spo_theory.exact.prepare.prepare`.
+    """Expected weights of a method that the fast path serves.
+
+    ``padded``: as in `spo_theory.exact.by_class.prepare.prepare`.
 
     ``statistic``: ``mean`` of the weights, or ``square``.
 

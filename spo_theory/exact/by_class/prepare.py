@@ -1,12 +1,11 @@
-"""Preparing expectations on the host: which method, and the arrays of its `spo_theory.exact.forms.Form`."""
+"""Preparing expectations on the host: which method, and the arrays of its `spo_theory.exact.by_class.forms.Form`."""
 
 from typing import Any, Literal, get_args
 
 import jax
 import numpy as np
 
-from spo_theory.exact.compositions import composition_count, compositions, member_classes, multinomial, none_of
-from spo_theory.exact.forms import (
+from spo_theory.exact.by_class.forms import (
     Enumerated,
     Exponent,
     Form,
@@ -18,7 +17,8 @@ from spo_theory.exact.forms import (
     Slabs,
     SquareNodes,
 )
-from spo_theory.exact.quadrature import Nodes, group_nodes, node_count
+from spo_theory.exact.by_class.quadrature import Nodes, group_nodes, node_count
+from spo_theory.exact.compositions import composition_count, compositions, member_classes, multinomial, none_of
 from spo_theory.exact.refusals import need_exact
 from spo_theory.parts.baselines import GroupAdvantage
 from spo_theory.validation import check, problem, refuse

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from spo_theory.exact.forms import Expectation, Form, evaluate
-from spo_theory.exact.prepare import Statistic, choose_method, prepare
+from spo_theory.exact.by_class.forms import Expectation, Form, evaluate
+from spo_theory.exact.by_class.prepare import Statistic, choose_method, prepare
 from spo_theory.exact.refusals import AccuracyWarning
 from spo_theory.parts.baselines import GroupAdvantage
 
@@ -43,7 +43,7 @@ def prepare_certified(
     padded: bool = False,
     at: Any = None,
 ) -> Form:
-    """`spo_theory.exact.prepare.prepare`, with an `AccuracyWarning` outside the verified range.
+    """`spo_theory.exact.by_class.prepare.prepare`, with an `AccuracyWarning` outside the verified range.
 
     The warning has an error estimate at the probabilities ``at`` (default: equal ones) from halved spacings.
     """

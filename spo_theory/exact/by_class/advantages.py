@@ -6,9 +6,9 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from spo_theory.exact.certified import prepare_certified, relative_change
-from spo_theory.exact.forms import Expectation, evaluate, evaluate_compiled
-from spo_theory.exact.prepare import Engine, check_prepared, prepare
+from spo_theory.exact.by_class.certified import prepare_certified, relative_change
+from spo_theory.exact.by_class.forms import Expectation, evaluate, evaluate_compiled
+from spo_theory.exact.by_class.prepare import Engine, check_prepared, prepare
 from spo_theory.parts.baselines import GroupAdvantage
 from spo_theory.validation import check
 
