@@ -115,7 +115,7 @@ def compiled_once() -> None:
             spent = time.perf_counter() - start
             first = spent if np.isnan(first) else first
             second = seconds(lambda c=chain, r=r, e=rate: solve(c, r, 100, e), 0.5)
-            form = prepare_update(r, chain.rts, padded=True)
+            form = prepare_update(chain, r, padded=True)
             settings = (form, None, chain.logits, rate, None, None)
             bare = seconds(lambda s=settings: follow(*s, optimizer="sgd", steps=100), 0.5)
             print(f"{scope} G={group_size:<4} {first * 1e3:19.0f} {second * 1e3:10.1f} {bare * 1e3:10.1f}"
