@@ -17,7 +17,7 @@ def every_group(chain, r):
     h, g = chain.horizon, r.group_size
     classes = np.array(list(product(range(h + 1), repeat=g)))
     chance = chain.class_probs[classes].prod(1)
-    sure = chain.class_probs[classes] if r.penalty == "confidence" else None
+    sure = chain.class_probs[classes] if r.baseline.uses_log_prob else None
     a = r.advantages(classes == h, classes, np.full(classes.shape, h), confidence=sure, dtype=np.dtype(float))
     return chance, np.einsum("cg,cgh->ch", a, chain.scores[classes]) / g
 
@@ -30,7 +30,7 @@ def test_expected_update_is_the_mean_over_every_group(name, group_size):
     np.testing.assert_allclose(expected_update(CHAIN, r), chance @ gradient, rtol=1e-13, atol=1e-16)
 
 
-@pytest.mark.parametrize("name", ["ngrpo", "sign"])
+@pytest.mark.parametrize("name", ["ngrpo", "sign", "lens"])
 def test_covariance_is_that_over_every_group(name):
     r = rule(name, group_size=4)
     chance, gradient = every_group(CHAIN, r)
