@@ -59,7 +59,7 @@ def theory(values: Values, rules: dict[str, Values]) -> None:
     from spo_theory.dynamics.maps import updates_to
 
     chain = ReasoningChain(step_success=success)
-    curve = solve(chain, method, steps=options.steps, learning_rate=options.learning_rate)
+    curve = solve(chain, method, steps=options.steps, learning_rate=options.learning_rate, reusable=False)
     heading = f"{method.name}, G = {method.group_size}, H = {chain.horizon}"
 
     print(f"{heading}; {', '.join(parts_in_words(method).values())}\n")

@@ -93,6 +93,7 @@ def solve(
     features: Any = None,
     gradient_variance: Any = None,
     questions: int | None = None,
+    reusable: bool = True,
 ) -> pd.DataFrame:
     """Follow the exact expected updates of ``rule`` from ``chain``: no sampling, nothing fitted.
 
@@ -105,6 +106,9 @@ def solve(
     With ``features`` ``(H, P)``, the gradient of the mean log-odds of every step with respect to P parameters,
     it is the network linearized at the start; ``gradient_variance`` ``(P,)`` is then the variance of a batch
     gradient there, and follows the chain's own noise (`noise_energy`) from its value at the start.
+
+    ``reusable``: compile so that calls with other rewards, group sizes, starts or rates compile nothing; without it the
+    first call compiles three times as fast, for a single curve.
 
     Returns a tidy DataFrame, one row per update: step (0..steps), success, all_negative, grad_norm (length of
     the mean gradient in parameter space), q_1..q_H (probabilities). Raises `InputError` for bad settings.
@@ -125,7 +129,7 @@ def solve(
         check(features is None, "features", "given", "None unless optimizer='adam': use kernel = features @ features.T")
 
     inner = rule.sampler.inner_updates
-    form = prepare_update(chain, rule, padded=True, off_policy=inner > 1)
+    form = prepare_update(chain, rule, padded=reusable, off_policy=inner > 1)
     noise = _prepare_noise(chain, rule, gradient_variance, questions)
     settings: dict[str, Any] = {"optimizer": optimizer, "steps": steps, "inner_updates": inner}
     logits, norms = follow(form, noise, chain.logits, float(learning_rate), k, j, **settings)

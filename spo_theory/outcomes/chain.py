@@ -24,6 +24,9 @@ def class_probabilities(logits: Any) -> jax.Array:
     return prefix * jnp.concatenate([wrong, one], axis=-1)
 
 
+_class_probabilities = jax.jit(class_probabilities)  # one compilation instead of one for every operation
+
+
 def class_scores(logits: Any) -> jax.Array:
     """Score ``d log p_k / d logit_h``, shape ``(..., H + 1, H)``, from step logits ``(..., H)``.
 
@@ -134,7 +137,7 @@ class ReasoningChain:
     @property
     def class_probs(self) -> np.ndarray:
         """Probability of each outcome class, ``(..., H + 1)``; class H is a correct response."""
-        return np.asarray(class_probabilities(self.logits))
+        return np.asarray(_class_probabilities(self.logits))
 
     @property
     def scores(self) -> np.ndarray:
