@@ -218,7 +218,9 @@ class TrainConfig:
         float,
         Setting("optimizer", "Pull of the weights to 0: added to the gradient, but apart from it in adamw.", FROM_0),
     ] = 0.0
-    inner_epochs: Annotated[int, Setting("optimizer", "Passes over each batch of rollouts.", whole(1))] = 1
+    inner_epochs: Annotated[
+        int, Setting("optimizer", "Passes over each batch of rollouts; 1: the inner updates of the rule.", whole(1))
+    ] = 1
     minibatches: Annotated[
         int, Setting("optimizer", "Gradient steps per pass, each on its share of the questions.", whole(1))
     ] = 1

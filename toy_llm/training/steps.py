@@ -82,6 +82,17 @@ def take_steps(
     return row
 
 
+def passes(config: TrainConfig) -> int:
+    """Passes over each batch: ``inner_epochs`` if that is more than 1, else the inner updates of the rule's sampler.
+
+    >>> passes(TrainConfig(rule_options={"inner_updates": 3}))
+    3
+    """
+    if config.inner_epochs > 1:
+        return config.inner_epochs
+    return config.make_rule().sampler.inner_updates
+
+
 def minibatches(config: TrainConfig, update: int) -> Iterator[torch.Tensor | slice]:
     """Which questions each gradient step of an update uses: whole groups, in a new random order every epoch.
 
@@ -89,7 +100,7 @@ def minibatches(config: TrainConfig, update: int) -> Iterator[torch.Tensor | sli
     [[0, 2], [3, 1]]
     """
     # The order depends on (seed, update, epoch) alone, so that a resumed run has the same.
-    for epoch in range(config.inner_epochs):
+    for epoch in range(passes(config)):
         if config.minibatches == 1:
             yield slice(None)
             continue

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from itertools import permutations
 
+import pandas as pd
 import pytest
 import torch
 from free_form import Memoryless
@@ -323,3 +324,14 @@ def test_a_penalty_is_added_to_one_term_a_response():
     pulled = policy_loss(*given, reference=start, kl_coef=0.5, mask=batch.mask, kl_estimator="k2")
     penalty = (0.5 * (now - start) ** 2 * batch.mask).sum(-1).mean()
     assert (pulled - plain).item() == pytest.approx(0.5 * penalty.item())
+
+
+def test_inner_updates_of_a_rule_are_passes_over_each_batch():
+    """The sampler's inner updates and the trainer's own setting are one thing: the curves agree to the bit."""
+    base = TrainConfig(horizon=2, policy="tabular", start_accuracy=0.5, questions=8, updates=3, learning_rate=0.5)
+    by_rule = train(replace(base, rule_options={"inner_updates": 2}))
+    by_setting = train(replace(base, inner_epochs=2))
+    once = train(base)
+    columns = ["success", "success_exact", "grad_norm"]
+    pd.testing.assert_frame_equal(by_rule[columns], by_setting[columns])
+    assert not by_rule["success_exact"].equals(once["success_exact"])
