@@ -112,6 +112,12 @@ class Method:
         """Advantages ``(..., G)`` of a group; 0 in groups that are not learnt from. Raises as `advantages`."""
         size = group.correct.shape[-1]
         check(size == self.group_size, "correct.shape[-1]", size, f"{self.group_size}, the rule's group_size")
+        check(
+            group.valid is None or self.objective.by_sign,
+            "valid",
+            "given",
+            f"None with {self.objective}: it is on pairs",
+        )
 
         rewards = self.reward(group)
         advantages = self.baseline.advantages(group, rewards)

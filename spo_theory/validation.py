@@ -1,7 +1,8 @@
 """Refuse bad input with one line that names the parameter, its value and what is allowed."""
 
 from collections.abc import Iterable
-from numbers import Integral
+from math import isfinite
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -24,6 +25,11 @@ def refuse(problems: Iterable[str]) -> None:
 def check(ok: bool, name: str, value: Any, allowed: str) -> None:
     """Raise `InputError` unless ``ok``."""
     refuse(problem(ok, name, value, allowed))
+
+
+def is_number(value: Any) -> bool:
+    """Whether ``value`` is a finite real number (not a truth value)."""
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
 
 
 def is_whole(value: Any, least: int) -> bool:

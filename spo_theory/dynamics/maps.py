@@ -127,8 +127,11 @@ def solve(
         j = None
         check(questions is None, "questions", questions, "None unless optimizer='adam': noise does not move the mean")
         check(features is None, "features", "given", "None unless optimizer='adam': use kernel = features @ features.T")
+        check(gradient_variance is None, "gradient_variance", "given", "None unless optimizer='adam'")
 
     inner = rule.sampler.inner_updates
+    noisy = questions is not None or gradient_variance is not None
+    check(inner == 1 or not noisy, "inner_updates", inner, "1 with sampling noise: its size is known on fresh groups")
     form = prepare_update(chain, rule, padded=reusable, off_policy=inner > 1)
     noise = _prepare_noise(chain, rule, gradient_variance, questions)
     settings: dict[str, Any] = {"optimizer": optimizer, "steps": steps, "inner_updates": inner}
@@ -249,14 +252,22 @@ def escape_map(
     """
     check_run(chain, steps, learning_rate, "sgd", None)
     check(0 < level < 1, "level", level, "strictly between 0 and 1")
-    form = prepare_update(chain, rule, padded=True)
+    inner = rule.sampler.inner_updates
+    form = prepare_update(chain, rule, padded=True, off_policy=inner > 1)
     start = np.atleast_2d(chain.logits)
-    return np.asarray(_first_passage(form, start, float(learning_rate), float(level), steps=steps))
+    settings = {"steps": steps, "inner_updates": inner}
+    return np.asarray(_first_passage(form, start, float(learning_rate), float(level), **settings))
 
 
-@partial(jax.jit, static_argnames=("steps",))
+@partial(jax.jit, static_argnames=("steps", "inner_updates"))
 def _first_passage(
-    form: UpdateForm, start: jax.Array, learning_rate: jax.Array, level: jax.Array, *, steps: int
+    form: UpdateForm,
+    start: jax.Array,
+    learning_rate: jax.Array,
+    level: jax.Array,
+    *,
+    steps: int,
+    inner_updates: int,
 ) -> jax.Array:
     """Updates ``(N,)`` to ``level`` from ``start`` ``(N, H)``, as in `escape_map`."""
 
@@ -265,7 +276,10 @@ def _first_passage(
         now = class_probabilities(logits)[..., -1]
         between = jnp.where(now > last, (now - level) / jnp.where(now > last, now - last, 1.0), 0.0)
         reached = jnp.where(jnp.isnan(reached) & (now >= level), jnp.where(i > 0, i - between, 0.0), reached)
-        return (logits + learning_rate * evaluate_update(form, logits), now, reached), None
+        moved = logits + learning_rate * evaluate_update(form, logits)
+        for _again in range(inner_updates - 1):
+            moved = moved + learning_rate * evaluate_update(form, logits, moved)
+        return (moved, now, reached), None
 
     none = jnp.full(len(start), jnp.nan)
     state = (start, jnp.zeros(len(start)), none)

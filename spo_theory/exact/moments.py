@@ -15,6 +15,7 @@ from spo_theory.exact.by_class.prepare import Engine, Statistic
 from spo_theory.exact.by_class.scopes import RuleForm, combine_scopes, evaluate_rule
 from spo_theory.exact.compositions import Multinomial, multinomial
 from spo_theory.exact.enumeration import Groups, check_size, distinguished, prepare_traced, static_weights
+from spo_theory.exact.refusals import NoExactForm
 from spo_theory.exact.update import UpdateEngine, expected_update
 from spo_theory.exact.weights import TracedWeights
 from spo_theory.method import Method
@@ -177,6 +178,8 @@ def prepare_second_moment(
         size = np.float64(method.group_size)
         return ClassMoments(square, product, rewards.member, rewards.place, size, world.parameters, world.model)
 
+    if engine == "quadrature":
+        raise NoExactForm(f"engine = 'quadrature' is not allowed for rule {method.name!r}: use 'auto'")
     check_size(world, method)
     classes = distinguished(world, method)
     groups = Groups(method.group_size, classes.count)

@@ -11,13 +11,12 @@ Derived in docs/theory/step-weights.md.
 """
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Literal, Protocol, get_args
 
 from array_api_compat import array_namespace
 
 from spo_theory.group import Array
-from spo_theory.validation import check, problem, refuse
+from spo_theory.validation import check, is_number, problem, refuse
 
 Ratio = Literal["token", "sequence"]
 
@@ -67,10 +66,11 @@ class Clipped:
     by_sign = True
 
     def __post_init__(self) -> None:
-        finite_high = isfinite(self.clip_high)
+        low = is_number(self.clip_low) and 0 <= self.clip_low <= 1
+        high = is_number(self.clip_high) and self.clip_high >= 0
         refuse(
-            problem(0 <= self.clip_low <= 1, "clip_low", self.clip_low, "a number from 0 to 1")
-            + problem(finite_high and self.clip_high >= 0, "clip_high", self.clip_high, "a finite number, at least 0")
+            problem(low, "clip_low", self.clip_low, "a number from 0 to 1")
+            + problem(high, "clip_high", self.clip_high, "a finite number, at least 0")
             + problem(self.ratio in get_args(Ratio), "ratio", self.ratio, " or ".join(get_args(Ratio)))
         )
 
@@ -136,7 +136,7 @@ class PairRegression:
     per_step = False
 
     def __post_init__(self) -> None:
-        check(isfinite(self.eta) and self.eta > 0, "eta", self.eta, "a finite number above 0")
+        check(is_number(self.eta) and self.eta > 0, "eta", self.eta, "a finite number above 0")
 
     def _shortfall(self, advantages: Array, log_ratio: Array) -> tuple[Array, Array]:
         """Advantage less what the policy made of it, ``(..., G)``, and its mean over the group ``(..., 1)``."""
@@ -175,7 +175,7 @@ class PairLogistic:
     per_step = False
 
     def __post_init__(self) -> None:
-        check(isfinite(self.beta) and self.beta > 0, "beta", self.beta, "a finite number above 0")
+        check(is_number(self.beta) and self.beta > 0, "beta", self.beta, "a finite number above 0")
 
     def _pairs(self, advantages: Array, log_ratio: Array) -> tuple[Array, Array]:
         """For every pair i, j: whether i is the better one, and ``beta (l_i - l_j)``; both ``(..., G, G)``."""

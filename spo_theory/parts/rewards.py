@@ -6,13 +6,12 @@ A reward part maps a `spo_theory.group.Group` to rewards ``(..., G)``; the last 
 """
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, Literal, Protocol, get_args
 
 from array_api_compat import array_namespace
 
 from spo_theory.group import Array, Group, float_dtype
-from spo_theory.validation import problem, refuse
+from spo_theory.validation import is_number, problem, refuse
 
 Scope = Literal["all_negative", "all_incorrect"]
 Shape = Literal["logistic", "raw"]
@@ -78,8 +77,8 @@ class Colouring:
 
     def __post_init__(self) -> None:
         refuse(
-            problem(isfinite(self.beta) and self.beta > 0, "beta", self.beta, "a finite number above 0")
-            + problem(isfinite(self.gamma), "gamma", self.gamma, "a finite number")
+            problem(is_number(self.beta) and self.beta > 0, "beta", self.beta, "a finite number above 0")
+            + problem(is_number(self.gamma), "gamma", self.gamma, "a finite number")
             + problem(self.scope in get_args(Scope), "scope", self.scope, " or ".join(get_args(Scope)))
             + problem(self.shape in get_args(Shape), "shape", self.shape, " or ".join(get_args(Shape)))
             + problem(self.length in get_args(RtsLength), "rts_length", self.length, " or ".join(get_args(RtsLength)))

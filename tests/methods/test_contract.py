@@ -124,3 +124,16 @@ def test_credit_to_single_steps_needs_an_objective_that_has_them():
 def test_groups_of_another_size_are_refused():
     with pytest.raises(InputError, match=r"correct.shape\[-1\] = 4"):
         rule("grpo", group_size=3).weights(Group(*groups()[:3]))
+
+
+def test_an_objective_on_pairs_refuses_responses_to_ignore():
+    correct, first_error, lengths, *_ = groups(questions=2)
+    group = Group(correct, first_error, lengths, valid=np.ones(correct.shape, bool))
+    with pytest.raises(InputError, match="valid = 'given'"):
+        rule("rebel", group_size=4).weights(group)
+
+
+@pytest.mark.parametrize("option", [{"clip_low": "x"}, {"clip_high": None}, {"clip_low": True}])
+def test_wrong_kinds_are_refused(option):
+    with pytest.raises(InputError, match=next(iter(option))):
+        Clipped(**option)

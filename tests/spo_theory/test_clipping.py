@@ -9,6 +9,7 @@ import pytest
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule, simulate, solve
 from spo_theory.dynamics.clipped import solve_clipped, surrogate_gradient_function
+from spo_theory.dynamics.maps import escape_map, updates_to
 from spo_theory.exact.refusals import NoExactForm
 
 OLD, NOW = np.array([-0.4, 0.5, 0.1]), np.array([0.1, 0.3, 0.9])
@@ -108,3 +109,14 @@ def test_bad_input_is_named():
         solve_clipped(CHAIN, rule("spo_prefix"), 3, ratio="sequence")
     with pytest.raises(InputError, match="inner_updates = 0"):
         solve_clipped(CHAIN, rule("grpo"), 3, 0)
+
+
+def test_inner_updates_reach_the_map_and_are_refused_with_noise():
+    chain = ReasoningChain(step_success=[0.5, 0.5])
+    slow, fast = (escape_map(chain, rule("grpo", group_size=2, inner_updates=n), 30)[0] for n in (1, 4))
+    assert fast == pytest.approx(updates_to(solve(chain, rule("grpo", group_size=2, inner_updates=4), 30)), rel=1e-12)
+    assert fast < slow
+    with pytest.raises(InputError, match="inner_updates = 4"):
+        solve(chain, rule("grpo", inner_updates=4), 3, optimizer="adam", questions=8)
+    with pytest.raises(InputError, match="gradient_variance"):
+        solve(chain, rule("grpo"), 3, gradient_variance=np.ones(2))
