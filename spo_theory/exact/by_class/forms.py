@@ -20,7 +20,10 @@ SMALLEST = 1e-100  # a factor phi below this is not divided by: what it multipli
 
 
 def in_blocks(function: Expectation, size: int) -> Expectation:
-    """Evaluate ``function`` of ``p`` ``(..., K)`` some rows at a time when one row needs ``size`` numbers."""
+    """``function`` of ``p`` ``(..., K)``, evaluated some rows at a time.
+
+    ``size``: numbers that one row needs. Blocks of about `BLOCK` numbers stay in a cache, whatever the number of rows.
+    """
     rows = max(1, BLOCK // size)
 
     def blocked(p: Any) -> jax.Array:
@@ -37,7 +40,10 @@ def in_blocks(function: Expectation, size: int) -> Expectation:
 @partial(jax.tree_util.register_dataclass, data_fields=["value"], meta_fields=["digits"])
 @dataclass(frozen=True)
 class Exponent:
-    """A whole number of at most ``digits`` binary digits that is an argument of compiled code, not a part of it."""
+    """A whole number of at most ``digits`` binary digits that is an argument of compiled code, not a part of it.
+
+    ``base ** exponent`` works with it, for an array ``base``; another group size then needs no new compilation.
+    """
 
     value: Any
     digits: int
@@ -188,6 +194,7 @@ class PairTable:
         place = np.full((classes, classes), 2 * len(k))  # of d_kj among all d, all -d, and a 0
         place[k, j] = np.arange(len(k))
         place[j, k] = np.arange(len(k), 2 * len(k))
+        # d is odd: one half of it is summed, and the other half is its negative
         d = self.slabs.total(lambda kernel, pairs: (p @ kernel) ** self.others @ pairs)
         d = jnp.concatenate([d, -d, jnp.zeros((*d.shape[:-1], 1))], axis=-1)
         return jnp.einsum("...kj,...j->...k", d[..., place], p)
@@ -273,7 +280,7 @@ class ProductNodes:
         def terms(kernel: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
             share = p[..., None, :] * kernel
             phi = share.sum(-1)
-            # the mean only ever as a distance from it: nothing cancels
+            # The mean enters only as a distance from it, so nothing cancels
             above = (share @ d) / jnp.where(phi > SMALLEST, phi, 1.0)[..., None]
             spread = jnp.sum(share * above**2, axis=-1) / jnp.where(phi > SMALLEST, phi, 1.0)
             acting = weight * phi**self.others
@@ -307,8 +314,10 @@ class Form:
 def evaluate(form: Form, p: Any) -> jax.Array:
     """The expectation ``(..., K)``, or ``(..., K, K)`` for two given classes, at ``p`` ``(..., K)``.
 
-    A form of degree ``G - given`` in ``p``. Jit-able with ``form`` as an argument; vmap- and grad-able in ``p``.
+    It is a form of degree ``G - given`` in the class probabilities ``p``, which need not sum to 1. Can be jitted with
+    ``form`` as an argument, and vmapped and differentiated in ``p``. Source: docs/theory/expected-advantages.md.
     """
+    # Classes of equal reward count as one: their probabilities add up
     p = jnp.asarray(p, float)
     inside = p if form.member is None else p @ form.member
     total = jnp.zeros((*p.shape[:-1], *inside.shape[-1:] * form.given))
@@ -316,6 +325,7 @@ def evaluate(form: Form, p: Any) -> jax.Array:
     for piece in form.pieces:
         total = total + in_blocks(piece, piece.width)(inside)
 
+    # All classes of one reward have the same expectation
     if form.place is not None:
         index = form.place if form.given == 1 else (form.place[:, None], form.place[None, :])
         total = total[..., *index] if form.given == 2 else total[..., index]
