@@ -63,11 +63,13 @@ def expectation(
         >>> found.engine, found.update.round(4).tolist()
         ('every_group', [0.125, 0.125])
     """
+    # Refusals come before any work; a chain is taken for the world that it describes
     check(engine in get_args(EngineName), "engine", engine, " or ".join(get_args(EngineName)))
     check(is_whole(groups, 2), "groups", groups, "a whole number, at least 2")
     world = as_world(world)
     used = choose_engine(world, method) if engine == "auto" else engine
 
+    # Samples need no prepared form
     if used == "monte_carlo":
         return Expectation("monte_carlo", *sampled_expectation(world, method, groups, seed, covariance=covariance))
 

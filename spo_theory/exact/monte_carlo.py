@@ -40,6 +40,7 @@ def sampled_expectation(
     np.add.at(total, drawn.ravel(), weights.reshape(-1, weights.shape[-1]))
     mean_weight = np.where(seen > 0, total / np.maximum(seen, 1), np.nan)
 
+    # The sample covariance of single groups, not of their mean; a single logit still makes a matrix
     spread = None
     if covariance:
         spread = np.atleast_2d(np.cov(each.reshape(groups, -1), rowvar=False))

@@ -108,6 +108,7 @@ class ReasoningChain:
     step_lengths: Any = None
 
     def __post_init__(self) -> None:
+        # Two ways to say the same thing: neither may contradict the other
         if (self.step_success is None) == (self.logits is None):
             refuse(["ReasoningChain needs exactly one of step_success and logits"])
 

@@ -105,6 +105,7 @@ def judged_world(world: Any, confusion_matrix: Any) -> World:
     >>> judged_world(chain, confusion(2, miss=0.5)).class_probs.tolist()
     [0.25, 0.125, 0.125, 0.0, 0.125, 0.125, 0.25]
     """
+    # The outcome is known, so only wrong responses can be misjudged
     plain = as_world(world)
     wrong = np.flatnonzero(~plain.correct)
     right = np.flatnonzero(plain.correct)
@@ -114,6 +115,7 @@ def judged_world(world: Any, confusion_matrix: Any) -> World:
     truth = np.concatenate([np.repeat(wrong, horizon + 1), right])
     heard = np.concatenate([np.tile(np.arange(horizon + 1), wrong.size), plain.first_error[right]])
 
+    # Lengths are those of the steps really taken: a judge does not change what was written
     return World(
         model=JudgedModel(plain.model, tuple(truth.tolist()), plain.axes),
         logits=plain.logits,
@@ -193,12 +195,14 @@ def useful_judges(chain: ReasoningChain, rule: Method, misses: Any, points: int 
        miss  false_alarm  helps
     0   0.2          0.8  below
     """
+    # Refusals come before any work
     rates = np.atleast_1d(np.asarray(misses, dtype=float))
     refuse(
         problem(bool(((rates >= 0) & (rates <= 1)).all()), "misses", rates.tolist(), "between 0 and 1")
         + problem(isinstance(points, int) and points >= 3, "points", points, "a whole number, at least 3")
     )
 
+    # The same grid for every miss rate, moved away from rates at which rounding would decide, see `GRID_OFFSET`
     gain = colouring_gain_function(chain, rule)
     grid = (np.arange(points) + GRID_OFFSET) / points
     rows = []

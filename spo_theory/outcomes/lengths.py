@@ -98,6 +98,7 @@ def normalized_update_function(
     Raises `InputError` for bad lengths or settings, `NoExactForm` where only the Monte Carlo remains.
     Derived in docs/theory/lengths.md.
     """
+    # Refusals come before any work; a length of 0 could not divide
     plain = as_world(world)
     size = plain.lengths.sum(-1)
     refuse(
@@ -114,6 +115,7 @@ def normalized_update_function(
     if normalization != "token":
         each = size if normalization == "response" else np.full_like(size, constant)
 
+        # As the plain expected update, with each class's probability over its divisor
         def separate(logits: Any) -> jax.Array:
             share = plain.model.probs(logits, plain.parameters) / each
             weights = share[..., None] * evaluate_weights(form, logits)

@@ -60,6 +60,7 @@ def many_paths_world(choice: Any, step_success: Any) -> World:
         >>> float(world.success.round(6))
         0.53
     """
+    # Probabilities of 0 and 1 have no finite logits
     chosen = np.asarray(choice, dtype=float)
     success = np.asarray(step_success, dtype=float)
     shaped = success.ndim == 2 and success.size > 0 and chosen.shape == success.shape[:1]

@@ -68,6 +68,7 @@ def option_world(logits: Any, step_lengths: Any = None) -> World:
     >>> option_world([[0.0, 0.0, 0.0]]).class_probs.round(4).tolist()
     [0.3333, 0.3333, 0.3333]
     """
+    # A softmax over one option would have nothing to learn
     x = np.asarray(logits, dtype=float)
     shaped = x.ndim in (2, 3) and x.shape[-2] >= 1 and x.shape[-1] >= 2
     refuse(
@@ -76,6 +77,7 @@ def option_world(logits: Any, step_lengths: Any = None) -> World:
     )
     horizon, options = x.shape[-2:]
 
+    # Lengths only matter relative to each other, for the RTS
     lengths = np.ones(horizon) if step_lengths is None else np.asarray(step_lengths, dtype=float)
     good = lengths.shape == (horizon,) and bool((np.isfinite(lengths) & (lengths > 0)).all())
     check(good, "step_lengths", lengths.tolist(), f"{horizon} finite numbers above 0")
@@ -110,6 +112,7 @@ def solve_options(
     1     1   0.2601  0.2601           0.5930
     2     2   0.3231  0.3231           0.5787
     """
+    # A path is followed for one question; values of its logits are checked by `option_world`
     x = np.asarray(logits, dtype=float)
     refuse(
         problem(x.ndim == 2, "logits.shape", x.shape, "(H, M), H at least 1 and M at least 2")
@@ -127,6 +130,7 @@ def solve_options(
     share = option[..., 1:] / option[..., 1:].sum(-1, keepdims=True)
     concentration = (share**2).sum(-1)
 
+    # Columns count steps of the response from 1, as the text does
     table = {"step": np.arange(steps + 1), "success": right.prod(1)}
     table |= {f"q_{h + 1}": right[:, h] for h in range(len(x))}
     table |= {f"concentration_{h + 1}": concentration[:, h] for h in range(len(x))}

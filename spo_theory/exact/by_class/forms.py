@@ -228,7 +228,11 @@ class PairProduct:
 
 @_piece("difference", "group_size", "others", "fewer")
 class SquareNodes:
-    """Squared advantage by quadrature; slabs as in `PairProduct`, ``fewer``: ``others`` - 1, or 0."""
+    """Squared advantage by quadrature.
+
+    slabs, difference: as in `PairProduct`. group_size: G. others: G - 2. fewer: ``others`` - 1, or 0 if that is less.
+    Derived in docs/theory/second-moments.md#squares-and-products.
+    """
 
     slabs: Slabs | Loop
     difference: Any
@@ -257,7 +261,11 @@ class SquareNodes:
 
 @_piece("difference", "group_size", "others")
 class ProductNodes:
-    """Product of the advantages of two responses by quadrature; slabs as in `PairProduct`."""
+    """Product of the advantages of two responses by quadrature.
+
+    slabs, difference: as in `PairProduct`. group_size: G. others: G - 2, besides the two given responses.
+    Derived in docs/theory/second-moments.md#squares-and-products.
+    """
 
     slabs: Slabs | Loop
     difference: Any
@@ -271,9 +279,11 @@ class ProductNodes:
 
     def __call__(self, p: jax.Array) -> jax.Array:
         """Expectation ``(..., K, K)`` from mean and variance of a reward drawn at each node."""
+        # Besides the two given responses there are G - 2 more
         d = self.difference.T
         more = self.group_size - 2
 
+        # Sums over the nodes as matrix products: nothing of size nodes x K x K is held
         def contract(x: jax.Array, left: jax.Array) -> jax.Array:
             return jnp.swapaxes(x[..., None] * left, -1, -2) @ left
 
@@ -287,6 +297,7 @@ class ProductNodes:
             together = more**2 * contract(acting, above * kernel) + more * contract(acting * spread, kernel)
             return together, contract(acting, kernel)
 
+        # The two given responses also shift the mean themselves, by the difference of their rewards
         together, apart = self.slabs.total(terms)
         return together - (more + 1) * d**2 * apart
 

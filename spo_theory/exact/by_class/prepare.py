@@ -56,7 +56,10 @@ def choose_method(
 
 
 def check_prepared(rewards: np.ndarray, group_size: int, method: str) -> None:
-    """Refuse rewards that are not ``(K,)`` finite numbers, a bad group size or an unknown method."""
+    """Refuse rewards that are not ``(K,)`` finite numbers, a bad group size or an unknown method.
+
+    Raises `InputError` with every problem that it finds.
+    """
     whole = isinstance(group_size, int | np.integer) and not isinstance(group_size, bool)
     refuse(
         problem(rewards.ndim == 1 and rewards.size > 0, "rewards.shape", rewards.shape, "(K,) with K at least 1")
@@ -229,6 +232,7 @@ def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage,
     classes = len(distinct)
     others = distinct[member_classes(counts)]
 
+    # The given responses come first in their group, so theirs are the first advantages
     def among_others(*own: float) -> np.ndarray:
         return advantage(np.concatenate([np.broadcast_to(own, (len(counts), len(own))), others], axis=1))
 
@@ -242,6 +246,7 @@ def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage,
                 table[:, j, k] = table[:, k, j]
         return table.reshape(len(counts), -1)
 
+    # All other statistics are functions of the advantage of one given response
     first = np.stack([among_others(own)[:, 0] for own in distinct], axis=1)
     if statistic == "negative":
         return np.minimum(first, 0.0)
@@ -250,10 +255,12 @@ def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage,
 
 def _quadrature(distinct: np.ndarray, group_size: int, statistic: Statistic, rule: Nodes, padded: bool) -> Piece:
     """The sum over the nodes of ``rule``; padded and without nodes it has their shapes only."""
+    # Two responses, a pair or the given ones, are taken out of the product over the group
     count = len(rule.weight)
     difference = distinct[:, None] - distinct[None, :]
     others = Exponent.of(group_size - 2)
 
+    # A single node is exact and has one shape for every setting, so it needs no room
     def slabs(*arrays: np.ndarray) -> Slabs | Loop:
         fixed = padded and count != 1
         if not fixed:

@@ -50,7 +50,11 @@ def inverse_variance_weight(u: np.ndarray, eps: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Nodes:
-    """Quadrature nodes: ``kernel`` ``(L, K)``, the factor of a response of each class; ``weight`` ``(L,)``."""
+    """Quadrature nodes that take the responses of a group apart.
+
+    kernel ``(L, K)``: factor of a response of each class at each of the L nodes. weight ``(L,)``: of the nodes.
+    Source: docs/theory/expected-advantages.md#quadrature.
+    """
 
     kernel: np.ndarray
     weight: np.ndarray
@@ -117,7 +121,10 @@ def _highest(distinct: np.ndarray, group_size: int, scale: float) -> float:
 
 
 def node_count(rewards: np.ndarray, group_size: int) -> int:
-    """About how many nodes `nodes` makes, without making them."""
+    """About how many nodes `nodes` makes for these rewards ``(K,)``, without making them.
+
+    Used to predict the work of the quadrature, see `spo_theory.exact.by_class.prepare.choose_method`.
+    """
     r = np.unique(rewards)
     per_point = 2 * np.sqrt(2 * NEGLIGIBLE) / MEAN_STEP
     t = np.arange(LOWEST, _highest(r, group_size, r[-1] - r[0]) + LOG_STEP, LOG_STEP)
