@@ -15,12 +15,19 @@ REPEATED = 64  # highest power by repeated products: they lose a digit and more 
 
 
 def composition_count(total: int, parts: int) -> int:
-    """Number of rows of `compositions`."""
+    """Number C of rows of `compositions`, without making them: ``comb(total + parts - 1, parts - 1)``."""
     return comb(total + parts - 1, parts - 1)
 
 
 def compositions(total: int, parts: int) -> np.ndarray:
-    """All counts ``(C, parts)`` that sum to ``total``."""
+    """All rows ``(C, parts)`` of whole numbers, at least 0, that sum to ``total``.
+
+    ``total``: number of responses. ``parts``: number of classes, at least 1. The later classes change slowest.
+    Their number C is `composition_count`. Source: docs/theory/step-weights.md#expected-weights.
+
+    >>> compositions(2, 2).tolist()
+    [[2, 0], [1, 1], [0, 2]]
+    """
     left = np.array([total])
     columns: list[np.ndarray] = []
     for _ in range(parts - 1):  # from the last class to the second; the first takes what is left
@@ -33,14 +40,23 @@ def compositions(total: int, parts: int) -> np.ndarray:
 
 
 def member_classes(counts: np.ndarray) -> np.ndarray:
-    """Class of every member of groups with the given counts: ``(C, K)`` to ``(C, counts.sum(1))``."""
+    """Class ``(C, G)`` of every member of groups with the given ``counts`` ``(C, K)``, in rising order.
+
+    All rows of ``counts`` must have the same sum, the group size G.
+
+    >>> member_classes(np.array([[2, 0], [1, 1]])).tolist()
+    [[0, 0], [0, 1]]
+    """
     member = np.arange(int(counts[0].sum()))
     return (member[None, :, None] >= np.cumsum(counts, axis=1)[:, None, :-1]).sum(-1)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def powers(p: jax.Array, size: int) -> jax.Array:
-    """``p^n`` for n = 0..size, shape ``(..., size + 1)``, with ``0^0 = 1`` and derivatives of any order right at 0."""
+    """Powers ``p^n`` for n = 0..``size``, shape ``(..., size + 1)``, of ``p`` ``(...)``.
+
+    ``0^0 = 1``, and derivatives of any order are right at p = 0 too.
+    """
     n = jnp.arange(size + 1)
     if size > REPEATED:
         return p[..., None] ** n
@@ -55,7 +71,10 @@ def _slopes(size: int, primals: tuple[jax.Array], tangents: tuple[jax.Array]) ->
 
 
 def log_multinomial(counts: np.ndarray) -> np.ndarray:
-    """Logarithm ``(C,)`` of the number of orders of each row of counts ``(C, K)``, in extended precision."""
+    """Logarithm ``(C,)`` of the number of orders of each row of ``counts`` ``(C, K)``, in extended precision.
+
+    That number is the multinomial coefficient ``G! / (n_1! ... n_K!)``. All rows must have the same sum G.
+    """
     size = int(counts[0].sum())
     log_factorial = np.cumsum(np.log(np.maximum(np.arange(size + 1), 1).astype(np.longdouble)))
     return log_factorial[size] - log_factorial[counts].sum(1)
@@ -87,22 +106,26 @@ class Multinomial:
 
 
 def none_of(largest: int, classes: int, rows: int) -> Multinomial:
-    """As many ``rows`` as some `multinomial` has, all of probability 0."""
+    """A `Multinomial` of as many ``rows``, all of probability 0: it keeps the place of another one of that shape."""
     return Multinomial(np.zeros((classes, rows), dtype=int), np.zeros(rows), largest, False)
 
 
 def multinomial(counts: np.ndarray, largest: int | None = None, rows: int | None = None) -> Multinomial:
     """Jit-able function from ``p`` ``(..., K)`` to the probability ``(..., C)`` of each row of counts ``(C, K)``.
 
-    Right at ``p_k = 0``, with the right derivative there. Relative errors are below 1e-14, or, where the numbers of
-    orders overflow (two classes from about 1,010 responses on), below 5e-16 times the number of responses;
-    probabilities below 1e-60 may be lost. ``largest``: size of its table of powers, at least the number of responses.
-    ``rows``: at least C; those beyond have probability 0.
+    ``largest``: size of its table of powers, at least the number of responses. ``rows``: at least C; those beyond have
+    probability 0. Values and derivatives are right at ``p_k = 0`` too. Relative errors are below 1e-14. Where the
+    numbers of orders overflow (two classes from about 1,010 responses on) they are below 5e-16 times the number of
+    responses, and probabilities below 1e-60 may be lost.
     """
+    # Too large a coefficient for a double: its logarithm and those of the probabilities are added instead
     size = int(counts[0].sum())
     log_ways = log_multinomial(counts)
     if log_ways.max() > LARGEST_LOG:
         return Multinomial(counts.T.astype(float), log_ways.astype(float), 0, True)
+
+    # Coefficients of small groups are rounded to the whole numbers that they are; those of large groups have too many
+    # digits for it
     ways = np.exp(log_ways).astype(float)
     ways = np.rint(ways) if size <= 16 else ways
     more = (rows or len(ways)) - len(ways)

@@ -25,11 +25,12 @@ SAMPLED_GROUPS = 20_000
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a method does on average. engine: which one computed it.
+    """What a method does on average.
 
-    step_weights: ``(..., K, S)``, expected weight of each step of a response given its class. update: ``(..., *D)``,
-    of the logits, per unit of learning rate. covariance: ``(..., D, D)`` of the update of one group, D flattened, or
-    None where it was not asked for. standard_error: ``(..., *D)`` of the update, None if it is exact.
+    engine: which one computed it. step_weights: ``(..., K, S)``, expected weight of each step of a response given its
+    class. update: ``(..., *D)``, of the logits, per unit of learning rate. covariance: ``(..., D, D)`` of the update
+    of one group, D flattened, or None where it was not asked for. standard_error: ``(..., *D)`` of the update, None
+    if it is exact. Source: docs/theory/step-weights.md#expected-weights.
     """
 
     engine: str
@@ -51,9 +52,10 @@ def expectation(
     """Expected step weights and update of ``method`` in ``world``, and, if asked for, a group's covariance.
 
     ``world``: a `World` or what has one, such as a `ReasoningChain`. ``engine``: ``auto`` takes ``class_advantages``
-    where they serve, else ``every_group``, else ``monte_carlo`` with ``groups`` groups (at least 2) and ``seed``. The
-    result names the engine. Raises `InputError` for bad settings and `NoExactForm` where the engine asked for does not
-    serve.
+    where they serve, else ``every_group``, else ``monte_carlo`` with ``groups`` sampled groups (at least 2) and
+    ``seed``. Returns an `Expectation`, which names the engine; its update is per unit of learning rate. Raises
+    `InputError` for bad settings and `NoExactForm` where the engine asked for does not serve.
+    Derived in docs/theory/step-weights.md#expected-weights.
 
     Example:
         >>> from spo_theory import ReasoningChain, rule
@@ -61,17 +63,22 @@ def expectation(
         >>> found.engine, found.update.round(4).tolist()
         ('every_group', [0.125, 0.125])
     """
+    # Refusals come before any work; a chain is taken for the world that it describes
     check(engine in get_args(EngineName), "engine", engine, " or ".join(get_args(EngineName)))
     check(is_whole(groups, 2), "groups", groups, "a whole number, at least 2")
     world = as_world(world)
     used = choose_engine(world, method) if engine == "auto" else engine
 
+    # Samples need no prepared form
     if used == "monte_carlo":
         return Expectation("monte_carlo", *sampled_expectation(world, method, groups, seed, covariance=covariance))
 
+    # A method without class advantages gets "quadrature" here, and with it the refusal that names its rule
     how: UpdateEngine = "every_group" if used == "every_group" else "quadrature"
     if used == "class_advantages" and serves(method):
         how = "auto"  # quadrature or enumeration over its rewards, whichever is cheaper
+
+    # The form is shared: step weights and update come from one preparation
     form = prepare_update(world, method, how)
     weights = evaluate_weights(form, world.logits)
     spread = group_covariance(world, method, how) if covariance else None

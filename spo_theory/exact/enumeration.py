@@ -25,7 +25,8 @@ LARGEST_TABLE = 60_000_000
 class Classes:
     """Classes that a method can tell apart.
 
-    first: one class of the world for each ``(V,)``. place: for every class of the world the one it belongs to ``(K,)``.
+    first ``(V,)``: one class of the world for each of them. place ``(K,)``: for every class of the world, the one of
+    them to which it belongs. Made by `distinguished`. Source: docs/theory/step-weights.md#expected-weights.
     """
 
     first: np.ndarray
@@ -43,12 +44,18 @@ class Classes:
 
 
 def is_static(method: Method) -> bool:
-    """Whether a method's weights are known from outcome classes, and from the sign of credit and the log-ratio."""
+    """Whether the weights of ``method`` follow from outcome classes, the sign of credit and the log-ratio alone.
+
+    Such weights are computed once; all others depend on probabilities too, and are computed anew for every policy.
+    """
     return method.objective.by_sign and not method.baseline.uses_log_prob
 
 
 def distinguished(world: World, method: Method) -> Classes:
-    """The classes of ``world`` that ``method`` can tell apart: all of them if it weighs by probabilities."""
+    """The `Classes` of ``world`` that ``method`` can tell apart: all of them if it weighs by probabilities.
+
+    Fewer classes make far fewer compositions. Source: docs/theory/step-weights.md#expected-weights.
+    """
     if not is_static(method):
         every = np.arange(world.classes)
         return Classes(every, every)
@@ -60,7 +67,10 @@ def distinguished(world: World, method: Method) -> Classes:
 
 
 def check_size(world: World, method: Method) -> None:
-    """Raise `NoExactForm` if the enumeration would be too large; the message names the Monte Carlo."""
+    """Refuse an enumeration of more than `MAX_COMPOSITIONS` compositions or `LARGEST_TABLE` step weights.
+
+    Raises `NoExactForm`; its message names the Monte Carlo, which serves instead.
+    """
     rows = composition_count(method.group_size, distinguished(world, method).count)
     numbers = rows * method.group_size * world.lengths.shape[1]
     if rows > MAX_COMPOSITIONS or numbers > LARGEST_TABLE:
@@ -72,7 +82,7 @@ def check_size(world: World, method: Method) -> None:
 
 
 class Groups:
-    """All compositions of a group of G responses over V classes, and those of the others of one response.
+    """All R compositions of a group of G responses over V classes, and all C of the others of one response.
 
     counts: ``(R, V)``, responses of each class in every composition. members: ``(R, G)``, the class of each. holder:
     ``(R, V)``, one member of each class there, 0 where there is none. others: ``(C, V)``, counts of the other G - 1.
@@ -115,21 +125,26 @@ class Groups:
 
 
 def static_weights(world: World, method: Method, classes: Classes, groups: Groups) -> np.ndarray:
-    """The method's own weights ``(R, G, S)`` of every member of every composition; the policy is the sampling one."""
+    """The method's own weights ``(R, G, S)`` of every member of every composition, for the sampling policy.
+
+    ``classes``: from `distinguished`. ``groups``: the compositions over them.
+    """
     group = world.group(classes.first[groups.members])
     return np.asarray(method.weights(group), dtype=float)
 
 
 def prepare_enumerated(world: World, method: Method, *, padded: bool = False, power: int = 1) -> EnumeratedWeights:
-    """Expected weights to a ``power`` of a method whose weights depend on outcome classes; raises `NoExactForm`.
+    """Expected weights to a ``power`` of a method whose weights depend on outcome classes alone (`is_static`).
 
-    ``padded``: with arrays that have room for other group sizes, so that what was compiled for one serves the next.
+    ``padded``: leave room in the arrays for other group sizes, so that code compiled for one serves the next. Raises
+    `NoExactForm` where there are too many compositions. Derived in docs/theory/step-weights.md#expected-weights.
     """
     check_size(world, method)
     classes = distinguished(world, method)
     groups = Groups(method.group_size, classes.count)
     weights = groups.given(static_weights(world, method, classes, groups)) ** power
 
+    # Objectives weigh praise and blame apart, so their expectations are kept apart
     count = len(groups.others)
     positive = np.maximum(weights, 0.0).reshape(count, -1)
     negative = np.minimum(weights, 0.0).reshape(count, -1)
@@ -141,7 +156,11 @@ def prepare_enumerated(world: World, method: Method, *, padded: bool = False, po
 
 
 def prepare_traced(world: World, method: Method, power: int = 1) -> TracedWeights:
-    """Expected weights to a ``power`` of any method; raises `NoExactForm` where there are too many compositions."""
+    """Expected weights to a ``power`` of any method, computed anew for every policy.
+
+    Raises `NoExactForm` where there are too many compositions. Derived in
+    docs/theory/step-weights.md#expected-weights.
+    """
     check_size(world, method)
     groups = Groups(method.group_size, world.classes)
     looks = (

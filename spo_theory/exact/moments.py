@@ -28,8 +28,9 @@ from spo_theory.validation import check
 def square_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Engine = "auto") -> Expectation:
     """Function from ``p`` ``(..., K)`` to ``E[A_1^2 | class of 1 is k]`` ``(..., K)`` for fixed rewards ``(K,)``.
 
-    ``method``, errors: as in `spo_theory.exact.by_class.advantages.expected_advantages`. Derived in
-    docs/theory/second-moments.md#squares-and-products.
+    ``advantage``: how rewards of a group become advantages. ``method``: the engine; it, errors and warnings are those
+    of `spo_theory.exact.by_class.advantages.expected_advantages`. The function can be jitted, vmapped and
+    differentiated. Derived in docs/theory/second-moments.md#squares-and-products.
     """
     return partial(evaluate, prepare_certified(rewards, group_size, advantage, method, "square"))
 
@@ -44,17 +45,19 @@ def product_function(rewards: Any, group_size: int, advantage: GroupAdvantage, m
 
 
 def rule_square_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
-    """``E[A^2 | k]`` of ``rule`` for classes with the given ``rts`` ``(K,)``, as a function of ``p`` ``(..., K)``.
+    """``E[A^2 | k]`` ``(..., K)`` of ``rule`` as a function of class probabilities ``p`` ``(..., K)``.
 
-    For methods with one advantage for each class. Derived in docs/theory/second-moments.md#squares-and-products.
+    ``rule``: a method with one advantage for each class. ``rts`` ``(K,)``: reasoning trajectory score of each class,
+    the last one correct. ``method``: the engine. Derived in docs/theory/second-moments.md#squares-and-products.
     """
     return _of_rule(rule, rts, method, "square")
 
 
 def rule_product_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
-    """``E[A_1 A_2 | k, j]`` ``(..., K, K)`` of ``rule`` for classes with the given ``rts`` ``(K,)``.
+    """``E[A_1 A_2 | k, j]`` ``(..., K, K)`` of ``rule`` as a function of class probabilities ``p`` ``(..., K)``.
 
-    For methods with one advantage for each class. Derived in docs/theory/second-moments.md#squares-and-products.
+    Responses 1 and 2 are of one group. Arguments as in `rule_square_function`. Derived in
+    docs/theory/second-moments.md#squares-and-products.
     """
     return _of_rule(rule, rts, method, "product")
 
@@ -75,7 +78,8 @@ def _of_rule(rule: Method, rts: Any, method: Engine, statistic: Statistic) -> Ex
 class ClassMoments:
     """``E[A^2 | k]`` and ``E[A_1 A_2 | k, j]`` of a method with one advantage for each class.
 
-    member, place: as in `spo_theory.exact.weights.ClassWeights`.
+    square, product: forms of the two. member, place: as in `spo_theory.exact.weights.ClassWeights`. group_size: G.
+    parameters, model: of the world. Source: docs/theory/second-moments.md#covariance.
     """
 
     square: RuleForm
@@ -92,12 +96,14 @@ class ClassMoments:
         scores = _flat_scores(self.model, logits, self.parameters).sum(-2)
         seen = p if self.member is None else p @ self.member
 
+        # From the classes of the forms to those of the world
         square = evaluate_rule(self.square, seen)
         product = evaluate_rule(self.product, seen)
         if self.place is not None:
             square = square[..., self.place]
             product = product[..., self.place[:, None], self.place[None, :]]
 
+        # G responses and G (G - 1) ordered pairs of them, over G^2
         own = jnp.einsum("...k,...kh,...ki->...hi", p * square, scores, scores)
         cross = jnp.einsum("...k,...j,...kj,...kh,...ji->...hi", p, p, product, scores, scores)
         return own / self.group_size + (1 - 1 / self.group_size) * cross
@@ -112,8 +118,9 @@ class ClassMoments:
 class EnumeratedMoments:
     """Sum over all compositions of a group of the outer square of its update.
 
-    chance: of the compositions, with ``counts`` ``(R, V)``. member, place: as in
+    chance: of the R compositions, with ``counts`` ``(R, V)``. member, place: as in
     `spo_theory.exact.weights.EnumeratedWeights`. weights: ``(R, V, S)``, or a `TracedWeights` that computes them.
+    parameters, model: of the world. Source: docs/theory/step-weights.md#covariance.
     """
 
     chance: Multinomial
@@ -129,6 +136,7 @@ class EnumeratedMoments:
         """``E[g g^T]`` ``(..., D, D)``."""
         p = self.model.probs(logits, self.parameters)
         scores = _flat_scores(self.model, logits, self.parameters)
+        # Weights that depend on probabilities are computed anew at every policy
         weight = self.weights
         if isinstance(weight, TracedWeights):
             weight = weight.of_classes(self.model.step_log_probs(logits, self.parameters), None)
@@ -138,6 +146,7 @@ class EnumeratedMoments:
         share = p / jnp.where(seen > 0, seen, 1.0)[..., self.place]
         mean_score = jnp.einsum("...k,kv,...ksd->...vsd", share, self.member, scores)
 
+        # The update of a group of each composition, and its square on average over them
         chance = self.chance(seen)
         count = jnp.asarray(self.counts, float)
         update = jnp.einsum("rv,...rvs,...vsd->...rd", count, weight, mean_score) / self.group_size
@@ -166,10 +175,12 @@ def _flat_scores(model: Model, logits: jax.Array, parameters: Any) -> jax.Array:
 def prepare_second_moment(
     world: Any, method: Method, engine: UpdateEngine = "auto", *, padded: bool = False
 ) -> SecondMomentForm:
-    """Prepare ``E[g g^T]``, g the update of one group; arguments and errors as in `prepare_update`.
+    """Prepare ``E[g g^T]``, where g is the update of one group, for `evaluate_second_moment`.
 
-    Derived in docs/theory/second-moments.md#covariance and docs/theory/step-weights.md.
+    Arguments as in `spo_theory.exact.update.prepare_update`. Raises `NoExactForm` where only the Monte Carlo remains.
+    Derived in docs/theory/second-moments.md#covariance and docs/theory/step-weights.md#covariance.
     """
+    # One advantage for each class: squares and products of two responses suffice, for any group size
     world = as_world(world)
     if weights_by_class.serves_moments(method) and engine != "every_group":
         rewards = weights_by_class.ClassRewards(world, method)
@@ -180,6 +191,8 @@ def prepare_second_moment(
 
     if engine == "quadrature":
         raise NoExactForm(f"engine = 'quadrature' is not allowed for rule {method.name!r}: use 'auto'")
+
+    # Otherwise every composition of a whole group has its own update, if there are not too many of them
     check_size(world, method)
     classes = distinguished(world, method)
     groups = Groups(method.group_size, classes.count)
@@ -200,7 +213,11 @@ def prepare_second_moment(
 
 
 def evaluate_second_moment(form: SecondMomentForm, logits: Any) -> jax.Array:
-    """``E[g g^T]`` ``(..., D, D)`` at logits ``(..., *D)``; jit-able with ``form`` as an argument."""
+    """``E[g g^T]`` ``(..., D, D)`` at logits ``(..., *D)``, D flattened; g is the update of one group.
+
+    ``form``: from `prepare_second_moment`. Can be jitted with ``form`` as an argument.
+    Derived in docs/theory/second-moments.md#covariance.
+    """
     return form.second_moment(jnp.asarray(logits, float))
 
 
@@ -208,9 +225,10 @@ evaluate_second_moment_compiled = jax.jit(evaluate_second_moment)
 
 
 def second_moment_function(world: Any, method: Method, engine: UpdateEngine = "auto") -> Any:
-    """Jit-able function from logits ``(..., *D)`` to ``E[g g^T]`` ``(..., D, D)``, g the update of one group.
+    """Jit-able function from logits ``(..., *D)`` to ``E[g g^T]`` ``(..., D, D)``, D flattened.
 
-    ``g = (1/G) sum_i sum_s w_is s_is``. Derived in docs/theory/second-moments.md#covariance.
+    ``g = (1/G) sum_i sum_s w_is s_is`` is the update of one group, with weights w and scores s. Arguments and errors
+    as in `prepare_second_moment`. Derived in docs/theory/second-moments.md#covariance.
     """
     return partial(evaluate_second_moment, prepare_second_moment(world, method, engine))
 
@@ -218,7 +236,14 @@ def second_moment_function(world: Any, method: Method, engine: UpdateEngine = "a
 def group_covariance(chain: Any, rule: Method, method: UpdateEngine = "auto") -> np.ndarray:
     """Covariance ``(..., H, H)`` of the gradient of one group with respect to the step logits, per question.
 
+    ``chain``: a `ReasoningChain`, or a `World`, whose logits of a question are then flattened. ``method``: the engine,
+    as in `spo_theory.exact.update.prepare_update`. The square roots of the diagonal have the unit of
+    `spo_theory.expected_update`. Raises `NoExactForm` where only the Monte Carlo remains.
     Derived in docs/theory/second-moments.md#covariance.
+
+    >>> from spo_theory import rule
+    >>> group_covariance(ReasoningChain(step_success=[0.5, 0.5]), rule("grpo", group_size=2)).tolist()
+    [[0.046875, 0.015625], [0.015625, 0.03125]]
     """
     return _moments(chain, rule, method)[1]
 
@@ -238,14 +263,16 @@ def batch_covariance(
     """Covariance ``(H, H)`` of the mean gradient of a batch of questions, one group each, all sharing the logits.
 
     ``questions``: None for every question of the chain exactly once; a number B for B questions drawn at random from
-    the chain's, with replacement. Raises `InputError` for a B below 1. Derived in
-    docs/theory/second-moments.md#batches.
+    the chain's, with replacement. ``method``: the engine. Raises `InputError` for a B below 1, `NoExactForm` where
+    only the Monte Carlo remains. Derived in docs/theory/second-moments.md#batches.
     """
     whole = isinstance(questions, int | np.integer) and not isinstance(questions, bool) and questions >= 1
     check(questions is None or whole, "questions", questions, "a whole number, at least 1")
+
     mean, covariance = _moments(chain, rule, method)
     if mean.ndim == 1:
         return covariance / (questions or 1)
+    # Which questions are drawn adds the spread of their means; with every question once there is no such draw
     within = covariance.mean(0)
     if questions is None:
         return within / len(mean)
@@ -258,8 +285,14 @@ def signal_to_noise(
 ) -> np.ndarray:
     """Expected update over its standard deviation, ``(..., H)``, for a batch of ``questions`` groups of one question.
 
-    0 where the update is 0. Raises `InputError` for ``questions`` below 1. Derived in
-    docs/theory/second-moments.md#batches.
+    A number without unit, which grows with the square root of ``questions``; 0 where the update does not vary.
+    ``method``: the engine, as in `spo_theory.exact.update.prepare_update`. Raises `InputError` for ``questions`` below
+    1, `NoExactForm` where only the Monte Carlo remains. Derived in docs/theory/second-moments.md#batches.
+
+    >>> from spo_theory import rule
+    >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+    >>> signal_to_noise(chain, rule("grpo", group_size=2), questions=4).round(4).tolist()
+    [1.1547, 1.4142]
     """
     whole = isinstance(questions, int | np.integer) and not isinstance(questions, bool) and questions >= 1
     check(whole, "questions", questions, "a whole number, at least 1")

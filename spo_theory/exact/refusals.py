@@ -14,6 +14,9 @@ class AccuracyWarning(UserWarning):
 
 
 def need_exact(ok: bool, name: str, value: Any, allowed: str, instead: str = "simulate") -> None:
-    """Raise `NoExactForm` unless ``ok``; the message ends in the function of `spo_theory` to use instead."""
+    """Raise `NoExactForm` unless ``ok``.
+
+    The message names the parameter, its value, what is allowed, and the function of `spo_theory` to use instead.
+    """
     if not ok:
         raise NoExactForm("; ".join(problem(False, name, value, f"{allowed}; or use spo_theory.{instead}")))

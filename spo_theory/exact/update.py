@@ -27,9 +27,10 @@ UpdateEngine = Literal["auto", "enumerate", "quadrature", "every_group"]
 @partial(jax.tree_util.register_dataclass, data_fields=["weights", "parameters"], meta_fields=["model"])
 @dataclass(frozen=True)
 class UpdateForm:
-    """Everything about an expected update that does not depend on the logits; an argument of compiled code.
+    """Everything about an expected update that does not depend on the logits.
 
-    weights: prepared expected step weights. parameters, model: of the world.
+    weights: prepared expected step weights. parameters, model: of the world. A form is a pytree, so it can be an
+    argument of compiled code. Made by `prepare_update`, used by `evaluate_update`.
     """
 
     weights: StepWeights
@@ -38,7 +39,11 @@ class UpdateForm:
 
 
 def choose_engine(world: Any, method: Method) -> str:
-    """What ``auto`` takes: "class_advantages" where they serve, else "every_group" or, beyond it, "monte_carlo"."""
+    """The engine that ``auto`` takes for ``method`` in ``world`` (a `World`, or what has one, such as a chain).
+
+    Returns "class_advantages" where one advantage for each class suffices, else "every_group", or "monte_carlo" where
+    there are too many group compositions. Source: docs/theory/step-weights.md#expected-weights.
+    """
     if weights_by_class.serves(method):
         return "class_advantages"
     try:
@@ -53,17 +58,19 @@ def prepare_update(
 ) -> UpdateForm:
     """Prepare the expected update of ``method`` in ``world`` (a `World`, or what has one, such as a chain).
 
-    ``engine``: for methods with one advantage for each class ``quadrature``, ``enumerate`` (over their rewards) or
-    ``auto``, the cheaper one; for all others, and with ``every_group`` for all, the sum over all group compositions
-    (`spo_theory.exact.enumeration`). ``padded``: with arrays that have room for other settings, so
-    that what was compiled for one serves the next. ``off_policy``: also for policies that have moved on from the one
-    that sampled. Raises `NoExactForm`, naming the Monte Carlo, where ``engine`` does not serve.
+    ``engine``: methods with one advantage for each class take ``quadrature``, ``enumerate`` (over their rewards) or
+    ``auto``, the cheaper of the two. All other methods, and all methods with ``every_group``, take the sum over all
+    group compositions (`spo_theory.exact.enumeration`). ``padded``: leave room in the arrays for other settings, so
+    that code compiled for one serves the next. ``off_policy``: serve policies that differ from the sampling one too.
+    Raises `NoExactForm`, naming the Monte Carlo, where ``engine`` does not serve.
+    Derived in docs/theory/step-weights.md#expected-weights.
     """
     world = as_world(world)
     served = weights_by_class.serves(method)
     if engine == "quadrature" and not served:
         raise NoExactForm(f"engine = 'quadrature' is not allowed for rule {method.name!r}: use 'auto'")
 
+    # From the fastest to the most general: the first kind of weights that serves is taken
     if served and engine != "every_group":
         weights: StepWeights = weights_by_class.prepare_class_weights(
             world, method, engine, padded=padded, off_policy=off_policy
@@ -76,7 +83,10 @@ def prepare_update(
 
 
 def prepare_squares(world: Any, method: Method, *, padded: bool = False) -> UpdateForm:
-    """As `prepare_update`, but of squared weights: `evaluate_weights` gives ``E[w_1s^2 | class of 1 is k]``."""
+    """As `prepare_update`, for squared weights: `evaluate_weights` then gives ``E[w_1s^2 | class of 1 is k]``.
+
+    Raises `NoExactForm` where only the Monte Carlo remains. Derived in docs/theory/second-moments.md.
+    """
     world = as_world(world)
     if weights_by_class.serves_moments(method):
         squares = weights_by_class.prepare_class_weights(world, method, padded=padded, statistic="square")
@@ -87,14 +97,16 @@ def prepare_squares(world: Any, method: Method, *, padded: bool = False) -> Upda
 
 
 def evaluate_weights(form: UpdateForm, logits: Any, now: Any = None, *, probs: Any = None) -> jax.Array:
-    """``E[w_1s | class of 1 is k]`` ``(..., K, S)`` for groups sampled under ``logits`` ``(..., *D)``.
+    """Expected step weights ``E[w_1s | class of 1 is k]`` ``(..., K, S)`` for groups sampled under ``logits``.
 
-    ``now`` ``(..., *D)``: the policy after some gradient steps on the batch (None: the one that sampled). ``probs``
-    ``(..., K)``: instead of the classes' probabilities; the result is a form of degree G - 1 in them.
+    ``logits``: ``(..., *D)``. ``now`` ``(..., *D)``: the policy after some gradient steps on the batch (None: the one
+    that sampled). ``probs`` ``(..., K)``: numbers to use instead of the classes' probabilities, which need not sum
+    to 1; the result is a form of degree G - 1 in them. Derived in docs/theory/step-weights.md#expected-weights.
     """
     logits = jnp.asarray(logits, float)
     model = form.model
     before = model.step_log_probs(logits, form.parameters)
+    # Step by step, the log-probability ratio of the policy now and the sampling one; None skips what it would change
     log_ratio = None
     if now is not None:
         log_ratio = model.step_log_probs(jnp.asarray(now, float), form.parameters) - before
@@ -104,9 +116,10 @@ def evaluate_weights(form: UpdateForm, logits: Any, now: Any = None, *, probs: A
 
 
 def evaluate_update(form: UpdateForm, logits: Any, now: Any = None) -> jax.Array:
-    """Expected update ``(..., *D)`` at logits ``(..., *D)``, of the policy ``now`` (None: the one that sampled).
+    """Expected update ``(..., *D)``, per unit of learning rate, of groups sampled under ``logits`` ``(..., *D)``.
 
-    Jit-able with ``form`` as an argument.
+    ``form``: from `prepare_update`. ``now`` ``(..., *D)``: the policy that is updated (None: the one that sampled).
+    Can be jitted with ``form`` as an argument. Derived in docs/theory/step-weights.md.
     """
     logits = jnp.asarray(logits, float)
     chance = form.model.probs(logits, form.parameters)
@@ -118,11 +131,18 @@ evaluate_update_compiled = jax.jit(evaluate_update)
 
 
 def update_function(world: Any, method: Method, engine: UpdateEngine = "auto") -> Callable[..., jax.Array]:
-    """The expected update as a function of logits ``(..., *D)`` (and ``now``) to ``(..., *D)``.
+    """The expected update as a function from logits ``(..., *D)`` to ``(..., *D)``.
 
-    Per unit of learning rate, for the maximization of the objective. Jit-, vmap- and grad-able. Arguments and errors
-    as in `prepare_update`. Derived in docs/theory/step-weights.md.
+    The result is per unit of learning rate, for the maximization of the objective. A second argument ``now``
+    ``(..., *D)`` is the policy after some gradient steps on the batch. The function can be jitted, vmapped and
+    differentiated. Arguments and errors as in `prepare_update`. Derived in docs/theory/step-weights.md.
+
+    >>> from spo_theory import ReasoningChain, rule
+    >>> update = update_function(ReasoningChain(step_success=[0.5, 0.5]), rule("grpo", group_size=2))
+    >>> print(update([2.0, 0.0]).round(4))
+    [0.0525 0.2202]
     """
+    # Most callers never move the policy off the samples, so that form is prepared when it is first needed
     on_policy = prepare_update(world, method, engine)
     moved: list[UpdateForm] = []
 
@@ -137,11 +157,11 @@ def update_function(world: Any, method: Method, engine: UpdateEngine = "auto") -
 
 
 def rule_advantage_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
-    """``E[A_1 | class of 1 is k]`` ``(..., K)`` as a function of the class probabilities ``(..., K)``.
+    """Expected advantage ``E[A_1 | class of 1 is k]`` ``(..., K)`` as a function of class probabilities ``(..., K)``.
 
-    For classes with the given ``rts`` ``(K,)``, the last one correct, and methods with one advantage for each class.
-    Jit-, vmap- and grad-able. Raises `NoExactForm` for other methods. Derived in
-    docs/theory/expected-advantages.md#scopes.
+    ``rule``: a method with one advantage for each class. ``rts`` ``(K,)``: reasoning trajectory score of each class,
+    the last one correct. ``method``: the engine. The function can be jitted, vmapped and differentiated.
+    Raises `NoExactForm` for other methods. Derived in docs/theory/expected-advantages.md#scopes.
     """
     if not weights_by_class.serves(rule):
         raise NoExactForm(f"rule = {rule.name!r} is not allowed: its weights are not one advantage for each class")
@@ -155,9 +175,10 @@ def rule_advantage_function(rule: Method, rts: Any, method: Engine = "auto") -> 
 def expected_update(chain: Any, rule: Method, method: UpdateEngine = "auto") -> np.ndarray:
     """Expected update of every logit: ``g_h = sum_k p_k sum_s E[w_s | k] s_ksh``, shape ``(..., H)`` on a chain.
 
-    ``chain``: a `ReasoningChain`, or a `World` with logits of any shape. ``method``: the engine, as in
-    `prepare_update`. Per unit of learning rate, for the maximization of the objective. Errors as there. Derived in
-    docs/theory/expected-advantages.md.
+    ``chain``: a `ReasoningChain`, or a `World` with logits of any shape, which is then the shape of the result.
+    ``rule``: the update rule. ``method``: the engine, as in `prepare_update`. The update is per unit of learning rate,
+    for the maximization of the objective. Raises `NoExactForm`, naming the Monte Carlo, where ``method`` does not
+    serve. Derived in docs/theory/expected-advantages.md.
 
     >>> from spo_theory import ReasoningChain, rule
     >>> expected_update(ReasoningChain(step_success=[0.5, 0.5]), rule("grpo", group_size=2))

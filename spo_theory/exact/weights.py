@@ -54,11 +54,13 @@ class ClassWeights:
             others_wrong = jnp.where(self.wrong, probs, 0.0).sum(-1, keepdims=True) ** self.others
             penalty = confidence_odds(confidence) * others_wrong
 
+        # The sampling policy weighs every step of a response by its advantage
         advantage = self._of_class(self.advantages, probs) - penalty
         shape = (*advantage.shape, self.steps)
         if log_ratio is None:
             return jnp.broadcast_to(advantage[..., None], shape)
 
+        # For another policy the objective clips by the sign of the advantage, so positive and negative parts are needed
         assert self.negative is not None, "prepared for the sampling policy alone"
         blame = self._of_class(self.negative, probs) - penalty
         praise = jnp.broadcast_to((advantage - blame)[..., None], shape)
@@ -95,6 +97,7 @@ class EnumeratedWeights:
         """``E[w_1s | class of 1 is k]`` ``(..., K, S)``."""
         seen = probs @ self.member
 
+        # Both parts of the credit share the probabilities of the compositions
         def both(chance: Multinomial, positive: jax.Array, negative: jax.Array) -> tuple[jax.Array, jax.Array]:
             share = chance(seen)
             return share @ positive, share @ negative
@@ -146,6 +149,7 @@ class TracedWeights:
 
     def of_classes(self, step_log_probs: jax.Array, log_ratio: jax.Array | None) -> jax.Array:
         """Weight ``(..., R, K, S)`` of a response of each class in every composition."""
+        # The method sees whole groups, all compositions at once
         correct, first_error, lengths, true_lengths = (jnp.asarray(look) for look in self.looks)
         log_prob = step_log_probs[..., self.members, :]
         group = Group(
@@ -155,6 +159,7 @@ class TracedWeights:
             true_lengths=jnp.broadcast_to(true_lengths, lengths[self.members].shape),
             log_prob=log_prob,
         )
+        # Members of one class have equal weights, so one of them stands for the class
         ratio = jnp.zeros_like(log_prob) if log_ratio is None else log_ratio[..., self.members, :]
         weights = self.method.weights(group, ratio) ** self.power
         leading = (1,) * (weights.ndim - 3)

@@ -13,12 +13,16 @@ from spo_theory.validation import check, refuse
 
 
 def class_probabilities(logits: Any) -> jax.Array:
-    """Probabilities ``(..., H + 1)`` of the outcome classes from step logits ``(..., H)``; jit- and vmap-able.
+    """Probabilities ``(..., H + 1)`` of the outcome classes from step logits ``(..., H)``.
 
-    Class k < H: the first k steps are right and step k + 1 is wrong. Class H: all right.
+    In class k < H the first k steps are right and step k + 1 is wrong. In class H all steps are right.
+    The function can be jitted, vmapped and differentiated. Source: docs/theory/setting.md.
     """
     logits = jnp.asarray(logits, dtype=float)
-    right, wrong = jax.nn.sigmoid(logits), jax.nn.sigmoid(-logits)
+    right = jax.nn.sigmoid(logits)
+    wrong = jax.nn.sigmoid(-logits)
+
+    # A class is a run of right steps, ended by a wrong one; nothing ends the run of the last class
     one = jnp.ones_like(right[..., :1])
     prefix = jnp.concatenate([one, jnp.cumprod(right, axis=-1)], axis=-1)
     return prefix * jnp.concatenate([wrong, one], axis=-1)
@@ -30,17 +34,25 @@ _class_probabilities = jax.jit(class_probabilities)  # one compilation instead o
 def class_scores(logits: Any) -> jax.Array:
     """Score ``d log p_k / d logit_h``, shape ``(..., H + 1, H)``, from step logits ``(..., H)``.
 
-    ``1 - q_h`` for a step taken right, ``-q_h`` for the first wrong one, 0 beyond it.
+    With q_h the success probability of step h, the score is ``1 - q_h`` for a step taken right, ``-q_h`` for the
+    first wrong step, and 0 for the steps after it. Source: docs/theory/setting.md.
     """
     logits = jnp.asarray(logits, dtype=float)
     h = logits.shape[-1]
-    k, step = jnp.arange(h + 1)[:, None], jnp.arange(h)[None, :]
-    right, wrong = jax.nn.sigmoid(logits)[..., None, :], jax.nn.sigmoid(-logits)[..., None, :]
+    k = jnp.arange(h + 1)[:, None]
+    step = jnp.arange(h)[None, :]
+
+    right = jax.nn.sigmoid(logits)[..., None, :]
+    wrong = jax.nn.sigmoid(-logits)[..., None, :]
     return jnp.where(step < k, wrong, jnp.where(step == k, -right, 0.0))
 
 
 def step_log_probabilities(logits: Any) -> jax.Array:
-    """Log-probability ``(..., H + 1, H)`` of each step of each class, 0 beyond the first error."""
+    """Log-probability ``(..., H + 1, H)`` of each step of each class, from step logits ``(..., H)``.
+
+    Steps after the first wrong one have the value 0: all wrong responses of a class count as one.
+    Source: docs/theory/setting.md.
+    """
     logits = jnp.asarray(logits, dtype=float)
     horizon = logits.shape[-1]
     outcome_class = jnp.arange(horizon + 1)[:, None]
@@ -53,7 +65,11 @@ def step_log_probabilities(logits: Any) -> jax.Array:
 
 @dataclass(frozen=True)
 class ChainModel:
-    """Probabilities and scores of the chain, in the form the engine asks for (`spo_theory.outcomes.world.Model`)."""
+    """Probabilities and scores of the chain, as the exact engine asks for them (`spo_theory.outcomes.world.Model`).
+
+    ``logits`` have the shape ``(..., H)``. The chain has no further ``parameters``; they are ignored.
+    Source: docs/theory/setting.md.
+    """
 
     def probs(self, logits: Any, parameters: Any) -> jax.Array:
         """Probability ``(..., H + 1)`` of each class."""
@@ -77,9 +93,14 @@ class ChainModel:
 class ReasoningChain:
     """Questions that each need H reasoning steps, every step a coin with its own success probability.
 
-    Give ``step_success`` (probabilities in (0, 1)) or ``logits`` (their log-odds), shape ``(H,)`` for one
-    question or ``(N, H)`` for N questions. ``step_lengths``: ``(H,)``, positive, in any unit (default: equal).
+    Give exactly one of ``step_success`` (probabilities, strictly between 0 and 1) and ``logits`` (their log-odds),
+    of shape ``(H,)`` for one question or ``(N, H)`` for N questions. ``step_lengths`` ``(H,)``: above 0, in any unit,
+    for example tokens (default: all equal). A response ends at its first wrong step.
     Raises `InputError` for anything else. Source: docs/theory/setting.md.
+
+    >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+    >>> chain.class_probs.tolist(), chain.rts.tolist(), float(chain.success)
+    ([0.5, 0.25, 0.25], [0.0, 0.5, 1.0], 0.25)
     """
 
     step_success: Any = None
@@ -87,8 +108,11 @@ class ReasoningChain:
     step_lengths: Any = None
 
     def __post_init__(self) -> None:
+        # Two ways to say the same thing: neither may contradict the other
         if (self.step_success is None) == (self.logits is None):
             refuse(["ReasoningChain needs exactly one of step_success and logits"])
+
+        # The message on a wrong shape names the argument that the caller gave
         name = "logits" if self.step_success is None else "step_success"
         given = np.array(self.logits if self.step_success is None else self.step_success, dtype=float)
         check(
@@ -97,6 +121,8 @@ class ReasoningChain:
             given.shape,
             "(H,) or (questions, H), H >= 1",
         )
+
+        # Logits are the parameters of the policy, so probabilities of 0 and 1 have no place here
         if self.step_success is None:
             check(bool(np.isfinite(given).all()), "logits", given.tolist(), "finite numbers")
             logits = given
@@ -104,6 +130,8 @@ class ReasoningChain:
             inside = (given > 0) & (given < 1)
             check(bool(inside.all()), "step_success", given[~inside].tolist(), "strictly between 0 and 1")
             logits = np.log(given) - np.log1p(-given)
+
+        # Lengths of 0 would make two classes share one RTS
         lengths = np.ones(given.shape[-1]) if self.step_lengths is None else np.array(self.step_lengths, dtype=float)
         check(
             lengths.shape == given.shape[-1:] and bool((np.isfinite(lengths) & (lengths > 0)).all()),
@@ -111,6 +139,8 @@ class ReasoningChain:
             lengths.tolist(),
             f"{given.shape[-1]} finite numbers above 0",
         )
+
+        # The dataclass is frozen, and so are its arrays: a chain can be shared without copies
         for field, value in (("logits", logits), ("step_lengths", lengths)):
             value.setflags(write=False)
             object.__setattr__(self, field, value)

@@ -25,19 +25,26 @@ miss + false_alarm = 1 on such a grid; there the gain is 0 and rounding would de
 def confusion(horizon: int, miss: float = 0.0, false_alarm: float = 0.0) -> np.ndarray:
     """Probability ``(H, H + 1)`` that an incorrect response of class k is judged to fail first after j steps.
 
-    The judge reads the steps in order and stops at the first one it calls wrong. ``miss``: probability that it
-    passes a wrong step; ``false_alarm``: probability that it calls a right step wrong; both in [0, 1],
-    independent between steps. Every step after the first error is wrong too. Column H: nothing was called
-    wrong, so the response earns the colour of RTS 1 (it is still known to be incorrect by its outcome).
-    Derived in docs/theory/judges.md.
+    The judge reads the ``horizon`` H steps in order and stops at the first one it calls wrong. ``miss``: probability
+    that it passes a wrong step. ``false_alarm``: probability that it calls a right step wrong. Both lie in [0, 1]
+    and are independent between steps. Every step after the first error is wrong too. Column H: no step was called
+    wrong, so the response earns the colour of RTS 1 (its outcome still shows that it is incorrect).
+    Raises `InputError` for a horizon below 1 or rates outside [0, 1]. Derived in docs/theory/judges.md.
+
+    >>> confusion(2, miss=0.5).tolist()
+    [[0.5, 0.25, 0.25], [0.0, 0.5, 0.5]]
     """
     refuse(
         problem(isinstance(horizon, int) and horizon >= 1, "horizon", horizon, "a whole number, at least 1")
         + problem(0 <= miss <= 1, "miss", miss, "between 0 and 1")
         + problem(0 <= false_alarm <= 1, "false_alarm", false_alarm, "between 0 and 1")
     )
+
+    # Steps before the first error can be flagged by a false alarm alone, the others unless they are missed
     steps = np.arange(horizon)
     flagged = np.where(steps[None, :] < steps[:, None], false_alarm, 1 - miss)  # [class k, step j]
+
+    # The judge stops at step j only if it has passed all steps before j
     passed = np.concatenate([np.ones((horizon, 1)), np.cumprod(1 - flagged, axis=1)], axis=1)
     return passed * np.concatenate([flagged, np.ones((horizon, 1))], axis=1)
 
@@ -46,8 +53,9 @@ def confusion(horizon: int, miss: float = 0.0, false_alarm: float = 0.0) -> np.n
 class JudgedModel:
     """The model of a world whose wrong responses are judged by a judge that errs.
 
-    truth: for each class its class in the world that is judged. axes: of the logits of one question. ``parameters``:
-    those of that world, and the probability ``(K,)`` that the judge hears each class as it does.
+    inner: the model of the world that is judged. truth: for each class, its class in that world. axes: number of axes
+    of the logits of one question. ``parameters``: those of that world, and the probability ``(K,)`` of each judgement.
+    Source: docs/theory/judges.md.
     """
 
     inner: Model
@@ -76,23 +84,38 @@ class JudgedModel:
 
 
 def heard_chances(world: World, confusion_matrix: Any) -> jax.Array:
-    """Probability ``(K,)`` with which each class of `judged_world` is heard, from a matrix ``(H, H + 1)``."""
+    """Probability ``(K,)`` of the judgement that each class of `judged_world` stands for.
+
+    ``world``: the world that is judged. ``confusion_matrix`` ``(H, H + 1)``: see `confusion`. Correct responses are
+    never misjudged: their probability is 1. Source: docs/theory/judges.md.
+    """
     matrix = jnp.asarray(confusion_matrix, float)
     wrong = world.first_error[~world.correct]
     return jnp.concatenate([matrix[wrong].ravel(), jnp.ones(int(world.correct.sum()))])
 
 
 def judged_world(world: Any, confusion_matrix: Any) -> World:
-    """``world`` with the first errors that a judge hears instead of the true ones; outcomes are known exactly.
+    """``world`` with the first errors that a judge reports instead of the true ones; outcomes are known exactly.
 
-    ``confusion_matrix`` ``(H, H + 1)``: see `confusion`. Every wrong class becomes H + 1, one for each judgement.
+    ``world``: a `World`, or what has one, such as a `ReasoningChain`. ``confusion_matrix`` ``(H, H + 1)``: see
+    `confusion`. Every wrong class becomes H + 1 classes, one for each judgement; correct classes stay as they are and
+    come last. Derived in docs/theory/judges.md.
+
+    >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+    >>> judged_world(chain, confusion(2, miss=0.5)).class_probs.tolist()
+    [0.25, 0.125, 0.125, 0.0, 0.125, 0.125, 0.25]
     """
+    # The outcome is known, so only wrong responses can be misjudged
     plain = as_world(world)
     wrong = np.flatnonzero(~plain.correct)
     right = np.flatnonzero(plain.correct)
     horizon = plain.true_lengths.size
+
+    # The truth decides what a response teaches, the judgement decides how it is rewarded: classes are pairs of both
     truth = np.concatenate([np.repeat(wrong, horizon + 1), right])
     heard = np.concatenate([np.tile(np.arange(horizon + 1), wrong.size), plain.first_error[right]])
+
+    # Lengths are those of the steps really taken: a judge does not change what was written
     return World(
         model=JudgedModel(plain.model, tuple(truth.tolist()), plain.axes),
         logits=plain.logits,
@@ -106,9 +129,11 @@ def judged_world(world: Any, confusion_matrix: Any) -> World:
 
 
 def judged_update_function(chain: Any, rule: Method) -> Callable[[Any, Any], jax.Array]:
-    """Expected update under an erring judge: a jit-able function of logits ``(..., *D)`` and confusion ``(H, H + 1)``.
+    """Expected update under an erring judge, as a function of logits ``(..., *D)`` and confusion ``(H, H + 1)``.
 
-    ``chain``: a `ReasoningChain` or a `World`. Errors and source as in `expected_update_judged`.
+    ``chain``: a `ReasoningChain` or a `World`. The function returns ``(..., *D)``, per unit of learning rate, and can
+    be jitted. All that depends on neither argument is prepared once. Raises `NoExactForm` where only the Monte Carlo
+    remains. Derived in docs/theory/judges.md.
     """
     plain = as_world(chain)
     horizon = plain.true_lengths.size
@@ -126,10 +151,15 @@ def expected_update_judged(
 ) -> np.ndarray:
     """Expected update ``(..., H)`` when the colours come from a judge that errs; outcomes are known exactly.
 
-    ``miss``, ``false_alarm``: as in `confusion`. An incorrect response is rewarded for the step it is judged to
-    fail at, and its advantage acts on the steps it really took; in all-negative or in all groups, as the rule says.
-    A perfect judge gives `spo_theory.expected_update`. Raises `InputError` for rates outside [0, 1]. Derived in
-    docs/theory/judges.md.
+    ``miss``, ``false_alarm``: as in `confusion`. An incorrect response is rewarded for the step at which the judge
+    says it fails, and its advantage acts on the steps it really took. The rule says whether it colours all-negative
+    groups or all groups. A perfect judge gives `spo_theory.expected_update`. Per unit of learning rate. Raises
+    `InputError` for rates outside [0, 1]. Derived in docs/theory/judges.md.
+
+    >>> from spo_theory import rule
+    >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+    >>> expected_update_judged(chain, rule("spo", group_size=2), miss=0.5).round(4).tolist()
+    [0.1875, 0.0938]
     """
     judged = confusion(chain.horizon, miss, false_alarm)
     return np.asarray(judged_update_function(chain, rule)(chain.logits, judged))
@@ -138,9 +168,9 @@ def expected_update_judged(
 def colouring_gain_function(chain: ReasoningChain, rule: Method) -> Callable[[float, float], float]:
     """What colouring with an erring judge adds to the rate of log success, as a function of (miss, false_alarm).
 
-    ``sum_h (1 - q_h) (g_h - g_h of the same rule without colouring)``, per unit of learning rate: above 0 the judged
-    colouring raises success faster than GRPO, to first order. One question. Raises `InputError` for a rule without
-    colouring. Derived in docs/theory/judges.md.
+    The gain is ``sum_h (1 - q_h) (g_h - g_h of the same rule without colouring)``, per unit of learning rate. Where it
+    is above 0, the judged colouring raises success faster than GRPO, to first order. ``chain``: of one question.
+    Raises `InputError` for several questions or a rule without colouring. Derived in docs/theory/judges.md.
     """
     check(rule.colouring is not None, "colouring", rule.colouring, "given: the rule must colour")
     check(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
@@ -154,19 +184,30 @@ def colouring_gain_function(chain: ReasoningChain, rule: Method) -> Callable[[fl
 def useful_judges(chain: ReasoningChain, rule: Method, misses: Any, points: int = 81) -> pd.DataFrame:
     """The boundary of the judges with which colouring helps: for every miss rate, the false-alarm rates of no gain.
 
-    Zeros of `colouring_gain_function` in (0, 1), bracketed on ``points`` equally spaced rates and computed to 1e-12;
-    zeros that do not change the sign are not boundaries. Returns a DataFrame: miss, false_alarm, helps ("below" or
+    They are the zeros of `colouring_gain_function` in (0, 1) at which its sign changes, bracketed on ``points`` equally
+    spaced rates and computed to 1e-12. Returns a DataFrame: miss, false_alarm, helps (colouring helps "below" or
     "above" that rate). The line miss + false_alarm = 1 is always among them unless colouring adds nothing at all.
-    Raises `InputError` for rates outside [0, 1] or fewer than 3 points. Derived in docs/theory/judges.md.
+    Raises `InputError` for ``misses`` outside [0, 1] or fewer than 3 points. Derived in docs/theory/judges.md.
+
+    >>> from spo_theory import rule
+    >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+    >>> useful_judges(chain, rule("spo", group_size=2), misses=[0.2], points=9).round(4)
+       miss  false_alarm  helps
+    0   0.2          0.8  below
     """
+    # Refusals come before any work
     rates = np.atleast_1d(np.asarray(misses, dtype=float))
     refuse(
         problem(bool(((rates >= 0) & (rates <= 1)).all()), "misses", rates.tolist(), "between 0 and 1")
         + problem(isinstance(points, int) and points >= 3, "points", points, "a whole number, at least 3")
     )
+
+    # The same grid for every miss rate, moved away from rates at which rounding would decide, see `GRID_OFFSET`
     gain = colouring_gain_function(chain, rule)
     grid = (np.arange(points) + GRID_OFFSET) / points
     rows = []
+
+    # A change of sign between two neighbours brackets a boundary; the sign on its left says which side helps
     for miss in rates:
         values = np.array([gain(miss, f) for f in grid])
         for i in np.flatnonzero(values[:-1] * values[1:] < 0):

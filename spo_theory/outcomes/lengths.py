@@ -27,17 +27,25 @@ def _laplace_nodes(shortest: float, longest: float) -> tuple[np.ndarray, np.ndar
 
 
 def rambling_world(chain: ReasoningChain, after_error: float | Any) -> World:
-    """``chain`` with wrong responses that stop at the wrong step and ramble on for some tokens.
+    """``chain`` with wrong responses that ramble on for some tokens after the wrong step.
 
-    ``after_error``: tokens after the wrong step, one number or one per class of wrong responses ``(H,)``, at least 0;
-    step lengths count in the same unit. The rambling is one more step that teaches nothing. Raises `InputError`.
+    ``after_error``: tokens after the wrong step, at least 0; one number, or one for each class of wrong responses
+    ``(H,)``. The chain's step lengths count in the same unit. The rambling is one more step, which teaches nothing:
+    it makes a response longer and has no score. Returns a `World` of H + 1 steps. Raises `InputError` for negative or
+    infinite lengths. Derived in docs/theory/lengths.md.
+
+    >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+    >>> rambling_world(chain, after_error=3.0).lengths.tolist()
+    [[1.0, 0.0, 3.0], [1.0, 1.0, 3.0], [1.0, 1.0, 0.0]]
     """
     more = np.broadcast_to(np.asarray(after_error, dtype=float), (chain.horizon,))
     check(bool((np.isfinite(more) & (more >= 0)).all()), "after_error", more.tolist(), "finite numbers, at least 0")
 
+    # Steps after the wrong one are not written, and a correct response does not ramble
     plain = chain.world()
     written = np.arange(chain.horizon)[None, :] <= plain.first_error[:, None]
     rambling = np.append(more, 0.0)[:, None]
+
     return replace(
         plain,
         model=RamblingModel(plain.model),
@@ -48,7 +56,10 @@ def rambling_world(chain: ReasoningChain, after_error: float | Any) -> World:
 
 @dataclass(frozen=True)
 class RamblingModel:
-    """A model with one more step, which has probability 1 and no score."""
+    """A model with one more step, which has probability 1 and no score.
+
+    inner: the model without it, with logits ``(..., H)``. Source: docs/theory/lengths.md.
+    """
 
     inner: Model
 
@@ -80,14 +91,14 @@ def normalized_update_function(
 ) -> Callable[[Any], jax.Array]:
     """Expected update under a loss normalization: a jit-able function from logits ``(..., *D)`` to ``(..., *D)``.
 
-    ``world``: its lengths are the tokens of each step. ``response``: every response's token losses are divided by its
-    own length, then averaged over responses (GRPO, arXiv 2402.03300). ``token``: the sum over all tokens of a batch of
-    ``groups`` groups of the question is divided by their number (DAPO, arXiv 2503.14476). ``constant``: divided by
-    ``constant`` tokens per response (Dr. GRPO, arXiv 2503.20783). A step's score is the sum over its tokens in all of
-    them. ``token`` couples the responses through their total length; it is exact by one more quadrature, from
-    ``1 / S = int_0^inf exp(-t S) dt``. Raises `InputError` for bad lengths or settings, `NoExactForm` where only the
-    Monte Carlo remains. Derived in docs/theory/lengths.md.
+    ``world``: its lengths are the tokens of each step; a step's score is the sum over its tokens. ``response`` divides
+    the token losses of each response by its own length (GRPO, arXiv 2402.03300). ``token`` divides the sum over all
+    tokens of a batch of ``groups`` groups of the question by their number (DAPO, arXiv 2503.14476). ``constant``
+    divides by ``constant`` tokens per response (Dr. GRPO, arXiv 2503.20783).
+    Raises `InputError` for bad lengths or settings, `NoExactForm` where only the Monte Carlo remains.
+    Derived in docs/theory/lengths.md.
     """
+    # Refusals come before any work; a length of 0 could not divide
     plain = as_world(world)
     size = plain.lengths.sum(-1)
     refuse(
@@ -96,12 +107,15 @@ def normalized_update_function(
         + problem(bool(np.isfinite(constant)) and constant > 0, "constant", constant, "a finite number above 0")
         + problem(is_whole(groups, 1), "groups", groups, "a whole number, at least 1")
     )
+
     # A penalty by confidence makes the fast path's advantages no form in the probabilities
     form = prepare_update(plain, rule, "enumerate" if rule.baseline.uses_log_prob else "auto")
 
+    # A divisor that a response knows by itself only rescales what its class contributes
     if normalization != "token":
         each = size if normalization == "response" else np.full_like(size, constant)
 
+        # As the plain expected update, with each class's probability over its divisor
         def separate(logits: Any) -> jax.Array:
             share = plain.model.probs(logits, plain.parameters) / each
             weights = share[..., None] * evaluate_weights(form, logits)
@@ -109,6 +123,7 @@ def normalized_update_function(
 
         return separate
 
+    # The number of all tokens S couples the responses; 1 / S = int_0^inf exp(-t S) dt takes them apart again
     responses = rule.group_size * groups
     node, weight = _laplace_nodes(responses * size.min(), responses * size.max())
     damping = np.exp(-node[:, None] * size)
@@ -118,10 +133,13 @@ def normalized_update_function(
         # Damped by its length, each response counts for itself: at every node the classes are as if independent
         logits = jnp.asarray(logits, float)
         damped = plain.model.probs(logits, plain.parameters)[..., None, :] * damping
+        # The other groups of the batch only lengthen it: their advantages do not act on this response
         other_groups = damped.sum(-1) ** (rule.group_size * (groups - 1))
+        # Every node needs its own copy of the logits, on a new axis before those of one question
         of_one_question = logits.shape[logits.ndim - plain.axes :]
         at_nodes = jnp.expand_dims(logits, -1 - plain.axes)
         at_nodes = jnp.broadcast_to(at_nodes, (*damped.shape[:-1], *of_one_question))
+        # The sum over the nodes is the quadrature of 1 / S
         given = evaluate_weights(form, at_nodes, probs=damped)
         share = jnp.einsum("l,...l,...lks->...ks", scale, other_groups, damped[..., None] * given)
         return plain.model.along_scores(logits, plain.parameters, share)
@@ -139,8 +157,14 @@ def expected_update_normalized(
 ) -> np.ndarray:
     """Expected update ``(..., H)`` of a chain whose wrong responses have ``after_error`` tokens after the wrong step.
 
-    The RTS is the correct prefix over the whole response. Arguments and errors as in `rambling_world` and
+    ``normalization``: what the token losses are divided by, see `normalized_update_function`. The RTS is the correct
+    prefix over the whole response, rambling included. Per unit of learning rate. Errors as in `rambling_world` and
     `normalized_update_function`. Derived in docs/theory/lengths.md.
+
+    >>> from spo_theory import rule
+    >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+    >>> expected_update_normalized(chain, rule("grpo", group_size=2), after_error=3.0).round(4).tolist()
+    [0.0562, 0.0531]
     """
     world = rambling_world(chain, after_error)
     return np.asarray(normalized_update_function(world, rule, normalization, constant, groups)(chain.logits))

@@ -16,7 +16,8 @@ from spo_theory.validation import check
 class ManyPathsModel:
     """R paths of H steps; logits ``(..., R, H + 1)``, the first of each row for the choice of the path.
 
-    Classes: for each path those of its chain, path by path. Picking a path is part of its first step.
+    The R (H + 1) classes are those of the chain of each path, path by path. The choice of the path is part of its
+    first step. There are no further ``parameters``; they are ignored. Source: docs/theory/step-weights.md.
     """
 
     paths: int
@@ -25,9 +26,12 @@ class ManyPathsModel:
         """Log-probability ``(..., R (H + 1), H)`` of each step of each class."""
         x = jnp.asarray(logits, float)
         choice = jax.nn.log_softmax(x[..., 0], axis=-1)
+
+        # The choice is made once, in the first step, whatever comes after it
         of_step = step_log_probabilities(x[..., 1:])
         first = of_step[..., :1] + choice[..., None, None]
         of_step = jnp.concatenate([first, of_step[..., 1:]], axis=-1)
+
         return of_step.reshape(*of_step.shape[:-3], -1, of_step.shape[-1])
 
     def probs(self, logits: Any, parameters: Any) -> jax.Array:
@@ -46,14 +50,17 @@ class ManyPathsModel:
 def many_paths_world(choice: Any, step_success: Any) -> World:
     """A question that R paths solve, each with H steps of its own.
 
-    ``choice`` ``(R,)``: log-odds of picking each path. ``step_success`` ``(R, H)``: probability that each step of each
-    path is right, strictly between 0 and 1. Raises `InputError` for wrong shapes and values.
+    A response picks one path and then takes its steps, all of length 1. ``choice`` ``(R,)``: logits of the softmax
+    with which it picks. ``step_success`` ``(R, H)``: probability that each step of each path is right, strictly
+    between 0 and 1. Returns a `World` of R (H + 1) classes, path by path; R of them are correct.
+    Raises `InputError` for wrong shapes and values. Source: docs/theory/step-weights.md.
 
     Example:
         >>> world = many_paths_world([0.0, 0.0], [[0.5, 0.5], [0.9, 0.9]])
         >>> float(world.success.round(6))
         0.53
     """
+    # Probabilities of 0 and 1 have no finite logits
     chosen = np.asarray(choice, dtype=float)
     success = np.asarray(step_success, dtype=float)
     shaped = success.ndim == 2 and success.size > 0 and chosen.shape == success.shape[:1]
@@ -62,6 +69,7 @@ def many_paths_world(choice: Any, step_success: Any) -> World:
     inside = (success > 0) & (success < 1)
     check(bool(inside.all()), "step_success", success[~inside].tolist(), "strictly between 0 and 1")
 
+    # The classes of a path are those of its chain: one for each first error, and a correct one
     paths, horizon = success.shape
     first_error = np.tile(np.arange(horizon + 1), paths)
     return World(

@@ -19,7 +19,8 @@ from spo_theory.validation import check, is_whole, problem, refuse
 class OptionsModel:
     """H steps that are a softmax over M options each, option 0 right; logits ``(..., H, M)``.
 
-    Classes: for every step and wrong option the responses that go wrong there, step by step; the last one is right.
+    There is one class for every step and wrong option, of the responses that go wrong there, step by step. The last
+    class is right. There are no further ``parameters``; they are ignored. Source: docs/theory/options.md.
     """
 
     horizon: int
@@ -57,11 +58,17 @@ class OptionsModel:
 
 
 def option_world(logits: Any, step_lengths: Any = None) -> World:
-    """The chain of softmax steps with ``logits`` ``(H, M)`` or ``(N, H, M)``, option 0 right.
+    """The chain of H softmax steps over M options each, of which option 0 is right.
 
-    ``step_lengths`` ``(H,)``, above 0 (default: equal). Which wrong option was taken does not matter to a judge.
-    Raises `InputError` for wrong shapes and values. Derived in docs/theory/options.md.
+    ``logits``: ``(H, M)`` for one question, ``(N, H, M)`` for N. ``step_lengths`` ``(H,)``: above 0, in any unit
+    (default: equal). A judge sees at which step a response goes wrong, not which wrong option it took.
+    Returns a `World` of H (M - 1) + 1 classes, the last one correct. Raises `InputError` for wrong shapes and values.
+    Derived in docs/theory/options.md.
+
+    >>> option_world([[0.0, 0.0, 0.0]]).class_probs.round(4).tolist()
+    [0.3333, 0.3333, 0.3333]
     """
+    # A softmax over one option would have nothing to learn
     x = np.asarray(logits, dtype=float)
     shaped = x.ndim in (2, 3) and x.shape[-2] >= 1 and x.shape[-1] >= 2
     refuse(
@@ -70,10 +77,12 @@ def option_world(logits: Any, step_lengths: Any = None) -> World:
     )
     horizon, options = x.shape[-2:]
 
+    # Lengths only matter relative to each other, for the RTS
     lengths = np.ones(horizon) if step_lengths is None else np.asarray(step_lengths, dtype=float)
     good = lengths.shape == (horizon,) and bool((np.isfinite(lengths) & (lengths > 0)).all())
     check(good, "step_lengths", lengths.tolist(), f"{horizon} finite numbers above 0")
 
+    # Wrong options of one step are classes of their own: they differ in what they teach, not in their reward
     first_error = np.append(np.repeat(np.arange(horizon), options - 1), horizon)
     return World(
         model=OptionsModel(horizon, options),
@@ -91,23 +100,37 @@ def solve_options(
 ) -> pd.DataFrame:
     """Follow the exact expected updates of a chain of softmax steps from ``logits`` ``(H, M)``, option 0 right.
 
-    Every option's logit is its own parameter. Returns a tidy DataFrame: step, success, q_1..q_H (probability of the
+    Every logit is its own parameter and moves by ``learning_rate`` times its expected update, ``steps`` times.
+    Returns a DataFrame with a row for each of the steps 0 to ``steps``: step, success, q_1..q_H (probability of the
     right option) and concentration_1..H (sum of squared shares of the wrong options: 1/(M-1) if all are equally
-    likely, 1 if there is but one). Raises `InputError` for bad settings. Derived in docs/theory/options.md.
+    likely, 1 if there is only one). Raises `InputError` for bad settings. Derived in docs/theory/options.md.
+
+    >>> from spo_theory import rule
+    >>> solve_options([[0.0, 1.0, 0.0]], rule("grpo", group_size=2), steps=2).round(4)
+       step  success     q_1  concentration_1
+    0     0   0.2119  0.2119           0.6068
+    1     1   0.2601  0.2601           0.5930
+    2     2   0.3231  0.3231           0.5787
     """
+    # A path is followed for one question; values of its logits are checked by `option_world`
     x = np.asarray(logits, dtype=float)
     refuse(
         problem(x.ndim == 2, "logits.shape", x.shape, "(H, M), H at least 1 and M at least 2")
         + problem(is_whole(steps, 0), "steps", steps, "a whole number, at least 0")
         + problem(bool(np.isfinite(learning_rate)) and learning_rate > 0, "learning_rate", learning_rate, "above 0")
     )
+
+    # Padded arrays: another rule or group size on as many steps and options needs no new compilation
     form = prepare_update(option_world(x, step_lengths), rule, padded=True)
     path = _follow(form, x, float(learning_rate), steps=steps)
 
+    # Shares of the wrong options among themselves, whatever the right one has
     option = np.asarray(jax.nn.softmax(path, axis=-1))
     right = option[..., 0]
     share = option[..., 1:] / option[..., 1:].sum(-1, keepdims=True)
     concentration = (share**2).sum(-1)
+
+    # Columns count steps of the response from 1, as the text does
     table = {"step": np.arange(steps + 1), "success": right.prod(1)}
     table |= {f"q_{h + 1}": right[:, h] for h in range(len(x))}
     table |= {f"concentration_{h + 1}": concentration[:, h] for h in range(len(x))}

@@ -38,7 +38,10 @@ class Model(Protocol):
 
 
 def scores_by_differentiation(model: Model, logits: Any, parameters: Any, axes: int) -> jax.Array:
-    """`Model.step_scores` by forward-mode differentiation; the logits of one question have ``axes`` axes."""
+    """`Model.step_scores` ``(..., K, S, *D)`` by forward-mode differentiation of `Model.step_log_probs`.
+
+    ``axes``: number of axes of the logits of one question; those in front of them are batch axes.
+    """
 
     def of_one(x: jax.Array) -> jax.Array:
         return jax.jacfwd(lambda inner: model.step_log_probs(inner, parameters))(x)
@@ -49,7 +52,10 @@ def scores_by_differentiation(model: Model, logits: Any, parameters: Any, axes: 
 
 
 def along_differentiation(model: Model, logits: Any, parameters: Any, weights: jax.Array) -> jax.Array:
-    """`Model.along_scores` by reverse-mode differentiation of the weighted log-probabilities."""
+    """`Model.along_scores` ``(..., *D)`` by reverse-mode differentiation of the weighted log-probabilities.
+
+    ``weights`` ``(..., K, S)``. One pass for all of them, and no table of scores has to be held.
+    """
     return jax.grad(lambda x: jnp.sum(weights * model.step_log_probs(x, parameters)))(jnp.asarray(logits, float))
 
 
@@ -60,7 +66,8 @@ class World:
     model: probabilities and scores. logits: ``(*D)`` for one question, ``(N, *D)`` for N. axes: number of axes of D.
     correct: boolean ``(K,)``. first_error: ``(K,)``, right steps before the first wrong one, as the judge says.
     lengths: ``(K, S)``, of each step, 0 where a class has none. true_lengths: ``(S,)``, of the right response.
-    parameters: further arrays, see `Model`.
+    parameters: further arrays, see `Model`. Raises `InputError` where the arrays do not have one entry per class.
+    Source: docs/theory/step-weights.md#contract.
     """
 
     model: Model
@@ -95,7 +102,7 @@ class World:
     def group(self, classes: Any, log_prob: Any = None) -> Group:
         """The judged group of responses of the given ``classes`` ``(..., G)``; ``log_prob``: see `Group`.
 
-        On numpy arrays, or on jax arrays if ``log_prob`` or ``classes`` are.
+        The group holds jax arrays if ``log_prob`` or ``classes`` is one, and numpy arrays otherwise.
         """
         xp = jnp if isinstance(log_prob, jax.Array) or isinstance(classes, jax.Array) else np
         lengths = xp.asarray(self.lengths)[classes]
@@ -109,5 +116,8 @@ class World:
 
 
 def as_world(world: Any) -> World:
-    """``world`` itself, or the one that it describes (a `ReasoningChain` has ``world()``)."""
+    """``world`` itself, or the one that it describes (a `ReasoningChain` has ``world()``).
+
+    Functions of the engine call it first, so that a caller can hand them either.
+    """
     return world if isinstance(world, World) else world.world()

@@ -22,12 +22,12 @@ def advantage_function(
     scale: Literal["std", "none"] = "std",
     method: Engine = "auto",
 ) -> Expectation:
-    """Prepare `expected_advantages` for fixed rewards: a function from ``p`` ``(..., K)`` to ``(..., K)``.
+    """Prepare `expected_advantages` for fixed rewards ``(K,)``: a function from ``p`` ``(..., K)`` to ``(..., K)``.
 
-    All that does not depend on ``p`` is computed here, once. The function can be jitted, vmapped and
-    differentiated, and checks no probabilities. Outside the simplex it is a form of degree G - 1 in ``p``, the same
-    by every method. Arguments, errors and warnings as in `expected_advantages`. Derived in
-    docs/theory/expected-advantages.md.
+    All that does not depend on the class probabilities ``p`` is computed here, once. The function can be jitted,
+    vmapped and differentiated. It does not check probabilities: where they do not sum to 1 it is a form of degree
+    G - 1 in ``p``, the same by every method. Arguments, errors and warnings as in `expected_advantages`.
+    Derived in docs/theory/expected-advantages.md.
 
     >>> advantage_function([0.0, 1.0], group_size=2)([0.5, 0.5])
     Array([-0.5,  0.5], dtype=float64)
@@ -57,10 +57,10 @@ def expected_advantages(
 ) -> jax.Array:
     """Expected advantage of a response given its outcome class, exactly: ``E[A_1 | class of 1 is k]``.
 
-    ``class_probs``: ``(..., K)``, each row a distribution over classes, from which the ``group_size`` responses
-    are drawn independently. ``rewards``: ``(K,)``, the reward of each class. ``std_eps``, ``ddof``, ``scale``:
-    as in `spo_theory.parts.baselines.GroupAdvantage`. ``method``: ``enumerate`` sums over all group compositions,
-    ``quadrature`` integrates (any G and K), ``auto`` takes the cheaper. Returns ``(..., K)``.
+    ``class_probs`` ``(..., K)``: each row a distribution over classes, from which the ``group_size`` G responses
+    are drawn independently. ``rewards`` ``(K,)``: the reward of each class. ``std_eps`` (in units of the rewards),
+    ``ddof``, ``scale``: as in `spo_theory.parts.baselines.GroupAdvantage`. ``method``: ``enumerate`` sums over all
+    group compositions, ``quadrature`` integrates (any G and K), ``auto`` takes the cheaper. Returns ``(..., K)``.
 
     Raises `InputError` for bad probabilities, rewards or settings; warns with `AccuracyWarning` and an error
     estimate where the quadrature is not certified. Derived in docs/theory/expected-advantages.md.
@@ -68,10 +68,12 @@ def expected_advantages(
     >>> expected_advantages([0.5, 0.5], [0.0, 1.0], group_size=2)
     Array([-0.5,  0.5], dtype=float64)
     """
+    # Inside a jit there are no numbers yet that could be checked
     r = np.asarray(rewards, dtype=float)
     traced = isinstance(class_probs, jax.core.Tracer)
     if not traced:
         _check_probabilities(np.asarray(class_probs, dtype=float), r.size)
+    # Called with numbers, the function is compiled for padded arrays, which serve the next setting as well
     advantage = GroupAdvantage(ddof, std_eps, scale)
     at = None if traced else class_probs
     form = prepare_certified(r, group_size, advantage, method, padded=not traced, at=at)
@@ -81,11 +83,13 @@ def expected_advantages(
 def quadrature_error(class_probs: Any, rewards: Any, group_size: int, *, std_eps: float = 0.0, ddof: int = 0) -> float:
     """Largest change of an expected advantage when the quadrature's spacings are halved, over the largest one.
 
-    Arguments and errors as in `expected_advantages`. Derived in docs/theory/expected-advantages.md#accuracy.
+    An estimate of the relative error at ``class_probs`` ``(..., K)``. Arguments and errors as in
+    `expected_advantages`. Derived in docs/theory/expected-advantages.md#accuracy.
     """
     r = np.asarray(rewards, dtype=float)
     _check_probabilities(np.asarray(class_probs, dtype=float), r.size)
     check_prepared(r, group_size, "quadrature")
+
     advantage = GroupAdvantage(ddof, std_eps)
     coarse = prepare(r, group_size, advantage, "quadrature")
     fine = prepare(r, group_size, advantage, "quadrature", refine=2)

@@ -15,8 +15,9 @@ MOST_CLASSES = 65
 
 
 def certified(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, method: str) -> bool:
-    """Whether results for these rewards ``(K,)`` lie in the verified range.
+    """Whether results for these rewards ``(K,)`` lie in the range in which the quadrature was verified.
 
+    Results without a quadrature of the standard deviation always do: they are exact to round-off.
     Measured in docs/theory/expected-advantages.md#accuracy.
     """
     distinct = np.unique(rewards)
@@ -28,8 +29,9 @@ def certified(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, m
 
 
 def relative_change(coarse: Expectation, fine: Expectation, p: Any) -> float:
-    """Largest difference of two versions of an expectation at ``p``, over its largest value."""
-    a, b = np.asarray(coarse(p)), np.asarray(fine(p))
+    """Largest difference of two versions of an expectation at ``p`` ``(..., K)``, over the largest fine value."""
+    a = np.asarray(coarse(p))
+    b = np.asarray(fine(p))
     return float(np.abs(a - b).max() / max(np.abs(b).max(), np.finfo(float).tiny))
 
 
@@ -45,12 +47,15 @@ def prepare_certified(
 ) -> Form:
     """`spo_theory.exact.by_class.prepare.prepare`, with an `AccuracyWarning` outside the verified range.
 
-    The warning has an error estimate at the probabilities ``at`` (default: equal ones) from halved spacings.
+    The warning has an error estimate at the probabilities ``at`` ``(..., K)`` (default: equal ones), from halved
+    spacings. Other arguments and errors as there. Source: docs/theory/expected-advantages.md#accuracy.
     """
     values = np.asarray(rewards, dtype=float)
     form = prepare(values, group_size, advantage, method, statistic, padded=padded)
     if certified(values, group_size, advantage, method):
         return form
+
+    # The change that halved spacings make is far above the error that they leave
     fine = prepare(values, group_size, advantage, method, statistic, refine=2)
     p = np.full(values.size, 1 / values.size) if at is None else at
     error = relative_change(lambda x: evaluate(form, x), lambda x: evaluate(fine, x), p)

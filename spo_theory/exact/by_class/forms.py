@@ -20,7 +20,10 @@ SMALLEST = 1e-100  # a factor phi below this is not divided by: what it multipli
 
 
 def in_blocks(function: Expectation, size: int) -> Expectation:
-    """Evaluate ``function`` of ``p`` ``(..., K)`` some rows at a time when one row needs ``size`` numbers."""
+    """``function`` of ``p`` ``(..., K)``, evaluated some rows at a time.
+
+    ``size``: numbers that one row needs. Blocks of about `BLOCK` numbers stay in a cache, whatever the number of rows.
+    """
     rows = max(1, BLOCK // size)
 
     def blocked(p: Any) -> jax.Array:
@@ -37,7 +40,10 @@ def in_blocks(function: Expectation, size: int) -> Expectation:
 @partial(jax.tree_util.register_dataclass, data_fields=["value"], meta_fields=["digits"])
 @dataclass(frozen=True)
 class Exponent:
-    """A whole number of at most ``digits`` binary digits that is an argument of compiled code, not a part of it."""
+    """A whole number of at most ``digits`` binary digits that is an argument of compiled code, not a part of it.
+
+    ``base ** exponent`` works with it, for an array ``base``; another group size then needs no new compilation.
+    """
 
     value: Any
     digits: int
@@ -188,6 +194,7 @@ class PairTable:
         place = np.full((classes, classes), 2 * len(k))  # of d_kj among all d, all -d, and a 0
         place[k, j] = np.arange(len(k))
         place[j, k] = np.arange(len(k), 2 * len(k))
+        # d is odd: one half of it is summed, and the other half is its negative
         d = self.slabs.total(lambda kernel, pairs: (p @ kernel) ** self.others @ pairs)
         d = jnp.concatenate([d, -d, jnp.zeros((*d.shape[:-1], 1))], axis=-1)
         return jnp.einsum("...kj,...j->...k", d[..., place], p)
@@ -221,7 +228,11 @@ class PairProduct:
 
 @_piece("difference", "group_size", "others", "fewer")
 class SquareNodes:
-    """Squared advantage by quadrature; slabs as in `PairProduct`, ``fewer``: ``others`` - 1, or 0."""
+    """Squared advantage by quadrature.
+
+    slabs, difference: as in `PairProduct`. group_size: G. others: G - 2. fewer: ``others`` - 1, or 0 if that is less.
+    Derived in docs/theory/second-moments.md#squares-and-products.
+    """
 
     slabs: Slabs | Loop
     difference: Any
@@ -250,7 +261,11 @@ class SquareNodes:
 
 @_piece("difference", "group_size", "others")
 class ProductNodes:
-    """Product of the advantages of two responses by quadrature; slabs as in `PairProduct`."""
+    """Product of the advantages of two responses by quadrature.
+
+    slabs, difference: as in `PairProduct`. group_size: G. others: G - 2, besides the two given responses.
+    Derived in docs/theory/second-moments.md#squares-and-products.
+    """
 
     slabs: Slabs | Loop
     difference: Any
@@ -264,22 +279,25 @@ class ProductNodes:
 
     def __call__(self, p: jax.Array) -> jax.Array:
         """Expectation ``(..., K, K)`` from mean and variance of a reward drawn at each node."""
+        # Besides the two given responses there are G - 2 more
         d = self.difference.T
         more = self.group_size - 2
 
+        # Sums over the nodes as matrix products: nothing of size nodes x K x K is held
         def contract(x: jax.Array, left: jax.Array) -> jax.Array:
             return jnp.swapaxes(x[..., None] * left, -1, -2) @ left
 
         def terms(kernel: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
             share = p[..., None, :] * kernel
             phi = share.sum(-1)
-            # the mean only ever as a distance from it: nothing cancels
+            # The mean enters only as a distance from it, so nothing cancels
             above = (share @ d) / jnp.where(phi > SMALLEST, phi, 1.0)[..., None]
             spread = jnp.sum(share * above**2, axis=-1) / jnp.where(phi > SMALLEST, phi, 1.0)
             acting = weight * phi**self.others
             together = more**2 * contract(acting, above * kernel) + more * contract(acting * spread, kernel)
             return together, contract(acting, kernel)
 
+        # The two given responses also shift the mean themselves, by the difference of their rewards
         together, apart = self.slabs.total(terms)
         return together - (more + 1) * d**2 * apart
 
@@ -307,8 +325,10 @@ class Form:
 def evaluate(form: Form, p: Any) -> jax.Array:
     """The expectation ``(..., K)``, or ``(..., K, K)`` for two given classes, at ``p`` ``(..., K)``.
 
-    A form of degree ``G - given`` in ``p``. Jit-able with ``form`` as an argument; vmap- and grad-able in ``p``.
+    It is a form of degree ``G - given`` in the class probabilities ``p``, which need not sum to 1. Can be jitted with
+    ``form`` as an argument, and vmapped and differentiated in ``p``. Source: docs/theory/expected-advantages.md.
     """
+    # Classes of equal reward count as one: their probabilities add up
     p = jnp.asarray(p, float)
     inside = p if form.member is None else p @ form.member
     total = jnp.zeros((*p.shape[:-1], *inside.shape[-1:] * form.given))
@@ -316,6 +336,7 @@ def evaluate(form: Form, p: Any) -> jax.Array:
     for piece in form.pieces:
         total = total + in_blocks(piece, piece.width)(inside)
 
+    # All classes of one reward have the same expectation
     if form.place is not None:
         index = form.place if form.given == 1 else (form.place[:, None], form.place[None, :])
         total = total[..., *index] if form.given == 2 else total[..., index]

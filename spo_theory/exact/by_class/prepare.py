@@ -50,13 +50,16 @@ def choose_method(
         return method
     if advantage.scale == "none":
         return "quadrature"
+    # A row gathers K powers and was measured to cost about twice as much as a node
     rows = composition_count(group_size - 1, len(distinct))
-    # a row gathers K powers and was measured to cost about twice a node
     return "enumerate" if rows <= min(node_count(distinct, group_size) // 2, MAX_COMPOSITIONS) else "quadrature"
 
 
 def check_prepared(rewards: np.ndarray, group_size: int, method: str) -> None:
-    """Refuse rewards that are not ``(K,)`` finite numbers, a bad group size or an unknown method."""
+    """Refuse rewards that are not ``(K,)`` finite numbers, a bad group size or an unknown method.
+
+    Raises `InputError` with every problem that it finds.
+    """
     whole = isinstance(group_size, int | np.integer) and not isinstance(group_size, bool)
     refuse(
         problem(rewards.ndim == 1 and rewards.size > 0, "rewards.shape", rewards.shape, "(K,) with K at least 1")
@@ -84,24 +87,28 @@ def prepare(
 ) -> Form:
     """Everything about an expectation that does not depend on the class probabilities, for `forms.evaluate`.
 
-    ``rewards``: ``(K,)``, of the classes; classes of equal reward count as one. ``statistic``: of a response of class
-    k, its advantage (``mean``), the smaller of it and 0 (``negative``, by enumeration unless there are two rewards) or
-    its square; or the ``product`` of two responses' advantages. ``padded``: with arrays of room for other rewards and
-    group sizes, so that what was compiled for one serves the next. ``refine``: divides the quadrature's spacings.
-    Raises `InputError` for bad rewards or settings, `NoExactForm` where only the Monte Carlo remains.
+    ``rewards`` ``(K,)``: of the classes. ``statistic``: of a response of class k its advantage (``mean``), the smaller
+    of it and 0 (``negative``, by enumeration unless there are two rewards) or its ``square``; or the ``product`` of the
+    advantages of two responses. ``padded``: leave room in the arrays for other rewards and group sizes, so that code
+    compiled for one serves the next. ``refine``: divides the spacings of the quadrature. Raises `InputError` for bad
+    rewards or settings, `NoExactForm` where only the Monte Carlo remains.
+    Derived in docs/theory/expected-advantages.md.
     """
     values = np.asarray(rewards, dtype=float)
     check_prepared(values, group_size, method)
+    # Classes of equal reward count as one; with one reward alone no response has an advantage
     given = 2 if statistic == "product" else 1
     distinct, index = np.unique(values, return_inverse=True)
     if len(distinct) == 1 and advantage.baseline == "mean":
         return Form((), given)
 
-    # with two rewards a worse response never has an advantage above 0, nor a better one below
+    # With two rewards a worse response never has an advantage above 0, nor a better one below
     counted = None
     if statistic == "negative" and len(distinct) == 2 and advantage.baseline == "mean":
         statistic = "mean"
         counted = values == distinct[0]
+
+    # From the different rewards back to the classes, unless they are the same
     pieces = _pieces(distinct, group_size, advantage, method, statistic, padded, refine)
     if len(distinct) == len(values) and np.array_equal(index, np.arange(len(values))):
         return jax.device_put(Form(pieces, given, counted=counted))
@@ -119,12 +126,14 @@ def _pieces(
     refine: int,
 ) -> tuple[Piece, ...]:
     """Pieces of a form for different rewards; both methods' if padded, where another group size may need the other."""
+    # A quadrature knows nothing of signs
     if statistic == "negative":
         rows = composition_count(group_size - 1, len(distinct))
         allowed = f"at most {MAX_COMPOSITIONS} for the negative part of advantages"
         need_exact(method != "quadrature" and rows <= MAX_COMPOSITIONS, "group compositions", rows, allowed)
         counts, value = _compositions(distinct, group_size, advantage, statistic)
         return (_enumerated(group_size, statistic, counts, value, padded),)
+    # The method that is not used has no rows, but the shapes that a padded form needs
     used = choose_method(distinct, group_size, advantage, method)
     counts = compositions(0, len(distinct))
     value = np.zeros((0, len(distinct) ** (2 if statistic == "product" else 1)))
@@ -135,8 +144,8 @@ def _pieces(
     else:
         rule = group_nodes(distinct, group_size, advantage, 1 if statistic == "mean" else 2, refine)
 
-    # two rewards are enumerated up to groups of about a thousand, and the mean only has one node; otherwise the other
-    # method keeps its place, for a group size that needs it
+    # Two rewards are enumerated up to groups of about a thousand, and the mean only has one node. In all other cases
+    # the other method keeps its place, for a group size that needs it
     both = padded and method == "auto" and advantage.scale == "std" and 2 < len(distinct) <= MOST_SHARED
     pieces: list[Piece] = []
     if used == "enumerate" or both:
@@ -181,12 +190,14 @@ def cut_rows(counts: np.ndarray, values: tuple[np.ndarray, ...], group_size: int
     serves the next; a larger group has one slab of its own shape. ``values``: arrays of C rows that belong to the
     compositions, or of none: then no slab acts. A slab holds their `Multinomial` and these.
     """
+    # A group beyond all sizes has no room made for it
     classes = counts.shape[1]
     empty = len(values[0]) == 0
     sizes = [g for g in GROUPS if composition_count(g - given, classes) <= ROWS]
     if not empty and group_size > max(sizes, default=0):
         return Slabs(((multinomial(counts), *values),))
 
+    # The slabs that do not act keep their shapes, filled with probabilities of 0
     fitting = None if empty else min(g for g in sizes if g >= group_size)
     slabs = []
     for size in sizes:
@@ -217,12 +228,15 @@ def _enumerated(
 
 def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage, statistic: Statistic) -> np.ndarray:
     """Value ``(C, K)`` or ``(C, K * K)`` of the statistic for every class of the given responses among the others."""
+    # The rule's own advantages, of groups made of the given responses and the others
     classes = len(distinct)
     others = distinct[member_classes(counts)]
 
+    # The given responses come first in their group, so theirs are the first advantages
     def among_others(*own: float) -> np.ndarray:
         return advantage(np.concatenate([np.broadcast_to(own, (len(counts), len(own))), others], axis=1))
 
+    # The product is the same for both orders of the two given responses
     if statistic == "product":
         table = np.empty((len(counts), classes, classes))
         for k in range(classes):
@@ -231,6 +245,8 @@ def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage,
                 table[:, k, j] = both[:, 0] * both[:, 1]
                 table[:, j, k] = table[:, k, j]
         return table.reshape(len(counts), -1)
+
+    # All other statistics are functions of the advantage of one given response
     first = np.stack([among_others(own)[:, 0] for own in distinct], axis=1)
     if statistic == "negative":
         return np.minimum(first, 0.0)
@@ -239,16 +255,19 @@ def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage,
 
 def _quadrature(distinct: np.ndarray, group_size: int, statistic: Statistic, rule: Nodes, padded: bool) -> Piece:
     """The sum over the nodes of ``rule``; padded and without nodes it has their shapes only."""
+    # Two responses, a pair or the given ones, are taken out of the product over the group
     count = len(rule.weight)
     difference = distinct[:, None] - distinct[None, :]
     others = Exponent.of(group_size - 2)
 
+    # A single node is exact and has one shape for every setting, so it needs no room
     def slabs(*arrays: np.ndarray) -> Slabs | Loop:
         fixed = padded and count != 1
         if not fixed:
             return Slabs((arrays,))
         return _cut(arrays, count, NODE_STOPS) if statistic == "mean" else _stack(arrays, count)
 
+    # Squares and products have two differences of rewards, each over G, and more responses are given
     if statistic == "square":
         weight = rule.weight * (group_size - 1) / group_size**2
         fewer = Exponent.of(max(group_size - 3, 0))
@@ -258,6 +277,7 @@ def _quadrature(distinct: np.ndarray, group_size: int, statistic: Statistic, rul
         table = slabs(rule.kernel, rule.weight / group_size**2)
         return ProductNodes(table, difference, np.int32(group_size), others)
 
+    # The mean is a sum over pairs of classes: tabulated for every node, unless that table is too large
     weight = rule.weight * (group_size - 1) / group_size
     k, j = np.triu_indices(len(distinct), 1)
     if max(count, NODES if padded else 0) * len(k) > PAIR_TABLE:

@@ -17,12 +17,15 @@ LOWEST = -4.35  # t at which the outer rule starts; u there is 1e-35 of its midd
 def repeated_erfc(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """``exp(x^2)`` times the first and second repeated integral of erfc at ``x >= 0``, to full relative precision.
 
-    Their textbook forms ``1/sqrt(pi) - x erfcx(x)`` and ``((1 + 2 x^2) erfcx(x) - 2 x / sqrt(pi)) / 4`` cancel for
-    large x; there the ratios of successive integrals come from their continued fraction, whose terms are positive.
+    ``x``, and both results: arrays of one shape. Their textbook forms ``1/sqrt(pi) - x erfcx(x)`` and
+    ``((1 + 2 x^2) erfcx(x) - 2 x / sqrt(pi)) / 4`` cancel for large x. There the ratios of successive integrals come
+    from their continued fraction, whose terms are positive. Source: docs/theory/expected-advantages.md#quadrature.
     """
+    # Below 1 little cancels, and the textbook forms serve
     near = np.minimum(x, 1.0)
     first = 1.0 / np.sqrt(np.pi) - near * erfcx(near)
     second = 0.25 * ((1.0 + 2.0 * near**2) * erfcx(near) - 2.0 * near / np.sqrt(np.pi))
+    # The continued fraction is evaluated from its far end, where its asymptotic value starts it
     far = np.maximum(x, 1.0)
     depth = 160
     ratios = [1.0 / (far + np.sqrt(far**2 + 2.0 * depth))]
@@ -47,7 +50,11 @@ def inverse_variance_weight(u: np.ndarray, eps: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Nodes:
-    """Quadrature nodes: ``kernel`` ``(L, K)``, the factor of a response of each class; ``weight`` ``(L,)``."""
+    """Quadrature nodes that take the responses of a group apart.
+
+    kernel ``(L, K)``: factor of a response of each class at each of the L nodes. weight ``(L,)``: of the nodes.
+    Source: docs/theory/expected-advantages.md#quadrature.
+    """
 
     kernel: np.ndarray
     weight: np.ndarray
@@ -67,8 +74,9 @@ def group_nodes(
     eps = advantage.eps / factor
     rule = nodes(rewards, group_size, eps, squared=power == 2, refine=refine)
 
-    # every term has two classes' kernels, and all others' are at most the largest one: what cannot reach a share
-    # DROPPED of the result, at least 1 / (R/2 + eps)^power, is left out, in total less than its 10^4 times
+    # Every term has the kernels of two classes, and those of all others are at most the largest one. The result is at
+    # least 1 / (R/2 + eps)^power. Nodes that cannot reach a share DROPPED of it are left out, in total less than 10^4
+    # times that share
     ordered = np.sort(rule.kernel, axis=1)
     most = rule.weight * ordered[:, -2] * ordered[:, -1] ** (group_size - 1)
     kept = most * (np.ptp(rewards) / 2 + eps) ** power > DROPPED
@@ -82,6 +90,7 @@ def nodes(rewards: np.ndarray, group_size: int, eps: float, squared: bool = Fals
     spacings, for an error estimate. With ``t`` the outer variable, ``u = exp(t - exp(-t)) / max(R, eps)^2``, R the
     range of the rewards: the slow decay towards u = 0 becomes doubly exponential.
     """
+    # Outer rule: the integral over u that turns 1 / (std + eps) into exponentials of the variance
     r = np.unique(rewards)
     step = LOG_STEP / refine
     scale = max(r[-1] - r[0], eps)
@@ -89,11 +98,14 @@ def nodes(rewards: np.ndarray, group_size: int, eps: float, squared: bool = Fals
     u = np.exp(t - np.exp(-t)) / scale**2
     density = (inverse_variance_weight if squared else inverse_std_weight)(u, eps)
     outer = density * u * (1.0 + np.exp(-t)) * step
-    kernels, weights = [], []
+    # Inner rule: an integral over the mean m takes the responses apart, since the variance couples them by it alone
+    kernels = []
+    weights = []
     for ui, wi in zip(u, outer, strict=True):
         h = MEAN_STEP / refine / np.sqrt(2.0 * ui)
-        # the group's product is at most exp(-u d^2), d the distance of m to the nearest reward: keep near m only.
-        # Rewards out of each other's reach get their own grids, counted from one of them: differences stay exact
+        # The product over the group is at most exp(-u d^2), d the distance of m to the nearest reward: only near m
+        # count. Rewards out of each other's reach get their own grids, counted from one of them, so that differences
+        # stay exact
         reach = np.sqrt(NEGLIGIBLE / ui)
         for near in np.split(r, np.flatnonzero(np.diff(r) > 2.0 * reach) + 1):
             m = h * np.arange(np.ceil(-reach / h), np.floor((near[-1] - near[0] + reach) / h) + 1)
@@ -109,7 +121,10 @@ def _highest(distinct: np.ndarray, group_size: int, scale: float) -> float:
 
 
 def node_count(rewards: np.ndarray, group_size: int) -> int:
-    """About how many nodes `nodes` makes, without making them."""
+    """About how many nodes `nodes` makes for these rewards ``(K,)``, without making them.
+
+    Used to predict the work of the quadrature, see `spo_theory.exact.by_class.prepare.choose_method`.
+    """
     r = np.unique(rewards)
     per_point = 2 * np.sqrt(2 * NEGLIGIBLE) / MEAN_STEP
     t = np.arange(LOWEST, _highest(r, group_size, r[-1] - r[0]) + LOG_STEP, LOG_STEP)

@@ -19,8 +19,9 @@ from spo_theory.parts.baselines import confidence_odds
 class RuleForm:
     """Expectation of a statistic under a rule's scope.
 
-    ``whole``: of all classes. ``negative``: what groups without a correct response add, of the wrong classes (None: no
-    more). ``penalty``: G - 1 where such a group penalizes confident responses (None: it does not).
+    whole: form over all classes. negative: form over the wrong classes, of what groups without a correct response add
+    (None: nothing). penalty: G - 1 where such a group penalizes confident responses (None: it does not).
+    Source: docs/theory/expected-advantages.md#scopes.
     """
 
     whole: Form
@@ -31,7 +32,8 @@ class RuleForm:
 def class_rewards(rule: Method, rts: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Rewards ``(K,)`` of the outcome classes of ``rts`` ``(K,)``, the last class correct: plain and coloured.
 
-    The second is None for a rule without colouring. Both come from the rule's own reward function.
+    The second is None for a rule without colouring. Colours come from the rule's own reward function; a correct
+    response always has the reward 1.
     """
     k = np.arange(len(rts))
     correct = k == len(rts) - 1
@@ -44,10 +46,11 @@ def class_rewards(rule: Method, rts: Any) -> tuple[np.ndarray, np.ndarray | None
 def combine_scopes(rule: Method, rts: Any, prepare: Callable[[np.ndarray], Form]) -> RuleForm:
     """Expectation of a group statistic under a rule's scope.
 
-    ``prepare(rewards)`` returns the form of the statistic for fixed rewards; it must be 0 in a group of equal rewards.
-    With colouring in all-negative groups only, the plain rewards give what the mixed groups contribute, and the
-    coloured rewards of the wrong classes alone the rest: applied to their probabilities as they stand, a form brings
-    the factor ``(1 - P)^(G - given)`` with it, smooth at P = 1. Derived in docs/theory/expected-advantages.md#scopes.
+    ``prepare(rewards)`` returns the form of the statistic for fixed rewards. It must be 0 in a group of equal rewards.
+    With colouring in all-negative groups only, the plain rewards give what mixed groups contribute, and the coloured
+    rewards of the wrong classes give the rest. The probabilities of the wrong classes sum to 1 - P, so their form
+    brings the factor ``(1 - P)^(G - given)`` with it, smooth at P = 1.
+    Derived in docs/theory/expected-advantages.md#scopes.
     """
     plain, coloured = class_rewards(rule, rts)
     scope = None if rule.colouring is None else rule.colouring.scope
@@ -66,9 +69,14 @@ def combine_rewards(
 
 
 def evaluate_rule(form: RuleForm, p: Any) -> jax.Array:
-    """The expectation ``(..., K)``, or ``(..., K, K)``, at ``p`` ``(..., K)``, the last class correct."""
+    """The expectation ``(..., K)``, or ``(..., K, K)``, at class probabilities ``p`` ``(..., K)``.
+
+    The last class is the correct one. Can be jitted with ``form`` as an argument.
+    Derived in docs/theory/expected-advantages.md#scopes.
+    """
     p = jnp.asarray(p, float)
     found = evaluate(form.whole, p)
+    # An all-negative group adds nothing to the correct class: its row (and column) is filled up with 0
     wrong = p[..., :-1]
     if form.negative is not None:
         inside = evaluate(form.negative, wrong)
@@ -77,6 +85,6 @@ def evaluate_rule(form: RuleForm, p: Any) -> jax.Array:
     if form.penalty is None:
         return found
 
-    # a response's probability is that of its class: one response a class
+    # The probability of a response is that of its class: each class stands for one response
     silent = wrong.sum(-1, keepdims=True) ** form.penalty
     return found - jnp.concatenate([confidence_odds(wrong) * silent, jnp.zeros_like(p[..., :1])], axis=-1)

@@ -20,7 +20,7 @@ from spo_theory.parts.rewards import Colouring, Outcome, reasoning_trajectory_sc
 
 
 def serves(method: Method) -> bool:
-    """Whether the fast path gives the expected weights of ``method``."""
+    """Whether the fast path gives the expected weights of ``method``: each part of it must be one that it knows."""
     return (
         _rewards_are_served(method)
         and isinstance(method.keep, EveryGroup)
@@ -44,7 +44,10 @@ def serves_moments(method: Method) -> bool:
 
 
 def statistics(method: Method) -> GroupAdvantage:
-    """The group statistics inside the baseline of a method that the fast path serves."""
+    """The group statistics inside the baseline of a method that the fast path serves.
+
+    A penalty by confidence has its own closed form; what it does in other groups is what counts here.
+    """
     baseline = method.baseline
     found = baseline.otherwise if isinstance(baseline, ConfidencePenalty) else baseline
     assert isinstance(found, GroupAdvantage)
@@ -59,6 +62,7 @@ class ClassRewards:
     """
 
     def __init__(self, world: World, method: Method) -> None:
+        # Forms expect one correct class, the last one; most worlds have their classes in this order already
         wrong = np.flatnonzero(~world.correct)
         place = np.full(world.classes, len(wrong))
         place[wrong] = np.arange(len(wrong))
@@ -67,6 +71,7 @@ class ClassRewards:
         self.member = np.eye(len(wrong) + 1)[place] if moved else None
         self.plain = np.append(np.zeros(len(wrong)), 1.0)
 
+        # Colours go by the lengths of the steps that were written, or by those of the right response
         self.coloured: np.ndarray | None = None
         colouring = method.colouring
         if colouring is not None:
@@ -99,14 +104,12 @@ def prepare_class_weights(
     off_policy: bool = False,
     statistic: Statistic = "mean",
 ) -> ClassWeights:
-    """Expected weights of a method that the fast path serves.
+    """Expected weights of a method that the fast path serves (`serves`).
 
-    ``padded``: as in `spo_theory.exact.by_class.prepare.prepare`.
-
-    ``statistic``: ``mean`` of the weights, or ``square``.
-
-    ``off_policy``: also for policies that have moved on from the one that sampled. That takes the expectation of the
-    negative part of advantages, known for two rewards, by enumeration otherwise (`NoExactForm` if that is too large).
+    ``engine``, ``padded``: as in `spo_theory.exact.by_class.prepare.prepare`. ``statistic``: ``mean`` of the weights,
+    or ``square``. ``off_policy``: serve policies that differ from the sampling one too. That takes the expectation of
+    the negative part of advantages, which is known for two rewards and enumerated for more. Raises `NoExactForm` where
+    that enumeration is too large. Derived in docs/theory/expected-advantages.md.
     """
     rewards = ClassRewards(world, method)
     penalized = method.baseline.uses_log_prob
