@@ -19,6 +19,8 @@ def noisy_outcome_update(chain: ReasoningChain, group_size: int, tpr: float, fpr
     """
     true_positive = checked_probabilities("tpr", tpr, closed=True)
     false_positive = checked_probabilities("fpr", fpr, closed=True)
+
+    # The verifier sees a correct response (the last class) or an incorrect one, and errs with its own rate for each
     class_probs = chain.class_probs
     correct = np.arange(chain.horizon + 1) == chain.horizon
     accepted_by_class = np.where(correct, true_positive, false_positive)
@@ -47,11 +49,14 @@ def noisy_bandit_flow(logits: Any, right: Any, tpr: float, fpr: float) -> np.nda
     good = np.asarray(right, dtype=bool)
     check(z.ndim == 1 and z.shape == good.shape, "right.shape", good.shape, f"(M,) like logits, {z.shape}")
 
+    # Right and wrong answers as two groups: all that the rewards tell apart
     policy = np.exp(z - np.logaddexp.reduce(z))
     success = policy[good].sum()
     failure = policy[~good].sum()
     accepted = success * true_positive + failure * false_positive
     rejected = success * (1 - true_positive) + failure * (1 - false_positive)  # 1 - accepted would cancel late
     check(bool(accepted * rejected > 0), "acceptance rate", float(accepted), "strictly between 0 and 1")
+
+    # Standardized advantages of a right and of a wrong answer, averaged over the verifier's errors
     youden = true_positive - false_positive
     return policy * youden * np.where(good, failure, -success) / np.sqrt(accepted * rejected)

@@ -10,7 +10,10 @@ Status = Literal["proved", "proved up to a horizon", "certified", "observed", "r
 
 @dataclass(frozen=True)
 class Verdict:
-    """Outcome of a check: whether the statement held everywhere it was checked, where, and where it failed."""
+    """Outcome of a check: whether the statement held everywhere it was checked, where, and where it failed.
+
+    checked: the places, in words. counterexample: the first place where it failed, empty if it held.
+    """
 
     holds: bool
     checked: str
