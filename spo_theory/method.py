@@ -116,7 +116,7 @@ class Method:
         size = group.correct.shape[-1]
         check(size == self.group_size, "correct.shape[-1]", size, f"{self.group_size}, the rule's group_size")
 
-        # A method that learns from every group skips the filter, so that its numbers stay what the baseline gave
+        # A method that learns from every group has nothing to set to 0
         rewards = self.reward(group)
         advantages = self.baseline.advantages(group, rewards)
         if isinstance(self.keep, EveryGroup):

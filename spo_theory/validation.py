@@ -26,7 +26,13 @@ def problem(ok: bool, name: str, value: Any, allowed: str) -> list[str]:
 
 
 def refuse(problems: Iterable[str]) -> None:
-    """Raise one `InputError` that lists all ``problems``; do nothing if there are none."""
+    """Raise one `InputError` that lists all ``problems``; do nothing if there are none.
+
+    ``problems``: lines as `problem` returns them. The caller sees all that is wrong at once, not one thing at a time.
+
+    Example:
+        >>> refuse(problem(True, "beta", 1, "above 0"))
+    """
     lines = list(problems)
     if lines:
         raise InputError("\n".join(lines))

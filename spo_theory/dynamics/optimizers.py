@@ -41,7 +41,7 @@ def scale_by_noisy_adam() -> optax.GradientTransformationExtraArgs:
         first = optax.tree.update_moment(gradient, state.first, BETA1, 1)
         second = optax.tree.update_moment(square, state.second, BETA2, 1)
 
-        # both means started from 0: the correction takes out what that pulls them down by
+        # both means started from 0 and are still too small: the correction undoes that
         mean = optax.tree.bias_correction(first, BETA1, count)
         size = optax.tree.bias_correction(second, BETA2, count)
         step = jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + ADAM_EPS), mean, size)

@@ -91,8 +91,8 @@ class GroupAdvantage:
             return replace(self, baseline="mean")(xp.concat([r, one_more], axis=-1), seen)[..., :-1]
 
         # Smallest and largest reward, the number of responses, and the degrees of freedom of the variance. Responses
-        # that do not count are replaced by numbers that are never the smallest or the largest, and the two numbers
-        # of responses are kept from 0, so that a group in which nothing counts divides by 1
+        # that do not count are replaced by infinities of the sign that cannot win. Both divisors are at least 1, so
+        # that a group in which nothing counts is not divided by 0
         if valid is None:
             low = xp.min(r, axis=-1, keepdims=True)
             high = xp.max(r, axis=-1, keepdims=True)

@@ -23,7 +23,11 @@ def checked_probabilities(name: str, value: Any, closed: bool = False) -> np.nda
 
 
 def scale_problems(scale: str) -> list[str]:
-    """What is wrong with the name of a scaling, as a list for `refuse`."""
+    """What is wrong with the name of a scaling, as a list for `refuse`: empty for ``std`` and ``none``.
+
+    >>> scale_problems("std")
+    []
+    """
     return problem(scale in get_args(Scale), "scale", scale, " or ".join(get_args(Scale)))
 
 

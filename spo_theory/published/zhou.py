@@ -21,7 +21,8 @@ def u_statistic(scores: Any, rewards: Any) -> np.ndarray:
     same = score.shape[:-1] == reward.shape and reward.ndim >= 1
     check(same, "rewards.shape", reward.shape, f"{score.shape[:-1]} like scores")
 
-    # A leave-one-out baseline needs another response; the mean over pairs is the mean over responses with it
+    # The baseline of a response is the mean reward of the others; that this is the mean over pairs is the paper's
+    # observation
     group_size = reward.shape[-1]
     check(group_size >= 2, "group size", group_size, "at least 2")
     others = (reward.sum(-1, keepdims=True) - reward) / (group_size - 1)

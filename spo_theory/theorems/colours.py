@@ -24,14 +24,17 @@ def pair_gap_ratio(colouring: Colouring) -> float:
     """``(c_1 - c_0) / (c_2 - c_0)`` of the colours of RTS 0, 1/3 and 2/3: all that three equal steps let through.
 
     >>> round(pair_gap_ratio(Colouring(5.0, 0.5)), 3)
-    0.331
+    0.366
     """
     colour = colouring.values(np.arange(3) / 3)
     return float((colour[1] - colour[0]) / (colour[2] - colour[0]))
 
 
 def three_step_grid(axis: tuple[float, ...]) -> ReasoningChain:
-    """All triples of these accuracies as a chain of three steps."""
+    """All triples of these accuracies as a chain of three steps.
+
+    Returns a chain of ``n^3`` questions for n accuracies, each in (0, 1).
+    """
     return ReasoningChain(step_success=list(product(axis, repeat=3)))
 
 
@@ -95,7 +98,10 @@ def monotone_in_beta() -> Iterator[str]:
 
 
 def disagreements(scope: str) -> Iterator[str]:
-    """Horizons at which the readings of the paper's beta and gamma differ by more than 2 % in the updates needed."""
+    """Horizons at which the readings of the paper's beta and gamma differ by more than 2 % in the updates needed.
+
+    ``scope``: ``all_negative`` or ``all_incorrect``. Updates are those to success 1/2 by the exact map.
+    """
     for horizon in (2, 4, 6, 8):
         chain = ReasoningChain(step_success=[0.3] * horizon)
         times = {name: updates_to(solve(chain, rule("spo", reading=name, scope=scope), 120)) for name in READINGS}

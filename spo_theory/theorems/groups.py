@@ -60,7 +60,10 @@ def colouring_speaks() -> Iterator[str]:
 
 
 def changed_by_colouring(scope: str) -> Iterator[str]:
-    """Groups with a correct response in which colouring with this scope changes an advantage in any bit."""
+    """Groups with a correct response in which colouring with this scope changes an advantage in any bit.
+
+    ``scope``: ``all_negative`` or ``all_incorrect``. Every group of `SIZES` and every pair of `BETAS_AND_GAMMAS`.
+    """
     for (horizon, group_size), (beta, gamma) in product(SIZES, BETAS_AND_GAMMAS):
         classes = all_groups(horizon, group_size)
         mixed = classes[(classes == horizon).any(1)]

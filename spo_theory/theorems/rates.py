@@ -25,7 +25,7 @@ def grpo_escape_is_exponential() -> Iterator[str]:
     """Chains that reach half success within the bound; settings where the bound does not grow by 1 / q a step."""
     for q, group_size in product((0.2, 0.5), (2, 8, 64)):
         for horizon in (3, 6):
-            # the exact dynamics must not be there when the bound says so
+            # the bound says that so many updates do not suffice; the exact map must agree
             bound = fewest_updates(q**horizon, horizon, group_size)
             path = solve(ReasoningChain(step_success=[q] * horizon), rule("grpo", group_size=group_size), bound)
             if path["success"].iloc[-1] >= 0.5:

@@ -55,11 +55,15 @@ def statement(text: str, status: Status, checked: str) -> Callable[[Callable[[],
     """
 
     def enter(counterexamples: Callable[[], Iterator[str]]) -> Statement:
+        """Wrap the generator under its own name."""
         return Statement(counterexamples.__name__, text, status, checked, counterexamples)
 
     return enter
 
 
 def statements_of(topic: ModuleType) -> tuple[Statement, ...]:
-    """All statements of a module, in the order of its source."""
+    """All statements of a module, in the order of its source.
+
+    ``topic``: a module with decorated generators, see `statement`.
+    """
     return tuple(value for value in vars(topic).values() if isinstance(value, Statement))

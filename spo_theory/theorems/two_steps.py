@@ -17,7 +17,11 @@ LEAD_LIMIT = 4.42  # of k^2 times the difference of log success
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of log-odds, in their precision."""
+    """Probabilities of log-odds, any shape, in their precision: extended if they are.
+
+    >>> float(sigmoid(np.zeros(1))[0])
+    0.5
+    """
     return 1 / (1 + np.exp(-logits))
 
 
@@ -44,14 +48,14 @@ def two_step_paths(count: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
 )
 def both_succeed() -> Iterator[str]:
     """Updates that do not raise a logit; ends where the failure rate is not the one that falls like 2 / k."""
-    # Success tends to 1 only if no logit ever falls
+    # First half of the check: both logits rise at every update
     before = {"coloured": np.zeros(2), "GRPO": np.zeros(2)}
     for k, coloured, plain in two_step_paths(UPDATES):
         after = {"coloured": coloured, "GRPO": plain}
         yield from (f"{name}, k = {k}: a logit does not rise" for name in after if (after[name] <= before[name]).any())
         before = after
 
-    # A run of finite length shows the limit through the rate of its approach
+    # Second half: a finite run shows the limit by the rate at which failure falls
     for name, logits in before.items():
         scaled = UPDATES * float(1 - np.prod(sigmoid(logits)))
         if abs(scaled - FAILURE_LIMIT) > 0.01:
@@ -83,7 +87,7 @@ def success_ahead() -> Iterator[str]:
         if ahead <= 0:
             yield f"k = {k}: {ahead:.2g}"
 
-    # The lead at the end has its limiting form, so it does not change sign later
+    # Once the lead has its limiting form, it no longer changes sign
     scaled = UPDATES**2 * ahead
     if abs(scaled - LEAD_LIMIT) >= 0.02:
         yield f"k^2 gap = {scaled:.3f}"

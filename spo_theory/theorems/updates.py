@@ -55,14 +55,24 @@ def prefix_product(q: tuple[Fraction, ...], count: int) -> Fraction:
 
 
 def identity_points(most: int) -> Iterator[tuple[Fraction, ...]]:
-    """Points enough to prove an identity between polynomials of degree at most 3 in each of H <= ``most`` variables."""
+    """Points enough to prove an identity between polynomials of degree at most 3 in each of H <= ``most`` variables.
+
+    Four values of every variable determine a polynomial of degree 3 in it. Yields points ``(H,)``, H = 1 to ``most``.
+
+    >>> sum(1 for _ in identity_points(2)) == 4 + 4**2
+    True
+    """
     nodes = [Fraction(i, 5) for i in (1, 2, 3, 4)]
     for horizon in range(1, most + 1):
         yield from product(nodes, repeat=horizon)
 
 
 def at_step(q: tuple[Fraction, ...], step: int) -> str:
-    """Name a place: the accuracies of all steps and the number of one, from 0."""
+    """Name a place: the accuracies of all steps and the number of one, from 0.
+
+    >>> at_step((Fraction(1, 2),), 0)
+    "q = ['1/2'], step 1"
+    """
     return f"q = {[str(x) for x in q]}, step {step + 1}"
 
 
