@@ -118,7 +118,6 @@ def solve(
     """Follow the exact expected updates of ``rule`` from ``chain``: no sampling, nothing fitted.
 
     A rule whose sampler uses every batch for several inner updates moves that often in every row.
-
     ``learning_rate`` multiplies the expected update g. ``kernel``: see `apply_kernel`.
     ``optimizer="momentum"`` is heavy-ball momentum 0.9, which commutes with a kernel.
     ``optimizer="adam"`` acts on parameters. Without ``features`` these are the logits themselves; with
@@ -142,8 +141,7 @@ def solve(
     """
     k = check_run(chain, steps, learning_rate, optimizer, kernel)
 
-    # Adam divides by the size of a gradient, so it needs the parameters and the noise on them. The other optimizers
-    # are linear in the gradient: a kernel holds all that the parameters do, and noise leaves the mean alone
+    # Only Adam needs parameters and noise: the others are linear in the gradient, so a kernel and the mean are enough
     if optimizer == "adam":
         check(k is None, "kernel", "given", "None with optimizer='adam': Adam needs features instead")
         j = None if features is None else np.asarray(features, dtype=float)
