@@ -9,7 +9,15 @@ Array = Any
 
 
 def float_dtype(xp: Any, *arrays: Array) -> Any:
-    """Return the floating dtype of the first floating array, else the library's default real dtype."""
+    """Return the floating dtype of the first floating array, else the library's default real dtype.
+
+    ``xp``: the array library as an array API namespace. ``arrays``: of any dtypes and shapes.
+
+    Example:
+        >>> import numpy as np
+        >>> float_dtype(np, np.array([1, 2]), np.array([0.5], dtype=np.float32))
+        dtype('float32')
+    """
     for array in arrays:
         if xp.isdtype(array.dtype, "real floating"):
             return array.dtype

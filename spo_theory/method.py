@@ -101,6 +101,9 @@ class Method:
         """
         needed = self.baseline.uses_log_prob
         check(not needed or confidence is not None, "confidence", confidence, f"given for rule {self.name!r}")
+
+        # A group knows log-probabilities of steps: here the whole response is one step. The inner `where` keeps 0
+        # out of the logarithm, whose warning and slope there nobody needs
         log_prob = None
         if confidence is not None:
             xp = array_namespace(confidence)
@@ -119,6 +122,7 @@ class Method:
             f"None with {self.objective}: it is on pairs",
         )
 
+        # A method that learns from every group has nothing to set to 0
         rewards = self.reward(group)
         advantages = self.baseline.advantages(group, rewards)
         if isinstance(self.keep, EveryGroup):
@@ -153,6 +157,7 @@ class Method:
 
         ``log_ratio`` ``(..., G, S)``: log-probability of each step under the current policy less that under the
         sampling one, nats, 0 for steps not written; None: the current policy has sampled, all are 0.
+        Raises `InputError` as `advantages` does. Derived in docs/theory/step-weights.md#the-contract.
         """
         advantages = self.group_advantages(group)
         credit = self.credit(group, advantages)
@@ -185,11 +190,21 @@ def _without(values: Array, left_out: Array | None) -> Array:
 def with_clips(
     rule: Method, clip_low: float | None = None, clip_high: float | None = None, ratio: Ratio | None = None
 ) -> Method:
-    """``rule`` with other clips, None for its own; raises `InputError` if its objective has none."""
+    """``rule`` with other clips, None for its own; raises `InputError` if its objective has none.
+
+    ``clip_low``, ``clip_high``, ``ratio``: as in `spo_theory.parts.objectives.Clipped`. Returns a new method.
+
+    Example:
+        >>> from spo_theory import rule
+        >>> with_clips(rule("grpo"), clip_high=0.28).objective
+        Clipped(clip_low=0.2, clip_high=0.28, ratio='token')
+    """
     given = {"clip_low": clip_low, "clip_high": clip_high, "ratio": ratio}
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if not changed:
         return rule
+
+    # One refused clip is enough for the message: the objective takes all of them or none
     name, value = next(iter(changed.items()))
     check(isinstance(rule.objective, Clipped), name, value, f"None for rule {rule.name!r}: it does not clip")
     return replace(rule, objective=replace(rule.objective, **changed))  # type: ignore[type-var]

@@ -7,23 +7,46 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """A value the caller chose is not allowed; the message is one line per problem."""
+    """A value the caller chose is not allowed; the message is one line per problem.
+
+    Each line names the parameter, its value and what is allowed.
+    """
 
 
 def problem(ok: bool, name: str, value: Any, allowed: str) -> list[str]:
-    """Return ``[]`` if ``ok``, otherwise the one-line description of what is wrong with ``name``."""
+    """Return ``[]`` if ``ok``, otherwise the one-line description of what is wrong with ``name``.
+
+    ``value``: what the caller gave. ``allowed``: how the sentence "``name`` must be ..." ends. Lists of several
+    problems add up, so that `refuse` can report all of them at once.
+
+    Example:
+        >>> problem(0 > 0, "beta", 0, "above 0")
+        ['beta = 0 is not allowed: beta must be above 0']
+    """
     return [] if ok else [f"{name} = {value!r} is not allowed: {name} must be {allowed}"]
 
 
 def refuse(problems: Iterable[str]) -> None:
-    """Raise one `InputError` that lists all ``problems``; do nothing if there are none."""
+    """Raise one `InputError` that lists all ``problems``; do nothing if there are none.
+
+    ``problems``: lines as `problem` returns them. The caller sees all that is wrong at once, not one thing at a time.
+
+    Example:
+        >>> refuse(problem(True, "beta", 1, "above 0"))
+    """
     lines = list(problems)
     if lines:
         raise InputError("\n".join(lines))
 
 
 def check(ok: bool, name: str, value: Any, allowed: str) -> None:
-    """Raise `InputError` unless ``ok``."""
+    """Raise `InputError` unless ``ok``; the other arguments as in `problem`.
+
+    Example:
+        >>> check(0 > 0, "beta", 0, "above 0")
+        Traceback (most recent call last):
+        spo_theory.validation.InputError: beta = 0 is not allowed: beta must be above 0
+    """
     refuse(problem(ok, name, value, allowed))
 
 
@@ -33,5 +56,10 @@ def is_number(value: Any) -> bool:
 
 
 def is_whole(value: Any, least: int) -> bool:
-    """Whether ``value`` is a whole number (not a truth value) of at least ``least``."""
+    """Whether ``value`` is a whole number (not a truth value) of at least ``least``.
+
+    Example:
+        >>> is_whole(2, 1), is_whole(2.0, 1), is_whole(True, 1)
+        (True, False, False)
+    """
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least

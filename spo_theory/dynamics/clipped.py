@@ -33,6 +33,13 @@ def surrogate_gradient_function(
     share the product of theirs (GSPO, arXiv 2507.18071, without its root). None: the rule's own. At ``now = old`` it is
     the expected update. Raises `NoExactForm`, naming the Monte Carlo, where there is no exact one. Derived in
     docs/theory/clipping.md.
+
+    Example:
+        >>> from spo_theory import rule
+        >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+        >>> gradient = surrogate_gradient_function(chain, rule("grpo", group_size=2))
+        >>> gradient(chain.logits, chain.logits).round(3).tolist()
+        [0.125, 0.125]
     """
     clipped = with_clips(rule, clip_low, clip_high, ratio)
     return partial(evaluate_update, prepare_update(chain, clipped, off_policy=True))
@@ -58,8 +65,18 @@ def solve_clipped(
     seeds. The column ``source`` says which: "exact" or "simulated".
     Returns a tidy DataFrame, one row per batch (and seed): step, success, all_negative, q_1..q_H, source (and seed).
     Raises `InputError` for bad settings. Derived in docs/theory/clipping.md.
+
+    Example:
+        >>> from spo_theory import rule
+        >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+        >>> curve = solve_clipped(chain, rule("grpo", group_size=2), steps=2, inner_updates=2)
+        >>> curve["success"].round(3).tolist(), set(curve["source"])
+        ([0.25, 0.316, 0.394], {'exact'})
     """
+    # The exact engine and the simulation both read clips and inner updates from the rule itself
     clipped = replace(with_clips(rule, clip_low, clip_high, ratio), sampler=FreshGroups(inner_updates))
+
+    # Whether an exact form exists depends on the rule, the chain and the group size: the engine itself says so
     try:
         return solve(chain, clipped, steps, learning_rate, kernel=kernel).assign(source="exact")
     except NoExactForm:

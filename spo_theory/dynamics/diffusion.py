@@ -35,13 +35,24 @@ def diffuse(
 
     Returns a tidy DataFrame, one row per path and update: path, step, success, all_negative, q_1..q_H. Raises
     `InputError` for bad settings and for rules without exact second moments. Derived in docs/theory/noise.md.
+
+    Example:
+        >>> from spo_theory import rule
+        >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+        >>> table = diffuse(chain, rule("grpo", group_size=2), steps=2, paths=3)
+        >>> len(table), round(float(table["success"].iloc[0]), 3)
+        (9, 0.25)
     """
     k = check_run(chain, steps, learning_rate, "sgd", kernel)
     for name, value in (("questions", questions), ("paths", paths)):
         whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         check(whole, name, value, "a whole number, at least 1")
+
+    # Both moments are prepared once and then evaluated at the logits of every step
     form = prepare_update(chain, rule, padded=True)
     second = prepare_second_moment(chain, rule, padded=True)
+
+    # The covariance of a batch is that of one group over the number of groups that share the logits
     groups = float(questions if chain.logits.ndim == 1 else 1)
     keys = jax.random.split(jax.random.key(seed), paths)
     found = np.asarray(_paths(form, second, keys, chain.logits, float(learning_rate), k, groups, steps=steps))
@@ -63,11 +74,18 @@ def _paths(
     """Logits ``(paths, steps + 1, ..., H)`` of noisy runs from ``start`` ``(..., H)``, one for each key."""
 
     def run(key: jax.Array) -> jax.Array:
+        """Logits ``(steps + 1, ..., H)`` of one run."""
+
         def step(logits: jax.Array, i: jax.Array) -> tuple[jax.Array, jax.Array]:
+            """One noisy update; hands on the logits before it."""
             g = evaluate_update(form, logits)
+
+            # Eigenvectors times roots of eigenvalues: a square root of the covariance E[g g^T] - E[g] E[g]^T
             values, vectors = jnp.linalg.eigh(
                 evaluate_second_moment(second, logits) - g[..., :, None] * g[..., None, :]
             )
+
+            # A new key for every step, so that a path does not depend on how many steps follow
             draws = jax.random.normal(jax.random.fold_in(key, i), g.shape)
             root = jnp.sqrt(jnp.maximum(values, 0.0) / groups)  # rounding can push a zero eigenvalue below 0
             noisy = g + jnp.einsum("...hi,...i->...h", vectors, root * draws)

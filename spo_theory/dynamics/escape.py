@@ -20,9 +20,14 @@ LEAP_BELOW = 0.45  # from this success on, single updates: a leap must not pass 
 def escape_time(chain: ReasoningChain, group_size: int, kernel: Any = None) -> float:
     """Asymptotic time of GRPO's escape, ``1 / (P sqrt(G - 1) (1 - q)^T K (1 - q))``, as P tends to 0.
 
-    In updates of learning rate 1. One question; ``kernel`` as in `spo_theory.solve` (None: the identity). Its relative
-    error falls like 1 / H for steps of equal accuracy: it holds the q_h at their start. Raises `InputError` for a
-    chain of several questions. Derived in docs/theory/escape-and-collapse.md.
+    ``chain``: one question. ``group_size``: G, at least 2. ``kernel``: as in `spo_theory.solve` (None: the identity).
+    Returns a time in updates of learning rate 1. It holds the q_h at their start: its relative error falls like 1 / H
+    for steps of equal accuracy. Raises `InputError` for a chain of several questions or a bad kernel. Derived in
+    docs/theory/escape-and-collapse.md.
+
+    Example:
+        >>> round(escape_time(ReasoningChain(step_success=[0.1] * 4), group_size=8))
+        1167
     """
     check(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
     k = check_kernel(chain, kernel)
@@ -35,7 +40,15 @@ def fewest_updates(success: float, horizon: int, group_size: int, learning_rate:
     """A number of GRPO updates that never suffices to go from ``success`` to 1/2, whatever the steps' accuracies.
 
     Each update of untied logits raises log P by at most ``eta H sqrt(G - 1) P / (1 - P)`` (population std, any eps):
-    this iterates that bound. Proved in docs/theory/escape-and-collapse.md.
+    this iterates that bound.
+
+    ``success``: P at the start, in (0, 1/2). ``horizon``: H, steps, at least 1. ``group_size``: G, at least 2.
+    ``learning_rate``: eta, above 0. Returns a number of updates. Raises `InputError` for other values. Proved in
+    docs/theory/escape-and-collapse.md.
+
+    Example:
+        >>> fewest_updates(success=0.001, horizon=4, group_size=8)
+        96
     """
     refuse(
         problem(0 < success < 0.5, "success", success, "strictly between 0 and 0.5")
@@ -65,7 +78,15 @@ def pair_colouring_time(step_success: float, horizon: int) -> float:
     """A time in which colouring at G = 2 is sure to reach 1/2 from steps of equal accuracy, of order H^2.
 
     ``4 H (clock(1 - 1/(2H)) - clock(q))`` with `spo_theory.published.davis_recht.transform_clock` of the mean only,
-    in the gradient flow, for any increasing colouring. Proved in docs/theory/escape-and-collapse.md.
+    in the gradient flow, for any increasing colouring.
+
+    ``step_success``: q, the same for all steps, in (0, 1). ``horizon``: H, at least 1. Returns a time in updates of
+    learning rate 1, 0 for steps that are good enough already. Raises `InputError` for other values. Proved in
+    docs/theory/escape-and-collapse.md.
+
+    Example:
+        >>> round(pair_colouring_time(step_success=0.3, horizon=4), 1)
+        229.6
     """
     check(isinstance(horizon, int) and horizon >= 1, "horizon", horizon, "a whole number, at least 1")
     target = 1 - 1 / (2 * horizon)
@@ -73,7 +94,14 @@ def pair_colouring_time(step_success: float, horizon: int) -> float:
 
 
 def lone_failure_advantage(rule: Method, horizon: int) -> np.ndarray:
-    """Advantage ``(H,)`` of the only incorrect response of a group, by the step it fails at; steps of equal length."""
+    """Advantage ``(H,)`` of the only incorrect response of a group, by the step it fails at; steps of equal length.
+
+    Example:
+        >>> from spo_theory import rule
+        >>> lone_failure_advantage(rule("grpo", group_size=2), horizon=3).tolist()
+        [-1.0, -1.0, -1.0]
+    """
+    # Row h is one group: its first response fails at step h, the others are correct (class H)
     k = np.full((horizon, rule.group_size), horizon)
     k[:, 0] = np.arange(horizon)
     return rule.advantages(k == horizon, k, np.full(k.shape, horizon), dtype=np.dtype(float))[:, 0]
@@ -83,7 +111,13 @@ def lone_failure_update(chain: ReasoningChain, rule: Method) -> np.ndarray:
     """Update ``(H, H)`` of a group with one incorrect response; row h: it fails at step h.
 
     Advantages sum to 0, so the steps before the error get nothing, step h gets ``|A| / G`` and a later step j
-    ``|A| / G (1 - q_j)``: never negative. One question. Derived in docs/theory/escape-and-collapse.md.
+    ``|A| / G (1 - q_j)``: never negative. Raises `InputError` for a chain of several questions. Derived in
+    docs/theory/escape-and-collapse.md.
+
+    Example:
+        >>> from spo_theory import rule
+        >>> lone_failure_update(ReasoningChain(step_success=[0.5, 0.5]), rule("grpo", group_size=2)).tolist()
+        [[0.5, 0.25], [0.0, 0.5]]
     """
     check(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
     h = chain.horizon
@@ -99,8 +133,16 @@ def collapse_rate(
     Late in training nearly all groups are all-correct and silent; what acts is a lone failure, and its advantage,
     ``-sqrt(G - 1)``, does not shrink with its rarity. The batch has ``questions`` groups and no other mixed one. With a
     kernel that has no negative entry no log-odds falls: the answer is ``(inf, -1)``, there is no collapse at any
-    learning rate. ``level``: in (0, success of the chain). Raises `InputError` for a bad kernel, level or number.
-    Derived in docs/theory/escape-and-collapse.md.
+    learning rate. ``kernel``: ``(H, H)``. ``level``: in (0, success of the chain). Raises `InputError` for a bad
+    kernel, level or number. Derived in docs/theory/escape-and-collapse.md.
+
+    Example:
+        >>> from spo_theory import rule
+        >>> interference = [[1.0, -0.5], [-0.5, 1.0]]
+        >>> chain = ReasoningChain(step_success=[0.9, 0.9])
+        >>> rate, failing_step = collapse_rate(chain, rule("grpo", group_size=8), interference)
+        >>> round(rate, 2), failing_step
+        (13.27, 1)
     """
     k = check_kernel(chain, kernel)
     refuse(
@@ -108,16 +150,21 @@ def collapse_rate(
         + problem(isinstance(questions, int) and questions >= 1, "questions", questions, "a whole number, at least 1")
         + problem(0 < level < float(chain.success), "level", level, f"between 0 and the success {chain.success:.3g}")
     )
+
+    # Try a failure at every step and keep the one that needs the smallest learning rate
     found = (float("inf"), -1)
     for h, g in enumerate(lone_failure_update(chain, rule)):
         kick = k @ g / questions
 
         def above(rate: float, kick: np.ndarray = kick) -> float:
+            """Log success after one such batch, less that of the level."""
             # log P is concave along a line: it crosses the level at most once
             return float(-np.logaddexp(0.0, -(chain.logits + rate * kick)).sum() - np.log(level))
 
         if (kick >= 0).all():
             continue
+
+        # Double the rate until success is below the level, then locate the crossing between 0 and that rate
         high = 1 / np.abs(kick).max()
         while above(high) >= 0:
             high *= 2

@@ -6,12 +6,20 @@ import numpy as np
 def first_reach(step: np.ndarray, value: np.ndarray, level: float) -> float:
     """Step, linear between rows, at which ``value`` ``(N,)`` first reaches ``level``; NaN if it never does.
 
-    ``step``: ``(N,)``, increasing, in any unit.
+    ``step``: ``(N,)``, increasing, in any unit; the answer has the same unit. ``level``: in the unit of ``value``.
+    A curve that starts at the level or above has reached it at its first step.
+
+    Example:
+        >>> first_reach(np.array([0, 10, 20]), np.array([0.2, 0.4, 0.6]), level=0.5)
+        15.0
     """
-    x, y = np.asarray(step, float), np.asarray(value, float)
+    x = np.asarray(step, float)
+    y = np.asarray(value, float)
     above = np.flatnonzero(y >= level)
     if above.size == 0:
         return float("nan")
+
+    # The level lies between the first row above it and the row before; the first row has no row before
     i = int(above[0])
     if i == 0:
         return float(x[0])

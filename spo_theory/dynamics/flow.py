@@ -14,11 +14,13 @@ from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities
 from spo_theory.validation import check, problem, refuse
 
-RELATIVE, ABSOLUTE = 1e-10, 1e-12  # error the solver allows itself per step, in logits
+RELATIVE = 1e-10  # error the solver allows itself per step, relative to the logits
+ABSOLUTE = 1e-12  # the same in logits, for logits near 0
 
 
 @jax.jit
 def _velocity(form: UpdateForm, kernel: jax.Array | None, logits: jax.Array) -> jax.Array:
+    """Velocity ``(..., H)`` of the logits, per update of learning rate 1."""
     return apply_kernel(kernel, evaluate_update(form, logits))
 
 
@@ -33,16 +35,25 @@ def _right_side(chain: ReasoningChain, rule: Method, kernel: Any) -> Callable[[f
 def flow(chain: ReasoningChain, rule: Method, duration: float, points: int = 201, kernel: Any = None) -> pd.DataFrame:
     """Follow ``dL/dt = K g(L)`` from ``chain``; time is counted in updates of learning rate 1.
 
+    It is the limit of `spo_theory.solve` with learning rate eta and ``duration / eta`` steps as eta goes to 0.
+    Integrated by scipy's DOP853 to a relative error of 1e-10 per step.
+
     ``duration``: above 0. ``points``: rows of the answer, equally spaced in time, at least 2. ``kernel``: as in
-    `spo_theory.solve`. Integrated by scipy's DOP853 to a relative error of 1e-10 per step. Returns a tidy DataFrame:
-    time, success, all_negative, q_1..q_H. Raises `InputError` for bad settings.
-    `solve` with a learning rate eta and duration / eta steps tends to this as eta goes to 0.
-    Derived in docs/theory/dynamics.md.
+    `spo_theory.solve`. Returns a tidy DataFrame: time, success, all_negative, q_1..q_H. Raises `InputError` for bad
+    settings. Derived in docs/theory/dynamics.md#gradient-flow.
+
+    Example:
+        >>> from spo_theory import ReasoningChain, rule
+        >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+        >>> flow(chain, rule("grpo", group_size=2), duration=4.0, points=3)["success"].round(3).tolist()
+        [0.25, 0.32, 0.403]
     """
     refuse(
         problem(bool(np.isfinite(duration)) and duration > 0, "duration", duration, "a finite number above 0")
         + problem(isinstance(points, int) and points >= 2, "points", points, "a whole number, at least 2")
     )
+
+    # The solver chooses its own steps; the rows are read off its interpolation
     times = np.linspace(0.0, duration, points)
     path = solve_ivp(
         _right_side(chain, rule, kernel),
@@ -53,6 +64,8 @@ def flow(chain: ReasoningChain, rule: Method, duration: float, points: int = 201
         rtol=RELATIVE,
         atol=ABSOLUTE,
     )
+
+    # scipy works on flat logits ``(size, points)``; rows are times here, not numbers of updates
     logits = path.y.T.reshape(points, *chain.logits.shape)
     table = records(logits, rule.group_size).drop(columns="step")
     table.insert(0, "time", times)
@@ -64,17 +77,27 @@ def flow_time(
 ) -> float:
     """Time until success first reaches ``level``, located by the solver; NaN if not within ``longest``.
 
-    ``level``: of the mean success, in (0, 1). Units and errors as in `flow`. Derived in docs/theory/dynamics.md.
+    ``level``: of the mean success over questions, in (0, 1). ``longest``: above 0, where the search ends. ``kernel``:
+    as in `spo_theory.solve`. Returns a time in updates of learning rate 1, 0 for a chain that starts above the level.
+    Raises `InputError` for bad settings. Derived in docs/theory/dynamics.md#gradient-flow.
+
+    Example:
+        >>> from spo_theory import ReasoningChain, rule
+        >>> round(flow_time(ReasoningChain(step_success=[0.5, 0.5]), rule("grpo", group_size=2)), 3)
+        6.23
     """
     check(0 < level < 1, "level", level, "strictly between 0 and 1")
     check(longest > 0, "longest", longest, "above 0")
     shape = chain.logits.shape
 
     def above(_: float, flat: np.ndarray) -> float:
+        """How far the mean success is above the level: the solver looks for where this is 0."""
         return float(np.asarray(class_probabilities(flat.reshape(shape)))[..., -1].mean()) - level
 
     if above(0.0, chain.logits.ravel()) >= 0:
         return 0.0
+
+    # scipy reads these two attributes: stop at the first event, and count only a rise through the level
     above.terminal = True  # type: ignore[attr-defined]
     above.direction = 1.0  # type: ignore[attr-defined]
     path = solve_ivp(
@@ -86,5 +109,7 @@ def flow_time(
         rtol=RELATIVE,
         atol=ABSOLUTE,
     )
+
+    # One list of times for each event function: there is one, and its list is empty if the level was never reached
     reached = path.t_events
     return float(reached[0][0]) if reached is not None and len(reached[0]) else float("nan")

@@ -25,7 +25,11 @@ from spo_theory.validation import check, problem, refuse
 def check_run(
     chain: ReasoningChain, steps: int, learning_rate: float, optimizer: str, kernel: Any
 ) -> np.ndarray | None:
-    """Refuse settings of a run that make no sense; return the kernel as an array (or None)."""
+    """Refuse settings of a run that make no sense; return the kernel ``(H, H)`` as an array (or None).
+
+    Raises one `InputError` for ``steps`` (a whole number, at least 0), ``learning_rate`` (finite, above 0) and
+    ``optimizer`` (a name in `spo_theory.dynamics.optimizers.Optimizer`); then see `check_kernel`.
+    """
     refuse(
         problem(isinstance(steps, int) and steps >= 0, "steps", steps, "a whole number, at least 0")
         + problem(bool(np.isfinite(learning_rate)) and learning_rate > 0, "learning_rate", learning_rate, "above 0")
@@ -35,10 +39,14 @@ def check_run(
 
 
 def check_kernel(chain: ReasoningChain, kernel: Any) -> np.ndarray | None:
-    """Refuse a kernel that is not ``(H, H)`` finite numbers; return it as an array (or None)."""
+    """Refuse a kernel that is not ``(H, H)`` finite numbers; return it as an array (or None).
+
+    ``chain``: gives H. Raises `InputError` for another shape and for numbers that are not finite.
+    """
     if kernel is None:
         return None
-    k, h = np.asarray(kernel, dtype=float), chain.horizon
+    k = np.asarray(kernel, dtype=float)
+    h = chain.horizon
     check(k.shape == (h, h), "kernel.shape", k.shape, str((h, h)))
     check(bool(np.isfinite(k).all()), "kernel", "not finite", "finite numbers")
     return k
@@ -48,7 +56,8 @@ def apply_kernel(kernel: Any, g: jax.Array) -> jax.Array:
     """Change of the logits ``(..., H)`` per unit of learning rate when the update is ``g`` ``(..., H)``.
 
     ``kernel`` None: every logit is its own parameter, the change is ``g``. ``(H, H)``: all questions share
-    their parameters, the change is ``K`` times the mean of ``g`` over questions.
+    their parameters, the change is ``K`` times the mean of ``g`` over questions. Derived in
+    docs/theory/dynamics.md#maps.
     """
     if kernel is None:
         return g
@@ -58,6 +67,7 @@ def apply_kernel(kernel: Any, g: jax.Array) -> jax.Array:
 
 @jax.jit
 def _probabilities(logits: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Probabilities of the outcome classes ``(..., H + 1)`` and of right steps ``(..., H)``."""
     return class_probabilities(logits), jax.nn.sigmoid(logits)
 
 
@@ -66,11 +76,18 @@ def records(logits: np.ndarray, group_size: int, grad_norm: np.ndarray | None = 
 
     A population of questions is averaged: ``success`` is the mean over questions of the probability of a
     correct response, ``all_negative`` the mean probability that none of ``group_size`` responses is correct.
+    ``grad_norm`` ``(steps + 1,)``: a column of its own if given.
     """
     p, q = (np.asarray(x) for x in _probabilities(logits))
-    success, silent = p[..., -1], p[..., :-1].sum(-1) ** group_size
+    success = p[..., -1]
+    silent = p[..., :-1].sum(-1) ** group_size
+
+    # axes of a population: step, question, H
     if q.ndim == 3:
-        success, silent, q = success.mean(1), silent.mean(1), q.mean(1)
+        success = success.mean(1)
+        silent = silent.mean(1)
+        q = q.mean(1)
+
     table = {"step": np.arange(len(q)), "success": success, "all_negative": silent}
     if grad_norm is not None:
         table["grad_norm"] = grad_norm
@@ -78,7 +95,10 @@ def records(logits: np.ndarray, group_size: int, grad_norm: np.ndarray | None = 
 
 
 def runs(logits: np.ndarray, group_size: int) -> pd.DataFrame:
-    """`records` of several runs, ``(runs, steps + 1, ..., H)``, one below the other."""
+    """`records` of several runs, ``(runs, steps + 1, ..., H)``, one below the other.
+
+    The caller adds the column that tells the runs apart; ``step`` starts again at 0 in each.
+    """
     table = records(logits.reshape(-1, *logits.shape[2:]), group_size)
     return table.assign(step=np.tile(np.arange(logits.shape[1]), len(logits)))
 
@@ -98,7 +118,6 @@ def solve(
     """Follow the exact expected updates of ``rule`` from ``chain``: no sampling, nothing fitted.
 
     A rule whose sampler uses every batch for several inner updates moves that often in every row.
-
     ``learning_rate`` multiplies the expected update g. ``kernel``: see `apply_kernel`.
     ``optimizer="momentum"`` is heavy-ball momentum 0.9, which commutes with a kernel.
     ``optimizer="adam"`` acts on parameters. Without ``features`` these are the logits themselves; with
@@ -112,9 +131,17 @@ def solve(
 
     Returns a tidy DataFrame, one row per update: step (0..steps), success, all_negative, grad_norm (length of
     the mean gradient in parameter space), q_1..q_H (probabilities). Raises `InputError` for bad settings.
-    Source: paper, Section 3.2, for H = 2, G = 2; derived in docs/theory/dynamics.md.
+    Source: paper, Section 3.2, for H = 2, G = 2; derived in docs/theory/dynamics.md#maps.
+
+    Example:
+        >>> from spo_theory import ReasoningChain, rule
+        >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+        >>> solve(chain, rule("grpo", group_size=2), steps=3)["success"].round(3).tolist()
+        [0.25, 0.282, 0.318, 0.357]
     """
     k = check_run(chain, steps, learning_rate, optimizer, kernel)
+
+    # Only Adam needs parameters and noise: the others are linear in the gradient, so a kernel and the mean are enough
     if optimizer == "adam":
         check(k is None, "kernel", "given", "None with optimizer='adam': Adam needs features instead")
         j = None if features is None else np.asarray(features, dtype=float)
@@ -129,6 +156,7 @@ def solve(
         check(features is None, "features", "given", "None unless optimizer='adam': use kernel = features @ features.T")
         check(gradient_variance is None, "gradient_variance", "given", "None unless optimizer='adam'")
 
+    # All that depends on the rule and not on the logits is computed once, outside the compiled loop
     inner = rule.sampler.inner_updates
     noisy = questions is not None or gradient_variance is not None
     check(inner == 1 or not noisy, "inner_updates", inner, "1 with sampling noise: its size is known on fresh groups")
@@ -165,6 +193,7 @@ def follow(
         return (g if g.ndim == 1 else g.mean(0)) @ features
 
     def step(state: tuple, _: None) -> tuple[tuple, tuple[jax.Array, jax.Array]]:
+        """One batch: the first inner update is on-policy, the others have importance ratios."""
         sampled = state[0]
         state, norm = move(sampled, state, None)
         for _again in range(inner_updates - 1):
@@ -181,11 +210,13 @@ def follow(
         square = g * seen if features is None else seen * seen
         norm = jnp.sqrt(jnp.mean(jnp.sum(jnp.atleast_2d(square), axis=-1)))
 
+        # features map the step of the parameters back to a change of the logits
         variance = 0.0 if noise is None else noise.variance(sampled, g, start)
         change, memory = transformation.update(seen, memory, variance=variance)
         change = change if features is None else features @ change
         return (logits + learning_rate * change, memory), norm
 
+    # the optimizer's memory has the shape of what it sees, which is that of a gradient
     memory = transformation.init(gradient(jnp.zeros_like(start)))
     _, path = jax.lax.scan(step, (start, memory), length=steps + 1)
     return path
@@ -248,7 +279,14 @@ def escape_map(
     """Updates ``(N,)`` until the success of each question first reaches ``level``, linear between updates; or NaN.
 
     Every question of ``chain`` is an initial condition of its own, with its own logits; exact expected updates, at most
-    ``steps`` of them. Raises `InputError` for bad settings. Derived in docs/theory/dynamics.md.
+    ``steps`` of them. ``level``: of success, in (0, 1). Raises `InputError` for bad settings. Derived in
+    docs/theory/dynamics.md#maps.
+
+    Example:
+        >>> from spo_theory import rule
+        >>> starts = ReasoningChain(step_success=[[0.5, 0.5], [0.2, 0.2]])
+        >>> escape_map(starts, rule("grpo", group_size=2), steps=40).round(2).tolist()
+        [6.32, 28.4]
     """
     check_run(chain, steps, learning_rate, "sgd", None)
     check(0 < level < 1, "level", level, "strictly between 0 and 1")
@@ -272,8 +310,11 @@ def _first_passage(
     """Updates ``(N,)`` to ``level`` from ``start`` ``(N, H)``, as in `escape_map`."""
 
     def step(state: tuple[jax.Array, jax.Array, jax.Array], i: jax.Array) -> tuple[tuple, None]:
+        """One update of every question; notes the time of those whose success has just passed the level."""
         logits, last, reached = state
         now = class_probabilities(logits)[..., -1]
+
+        # how long ago the level was passed, as a share of an update; where success fell this is not used
         between = jnp.where(now > last, (now - level) / jnp.where(now > last, now - last, 1.0), 0.0)
         reached = jnp.where(jnp.isnan(reached) & (now >= level), jnp.where(i > 0, i - between, 0.0), reached)
         moved = logits + learning_rate * evaluate_update(form, logits)
@@ -281,6 +322,7 @@ def _first_passage(
             moved = moved + learning_rate * evaluate_update(form, logits, moved)
         return (moved, now, reached), None
 
+    # NaN stands for "not yet": only a NaN is ever replaced by a time
     none = jnp.full(len(start), jnp.nan)
     state = (start, jnp.zeros(len(start)), none)
     (_, _, reached), _ = jax.lax.scan(step, state, jnp.arange(steps + 1))
@@ -288,5 +330,12 @@ def _first_passage(
 
 
 def updates_to(curve: pd.DataFrame, level: float = 0.5, column: str = "success") -> float:
-    """Updates until ``column`` of a solution first reaches ``level``, linear between rows; NaN if it never does."""
+    """Updates until ``column`` of a solution first reaches ``level``, linear between rows; NaN if it never does.
+
+    ``curve``: a DataFrame with ``step`` and ``column``, one run, as `solve` returns it.
+
+    Example:
+        >>> updates_to(pd.DataFrame({"step": [0, 1, 2], "success": [0.2, 0.4, 0.6]}))
+        1.5
+    """
     return first_reach(curve["step"].to_numpy(), curve[column].to_numpy(), level)

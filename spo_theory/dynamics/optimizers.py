@@ -28,14 +28,20 @@ def scale_by_noisy_adam() -> optax.GradientTransformationExtraArgs:
     """
 
     def init(params: Any) -> AdamState:
+        """Memory before the first step: all means are 0."""
         zero = jax.tree.map(jnp.zeros_like, params)
         return AdamState(jnp.zeros([], jnp.int32), zero, zero)
 
     def update(gradient: Any, state: AdamState, params: Any = None, *, variance: Any = 0.0, **_: Any) -> tuple:
+        """Step of learning rate 1 and the new memory."""
         count = state.taken + 1
+
+        # running means of the gradient and of its mean square, which is the squared mean plus the variance
         square = jax.tree.map(lambda g: g * g + variance, gradient)
         first = optax.tree.update_moment(gradient, state.first, BETA1, 1)
         second = optax.tree.update_moment(square, state.second, BETA2, 1)
+
+        # both means started from 0 and are still too small: the correction undoes that
         mean = optax.tree.bias_correction(first, BETA1, count)
         size = optax.tree.bias_correction(second, BETA2, count)
         step = jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + ADAM_EPS), mean, size)
@@ -45,7 +51,11 @@ def scale_by_noisy_adam() -> optax.GradientTransformationExtraArgs:
 
 
 def steps_of(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
-    """The transformation from gradients to steps of learning rate 1, uphill."""
+    """The transformation from gradients to steps of learning rate 1, uphill.
+
+    ``optimizer``: ``sgd``, the gradient itself; ``momentum``, heavy-ball with 0.9; ``adam``, with its usual constants.
+    Its ``update`` takes ``variance``, the noise of the gradient; only Adam uses it.
+    """
     if optimizer == "adam":
         return scale_by_noisy_adam()
     return optax.with_extra_args_support(optax.trace(MOMENTUM) if optimizer == "momentum" else optax.identity())

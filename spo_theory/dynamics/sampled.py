@@ -36,6 +36,8 @@ def _sample(rule: Method, sizes: jax.Array, logits: jax.Array, key: jax.Array) -
     """One sampled group for each row of ``logits`` ``(questions, H)``."""
     p = class_probabilities(logits)
     horizon = logits.shape[-1]
+
+    # A uniform number falls into class k if it is above k of the cumulative probabilities (the last, 1, is left out)
     draws = jax.random.uniform(key, (*logits.shape[:-1], rule.group_size, 1))
     classes = jnp.sum(draws > jnp.cumsum(p, axis=-1)[..., None, :-1], axis=-1)
 
@@ -70,12 +72,24 @@ def _sample_sums(
 def sampled_update(chain: ReasoningChain, rule: Method, groups: int, seed: int = 0) -> SampledUpdate:
     """Monte Carlo estimate of `expected_update` for a single question from ``groups`` sampled groups.
 
-    ``groups``: at least 2. ``seed``: of the sampling. Raises `InputError` for a chain of several questions.
+    ``groups``: at least 2. ``seed``: of the sampling. Returns a `SampledUpdate`: mean and standard error ``(H,)``.
+    Raises `InputError` for a chain of several questions or fewer groups. The gradient of a group:
+    docs/theory/step-weights.md#the-contract.
+
+    Example:
+        >>> from spo_theory import expected_update, rule
+        >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+        >>> grpo = rule("grpo", group_size=2)
+        >>> estimate = sampled_update(chain, grpo, groups=10_000)
+        >>> bool((abs(estimate.mean - expected_update(chain, grpo)) < 4 * estimate.standard_error).all())
+        True
     """
     refuse(
         problem(isinstance(groups, int) and groups >= 2, "groups", groups, "a whole number, at least 2")
         + problem(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
     )
+
+    # Blocks of about a million numbers bound the memory, and all have one size, so that one compilation serves all
     block = min(groups, max(1, 2**20 // (rule.group_size * (chain.horizon + 1))))
     total = np.zeros(chain.horizon)
     square = np.zeros(chain.horizon)
@@ -85,6 +99,8 @@ def sampled_update(chain: ReasoningChain, rule: Method, groups: int, seed: int =
         s, s2 = _sample_sums(chain.step_lengths, chain.logits, key, used, rule=rule, block=block)
         total = total + np.asarray(s)
         square = square + np.asarray(s2)
+
+    # Unbiased variance of a group's update; rounding can push a variance of 0 below 0
     mean = total / groups
     variance = np.maximum(square / groups - mean**2, 0.0) * groups / (groups - 1)
     return SampledUpdate(mean, np.sqrt(variance / groups), groups)
@@ -113,15 +129,28 @@ def simulate(
 
     Returns a tidy DataFrame, one row per seed and update: seed, step, success and all_negative (probabilities
     under the current logits, not sampled shares), q_1..q_H. Raises `InputError` for bad settings.
+    The gradient of a group: docs/theory/step-weights.md#the-contract.
+
+    Example:
+        >>> from spo_theory import rule
+        >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+        >>> table = simulate(chain, rule("grpo", group_size=2), steps=2, questions=8, seeds=3)
+        >>> len(table), sorted(set(table["seed"].tolist()))
+        (9, [0, 1, 2])
     """
+    # A number of seeds is short for the first whole numbers
     names = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     refuse(
         problem(isinstance(questions, int) and questions >= 1, "questions", questions, "a whole number, at least 1")
         + problem(len(names) > 0, "seeds", seeds, "at least one")
     )
+
+    # Adam acts on parameters and a kernel describes logits: together they have no meaning
     inner = rule.sampler.inner_updates if inner_updates is None else FreshGroups(inner_updates).inner_updates
     k = check_run(chain, steps, learning_rate, optimizer, kernel)
     check(k is None or optimizer != "adam", "kernel", "given", "None with optimizer='adam'")
+
+    # All seeds run side by side in one compiled program
     keys = jnp.stack([jax.random.key(s) for s in names])
     paths = _runs(
         keys,
@@ -161,9 +190,14 @@ def _runs(
         return jnp.broadcast_to(logits, (questions, len(logits))) if single else logits
 
     def run(key: jax.Array) -> jax.Array:
+        """Logits ``(steps + 1, ..., H)`` of one run."""
+
         def step(state: tuple, i: jax.Array) -> tuple[tuple, jax.Array]:
+            """Sample one batch and use it for all inner updates; hands on the logits that sampled it."""
             first = state[0]
             batch = _sample(rule, sizes, spread(first), jax.random.fold_in(key, i))
+
+            # The batch stays that of ``first``; ratios compare the moving logits to it
             for _ in range(inner_updates):
                 logits, memory = state
                 each = _update(rule, batch, spread(first), spread(logits))

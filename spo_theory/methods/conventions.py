@@ -29,7 +29,14 @@ READINGS: dict[str, tuple[float, float]] = {"threshold": (10.0, 0.5), "literal":
 
 
 def standardized(convention: str = "paper", std_eps: float | None = None, ddof: int | None = None) -> GroupAdvantage:
-    """The baseline of a convention; ``std_eps`` and ``ddof`` replace its own. Raises `InputError` for bad values."""
+    """The baseline of a convention; ``std_eps`` and ``ddof`` replace its own. Raises `InputError` for bad values.
+
+    ``convention``: a name in `CONVENTIONS`. ``std_eps``: at least 0. ``ddof``: 0 or 1. None: the convention's own.
+
+    Example:
+        >>> standardized("trl")
+        GroupAdvantage(ddof=1, eps=0.0001, scale='std', baseline='mean')
+    """
     check(convention in CONVENTIONS, "convention", convention, f"one of {', '.join(CONVENTIONS)}")
     known = CONVENTIONS[convention]
     return replace(

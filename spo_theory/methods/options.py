@@ -34,7 +34,13 @@ COMMON: dict[str, Any] = {
 
 
 def common_options(method: Method) -> dict[str, Any]:
-    """The options of `COMMON` that change ``method``, with its own values."""
+    """The options of `COMMON` that change ``method``, with its own values.
+
+    Example:
+        >>> from spo_theory import rule
+        >>> common_options(rule("grpo"))
+        {'inner_updates': 1, 'train_on': 'all', 'clip_low': 0.2, 'clip_high': 0.2}
+    """
     names = {part: name for name, part in FILTERS.items()}
     options: dict[str, Any] = {
         "inner_updates": method.sampler.inner_updates,
@@ -47,7 +53,15 @@ def common_options(method: Method) -> dict[str, Any]:
 
 
 def adjust(method: Method, inner_updates: int | None = None, train_on: str | None = None, **clips: float) -> Method:
-    """``method`` with another sampler, filter or other clips. Raises `InputError` for values that are not allowed."""
+    """``method`` with another sampler, filter or other clips. Raises `InputError` for values that are not allowed.
+
+    Options as in `COMMON`; None, or a clip that is not given: the method's own.
+
+    Example:
+        >>> from spo_theory import rule
+        >>> adjust(rule("grpo"), train_on="mixed").keep
+        MixedGroups()
+    """
     if inner_updates is not None:
         method = replace(method, sampler=FreshGroups(inner_updates))
     if train_on is not None:

@@ -90,6 +90,7 @@ class Registry:
 
         Raises `InputError` for an unknown method, an unknown option or a value out of range.
         """
+        # An option that neither the builder nor its kind of method knows is refused by name, all of them at once
         entry = self.entry(name)
         shared = common_options(entry.build())
         own = list(inspect.signature(entry.options_of).parameters)
@@ -99,6 +100,7 @@ class Registry:
             if option not in own and option not in shared
         )
 
+        # The builder gets its own options; the shared ones change parts of what it built
         built = entry.build(**{key: value for key, value in options.items() if key in own})
         return adjust(built, **{key: value for key, value in options.items() if key in shared})
 
@@ -119,7 +121,9 @@ class Registry:
 
 
 def _option(hint: Any, name: str, default: Any) -> Option:
-    kind, text = hint.__origin__, hint.__metadata__[0]
+    """An option from its annotation, ``Annotated[type, help]``."""
+    kind = hint.__origin__
+    text = hint.__metadata__[0]
     return Option(name, kind, default, text)
 
 
@@ -135,6 +139,7 @@ def method(source: str, label: str, colour: str, options_of: Builder | None = No
     """
 
     def decorate(builder: Builder) -> Builder:
+        """Register the builder and hand it back unchanged."""
         rule.register(Entry(builder.__name__, builder, source, label, colour, options_of or builder))
         return builder
 

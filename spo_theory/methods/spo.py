@@ -41,6 +41,8 @@ def spo(
     ``beta`` and ``gamma`` override ``reading``.
     """
     check(reading in READINGS, "reading", reading, f"one of {', '.join(READINGS)}")
+
+    # The paper prints 10 and 0.5 without saying which is which: a reading gives both, an option replaces one of them
     slope, threshold = READINGS[reading]
     colouring = Colouring(
         slope if beta is None else beta,

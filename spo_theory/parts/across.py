@@ -20,7 +20,13 @@ class Across(Protocol):
 
 @dataclass(frozen=True)
 class Independent:
-    """Every question counts the same, whatever the others did."""
+    """Every question counts the same, whatever the others did.
+
+    Example:
+        >>> import numpy as np
+        >>> Independent()(np.array([[1.0, 0.0], [0.0, 0.0]])).tolist()
+        [1.0, 1.0]
+    """
 
     def __call__(self, rewards: Array) -> Array:
         """Weight 1 ``(..., Q)`` of each question."""

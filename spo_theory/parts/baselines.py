@@ -32,6 +32,16 @@ class GroupAdvantage:
     baseline: ``mean`` as above; ``virtual``: one more response of reward 1 counts in the mean and the std, so wrong
     responses are pushed down in a group without a correct one (NGRPO, arXiv 2509.18851); ``half``: ``2 r - 1``
     whatever the group is (the sign advantage, arXiv 2605.07689).
+
+    Raises `InputError` for other values. Exact expectations: docs/theory/expected-advantages.md.
+
+    Example:
+        >>> import numpy as np
+        >>> rewards = np.array([1.0, 0.0, 0.0, 0.0])
+        >>> GroupAdvantage()(rewards).round(3).tolist()
+        [1.732, -0.577, -0.577, -0.577]
+        >>> GroupAdvantage(scale="none")(rewards).tolist()
+        [0.75, -0.25, -0.25, -0.25]
     """
 
     ddof: int = 0
@@ -59,20 +69,33 @@ class GroupAdvantage:
         """
         xp = array_namespace(rewards)
         r = xp.astype(rewards, float_dtype(xp, rewards))
+
+        # A response that does not count may have any reward, even NaN: it must neither be refused nor matter
         if valid is not None:
             r = xp.where(valid, r, xp.zeros_like(r))
+
+        # While jax is tracing there are no values to look at
         if not _is_traced(r):
             for bad, found in ((nan, xp.isnan(r)), (inf, r == inf), (-inf, r == -inf)):
                 check(not bool(xp.any(found)), "rewards", bad, "finite numbers")
+
+        # The sign does not depend on the group
         if self.baseline == "half":
             signed = 2 * r - 1
             return signed if valid is None else xp.where(valid, signed, xp.zeros_like(signed))
+
+        # The virtual response takes part in the statistics, and its own advantage is dropped
         if self.baseline == "virtual":
             one_more = xp.ones_like(r[..., :1])
             seen = None if valid is None else xp.concat([valid, xp.astype(one_more, valid.dtype)], axis=-1)
             return replace(self, baseline="mean")(xp.concat([r, one_more], axis=-1), seen)[..., :-1]
+
+        # Smallest and largest reward, the number of responses, and the degrees of freedom of the variance. Responses
+        # that do not count are replaced by infinities of the sign that cannot win. Both divisors are at least 1, so
+        # that a group in which nothing counts is not divided by 0
         if valid is None:
-            low, high = xp.min(r, axis=-1, keepdims=True), xp.max(r, axis=-1, keepdims=True)
+            low = xp.min(r, axis=-1, keepdims=True)
+            high = xp.max(r, axis=-1, keepdims=True)
             n: Any = r.shape[-1]
             freedom: Any = max(n - self.ddof, 1)
         else:
@@ -81,32 +104,41 @@ class GroupAdvantage:
             high = xp.max(xp.where(valid, r, -top), axis=-1, keepdims=True)
             count = xp.sum(xp.astype(valid, r.dtype), axis=-1, keepdims=True)
             one = xp.ones_like(count)
-            n, freedom = (
-                xp.where(count > 1, count, one),
-                xp.where(count > 1 + self.ddof, count - self.ddof, one),
-            )
+            n = xp.where(count > 1, count, one)
+            freedom = xp.where(count > 1 + self.ddof, count - self.ddof, one)
+
+        # Both sides are divided by 8, because the range itself may overflow
         if not _is_traced(r):
             most = float(xp.finfo(r.dtype).max) / 4  # beyond, 1 / range is subnormal and jax takes it as 0
             if bool(xp.any(high / 8 - low / 8 > most / 8)):
                 raise InputError(
                     f"rewards that span more than {most:.3g} are not allowed in {r.dtype}: scale them down"
                 )
+
+        # Map rewards to [0, 1]. A group of equal rewards has range 0; it is divided by 1 and set to 0 instead
         gap = high - low
         varied = ~(gap <= 0)  # true for NaN: a reward that is no number must not pass for a silent group
         span = xp.where(varied, gap, xp.ones_like(low))
         unit = xp.where(varied, (r - low) / span, xp.zeros_like(r))
+
+        # Responses that do not count are 0 in the sum, and their advantage is 0 whatever the mean is
         if valid is not None:
             unit = xp.where(valid, unit, xp.zeros_like(unit))
         centred = unit - xp.sum(unit, axis=-1, keepdims=True) / n
         if valid is not None:
             centred = xp.where(valid, centred, xp.zeros_like(centred))
+
+        # Without standardization the range is put back in
         if self.scale == "none":
             return centred * span
+
+        # The root never sees 0, because its slope there is infinite: a silent group has std 1 and advantages 0 / 1
         variance = xp.sum(centred * centred, axis=-1, keepdims=True) / freedom
-        std = xp.sqrt(
-            xp.where(varied, variance, xp.ones_like(variance))
-        )  # the root never sees 0: its slope there is infinite
-        return centred / (std + self.eps / span if self.eps else std)  # 0 / span has slope 0 / 0 at span 1e-300
+        std = xp.sqrt(xp.where(varied, variance, xp.ones_like(variance)))
+
+        # Advantages have no unit, so only eps has to know the range. Without eps it is left out of the formula:
+        # 0 / span has slope 0 / 0 at a range of 1e-300
+        return centred / (std + self.eps / span if self.eps else std)
 
     def advantages(self, group: Group, rewards: Array) -> Array:
         """Advantages ``(..., G)`` of a group's rewards."""
@@ -125,7 +157,14 @@ class Baseline(Protocol):
 
 @dataclass(frozen=True)
 class Raw:
-    """No baseline: the reward is the advantage (Reinforce, arXiv 2504.11343)."""
+    """No baseline: the reward is the advantage (Reinforce, arXiv 2504.11343).
+
+    Example:
+        >>> import numpy as np
+        >>> group = Group(np.array([True, False]), np.array([2, 0]), np.array([2, 2]))
+        >>> Raw().advantages(group, np.array([1.0, -1.0])).tolist()
+        [1.0, -1.0]
+    """
 
     uses_log_prob = False
 
@@ -136,7 +175,14 @@ class Raw:
 
 @dataclass(frozen=True)
 class PositivePart:
-    """The positive part of the reward: responses with a reward below 0 are not used (RAFT, arXiv 2504.11343)."""
+    """The positive part of the reward: responses with a reward below 0 are not used (RAFT, arXiv 2504.11343).
+
+    Example:
+        >>> import numpy as np
+        >>> group = Group(np.array([True, False]), np.array([2, 0]), np.array([2, 2]))
+        >>> PositivePart().advantages(group, np.array([1.0, -1.0])).tolist()
+        [1.0, 0.0]
+    """
 
     uses_log_prob = False
 
@@ -152,6 +198,13 @@ class ConfidencePenalty:
 
     That is the gradient of ``log(1 - c)``, the likelihood that the response is not the answer. Other groups have the
     advantages of ``otherwise``. Source: after LENS, arXiv 2510.08696, whose exact weight is not reproduced.
+
+    Example, two wrong responses that the policy gave probabilities 1/4 and 1/2:
+        >>> import numpy as np
+        >>> log_prob = np.log([[0.5, 0.5], [0.5, 1.0]])
+        >>> group = Group(np.array([False, False]), np.array([1, 0]), np.array([2, 2]), log_prob=log_prob)
+        >>> ConfidencePenalty().advantages(group, np.zeros(2)).round(3).tolist()
+        [-0.333, -1.0]
     """
 
     otherwise: GroupAdvantage = field(default_factory=GroupAdvantage)
@@ -163,6 +216,7 @@ class ConfidencePenalty:
         xp = array_namespace(group.correct, rewards)
         relative = self.otherwise(rewards, group.valid)
 
+        # All responses of an all-negative group, but for those that do not count
         penalized = group.all_negative & xp.ones_like(group.correct)
         if group.valid is not None:
             penalized = penalized & group.valid
@@ -173,5 +227,10 @@ class ConfidencePenalty:
 
 
 def confidence_odds(confidence: Array) -> Array:
-    """``c / (1 - c)`` for probabilities below 1, any shape: the weight of a penalized response."""
+    """``c / (1 - c)`` for probabilities below 1, any shape: the weight of a penalized response.
+
+    Example:
+        >>> confidence_odds(0.5)
+        1.0
+    """
     return confidence / (1 - confidence)

@@ -21,7 +21,14 @@ class Credit(Protocol):
 
 @dataclass(frozen=True)
 class WholeResponse:
-    """The advantage of a response acts on all its steps (GRPO, arXiv 2402.03300)."""
+    """The advantage of a response acts on all its steps (GRPO, arXiv 2402.03300).
+
+    Example:
+        >>> import numpy as np
+        >>> group = Group(np.array([True, False]), np.array([2, 1]), np.ones((2, 2)))
+        >>> WholeResponse()(group, np.array([1.0, -1.0])).tolist()
+        [[1.0, 1.0], [-1.0, -1.0]]
+    """
 
     def __call__(self, group: Group, advantages: Array) -> Array:
         """Advantage ``(..., G, S)`` that acts on each step."""
@@ -33,7 +40,14 @@ class WholeResponse:
 class CorrectPrefix:
     """An incorrect response with a positive advantage is credited for the steps before its first error only.
 
-    Its wrong step is then not reinforced together with the right ones. Source: docs/theory/statements.md.
+    Its wrong step is then not reinforced together with the right ones. Source:
+    docs/theory/statements.md#groups-and-pairs.
+
+    Example, two wrong responses whose first errors are at steps 2 and 1:
+        >>> import numpy as np
+        >>> group = Group(np.array([False, False]), np.array([1, 0]), np.ones((2, 2)))
+        >>> CorrectPrefix()(group, np.array([1.0, -1.0])).tolist()
+        [[1.0, 0.0], [-1.0, -1.0]]
     """
 
     def __call__(self, group: Group, advantages: Array) -> Array:

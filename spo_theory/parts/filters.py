@@ -23,7 +23,15 @@ class GroupFilter(Protocol):
 
 @dataclass(frozen=True)
 class EveryGroup:
-    """Learn from every group."""
+    """Learn from every group.
+
+    Example, a group of each kind, all wrong, mixed and all correct:
+        >>> import numpy as np
+        >>> correct = np.array([[False, False], [True, False], [True, True]])
+        >>> group = Group(correct, 2 * correct, np.full((3, 2), 2))
+        >>> EveryGroup()(group, group.correct).tolist()
+        [True, True, True]
+    """
 
     def __call__(self, group: Group, rewards: Array) -> Array:
         """Boolean ``(...)``, all True."""
@@ -32,7 +40,15 @@ class EveryGroup:
 
 @dataclass(frozen=True)
 class AllNegativeGroups:
-    """Learn from groups without a correct response only (the paper's offline runs, arXiv 2505.11595)."""
+    """Learn from groups without a correct response only (the paper's offline runs, arXiv 2505.11595).
+
+    Example, a group of each kind, all wrong, mixed and all correct:
+        >>> import numpy as np
+        >>> correct = np.array([[False, False], [True, False], [True, True]])
+        >>> group = Group(correct, 2 * correct, np.full((3, 2), 2))
+        >>> AllNegativeGroups()(group, group.correct).tolist()
+        [True, False, False]
+    """
 
     def __call__(self, group: Group, rewards: Array) -> Array:
         """Boolean ``(...)``."""
@@ -41,7 +57,15 @@ class AllNegativeGroups:
 
 @dataclass(frozen=True)
 class SomeCorrect:
-    """Learn from groups that hold a correct response only."""
+    """Learn only from groups that hold a correct response.
+
+    Example, a group of each kind, all wrong, mixed and all correct:
+        >>> import numpy as np
+        >>> correct = np.array([[False, False], [True, False], [True, True]])
+        >>> group = Group(correct, 2 * correct, np.full((3, 2), 2))
+        >>> SomeCorrect()(group, group.correct).tolist()
+        [False, True, True]
+    """
 
     def __call__(self, group: Group, rewards: Array) -> Array:
         """Boolean ``(...)``."""
@@ -50,10 +74,21 @@ class SomeCorrect:
 
 @dataclass(frozen=True)
 class MixedGroups:
-    """Learn from groups that hold both correct and incorrect responses only (DAPO, Reinforce-Rej)."""
+    """Learn only from groups that hold both correct and incorrect responses.
+
+    Sources: DAPO, arXiv 2503.14476; Reinforce-Rej, arXiv 2504.11343.
+
+    Example, a group of each kind, all wrong, mixed and all correct:
+        >>> import numpy as np
+        >>> correct = np.array([[False, False], [True, False], [True, True]])
+        >>> group = Group(correct, 2 * correct, np.full((3, 2), 2))
+        >>> MixedGroups()(group, group.correct).tolist()
+        [False, True, False]
+    """
 
     def __call__(self, group: Group, rewards: Array) -> Array:
         """Boolean ``(...)``."""
+        # Responses that do not count are neither correct nor incorrect
         wrong = ~group.correct
         if group.valid is not None:
             wrong = wrong & group.valid
@@ -70,6 +105,11 @@ FILTERS: dict[str, GroupFilter] = {
 
 
 def group_filter(name: str) -> GroupFilter:
-    """The filter called ``name``; raises `InputError` for an unknown one."""
+    """The filter called ``name``; raises `InputError` for an unknown one.
+
+    Example:
+        >>> group_filter("mixed")
+        MixedGroups()
+    """
     check(name in FILTERS, "train_on", name, " or ".join(FILTERS))
     return FILTERS[name]

@@ -107,7 +107,14 @@ class Clipped:
 
 @dataclass(frozen=True)
 class LogLikelihood:
-    """Log-likelihood weighted by the credit, whatever the ratio (RAFT, arXiv 2504.11343)."""
+    """Log-likelihood weighted by the credit, whatever the ratio (RAFT, arXiv 2504.11343).
+
+    Example:
+        >>> import numpy as np
+        >>> advantages = np.array([1.0, 0.0])
+        >>> LogLikelihood().weights(advantages, advantages[:, None], np.log([[1.1], [1.3]])).tolist()
+        [[1.0], [0.0]]
+    """
 
     by_sign = True
     per_step = True
@@ -129,6 +136,15 @@ class PairRegression:
     ``((l_i - l_j) / eta - (A_i - A_j))^2``, l the log-ratio of a whole response. That factor makes the first step that
     of the leave-one-out baseline, ``w_i = G / (G - 1) (A_i - mean A)``, for every ``eta``. It is largest where the
     policy is ``pi_old exp(eta A)``, normalized. eta: above 0, nats per unit of reward. Source: REBEL, arXiv 2404.16767.
+
+    Example, log-ratios that are what the advantages ask for, then none yet:
+        >>> import numpy as np
+        >>> advantages = np.array([1.0, -1.0])
+        >>> regression = PairRegression(eta=0.5)
+        >>> regression.weights(advantages, advantages[:, None], np.array([[0.5], [-0.5]])).tolist()
+        [[0.0], [0.0]]
+        >>> regression.weights(advantages, advantages[:, None], np.zeros((2, 1))).tolist()
+        [[2.0], [-2.0]]
     """
 
     eta: float = 1.0
@@ -168,6 +184,12 @@ class PairLogistic:
     The value is the sum over pairs with ``A_i > A_j`` of ``2 / beta log sigmoid(beta (l_i - l_j))``, divided by
     ``G (G - 1)``, l the log-ratio of a whole response. beta: above 0, per nat. Source: DPO, arXiv 2305.18290, with the
     sampling policy as its reference.
+
+    Example:
+        >>> import numpy as np
+        >>> advantages = np.array([1.0, -1.0])
+        >>> PairLogistic(beta=1.0).weights(advantages, advantages[:, None], np.zeros((2, 1))).tolist()
+        [[1.0], [-1.0]]
     """
 
     beta: float = 0.1

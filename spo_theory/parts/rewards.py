@@ -30,6 +30,11 @@ def outcome_reward(correct: Array, dtype: Any = None) -> Array:
     """Reward 1 for a correct response and 0 for any other.
 
     ``correct``: boolean, any shape. Returns the same shape in ``dtype`` (default: the library's real dtype).
+
+    Example:
+        >>> import numpy as np
+        >>> outcome_reward(np.array([True, False])).tolist()
+        [1.0, 0.0]
     """
     xp = array_namespace(correct)
     return xp.astype(correct, dtype or float_dtype(xp))
@@ -42,16 +47,27 @@ def reasoning_trajectory_score(first_error: Array, lengths: Array, dtype: Any = 
     the number of steps if there is none). ``lengths``: either ``(..., G)``, the number of (equally long)
     steps, or ``(..., G, S)``, the length of every step, padded with zeros. An empty response scores 0.
     Source: paper, Section 3.1 (a first error at step 4 of 5 scores 3/5).
+
+    Example:
+        >>> import numpy as np
+        >>> reasoning_trajectory_score(np.array([3, 0]), np.array([5, 5])).tolist()
+        [0.6, 0.0]
     """
     xp = array_namespace(first_error, lengths)
     dtype = dtype or float_dtype(xp, lengths)
+
+    # Length of the right prefix and of the whole: in tokens if steps have lengths, else in steps
     if lengths.ndim == first_error.ndim + 1:
         sizes = xp.astype(lengths, dtype)
         step = xp.arange(lengths.shape[-1], dtype=first_error.dtype)
         before = xp.where(step < first_error[..., None], sizes, xp.zeros_like(sizes))
-        prefix, whole = xp.sum(before, axis=-1), xp.sum(sizes, axis=-1)
+        prefix = xp.sum(before, axis=-1)
+        whole = xp.sum(sizes, axis=-1)
     else:
-        prefix, whole = xp.astype(first_error, dtype), xp.astype(lengths, dtype)
+        prefix = xp.astype(first_error, dtype)
+        whole = xp.astype(lengths, dtype)
+
+    # An empty response is divided by 1, so that its score is 0 and not 0 / 0
     empty = whole <= 0
     return xp.where(empty, xp.zeros_like(prefix), prefix / xp.where(empty, xp.ones_like(whole), whole))
 
@@ -67,6 +83,11 @@ class Colouring:
     The value is strictly below 1 in every dtype, and strictly increasing in RTS wherever the dtype can tell
     the two logistic values apart; beyond that (``beta (RTS - gamma)`` above about 16 in float32, 36 in
     float64) it is constant.
+
+    Example:
+        >>> import numpy as np
+        >>> Colouring().values(np.array([0.0, 0.5, 1.0])).round(3).tolist()
+        [0.007, 0.5, 0.993]
     """
 
     beta: float = 10.0
@@ -104,6 +125,8 @@ class Colouring:
             z = self.beta * (wide - self.gamma)
             e = xp.exp(-xp.abs(z))  # in (0, 1]: neither branch overflows, and small values keep full precision
             value = xp.astype(xp.where(z < 0, e, xp.ones_like(e)) / (1 + e), rts.dtype)
+
+        # No incorrect response may earn what a correct one does, not even by rounding
         below_one = 1 - xp.finfo(rts.dtype).eps / 2  # the largest number below 1
         return xp.where(value < below_one, value, xp.full_like(value, below_one))
 
@@ -113,10 +136,18 @@ def shaped_rewards(correct: Array, rts: Array, colouring: Colouring | None, vali
 
     ``correct``: boolean ``(..., G)``; ``rts``: floating ``(..., G)``; ``valid``: boolean ``(..., G)``, False for
     responses to ignore. Returns ``(..., G)`` in the dtype of ``rts``; ignored responses get 0.
+
+    Example, a mixed group and an all-negative one:
+        >>> import numpy as np
+        >>> correct = np.array([[True, False], [False, False]])
+        >>> rts = np.array([[1.0, 0.5], [0.5, 0.5]])
+        >>> shaped_rewards(correct, rts, Colouring()).tolist()
+        [[1.0, 0.0], [0.5, 0.5]]
     """
     xp = array_namespace(correct, rts)
     reward = outcome_reward(correct, rts.dtype)
     if colouring is not None:
+        # In the scope all_negative one correct response that counts keeps its whole group from being coloured
         coloured = ~correct
         if colouring.scope == "all_negative":
             counted = correct if valid is None else correct & valid
@@ -142,7 +173,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class PlusMinusOne:
-    """Reward +1 for a correct response, -1 for any other (arXiv 2504.11343)."""
+    """Reward +1 for a correct response, -1 for any other (arXiv 2504.11343).
+
+    Example:
+        >>> import numpy as np
+        >>> PlusMinusOne()(Group(np.array([True, False]), np.array([2, 0]), np.array([2, 2]))).tolist()
+        [1.0, -1.0]
+    """
 
     def __call__(self, group: Group) -> Array:
         """Rewards ``(..., G)``; 0 for responses that do not count."""

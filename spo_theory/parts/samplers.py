@@ -10,7 +10,12 @@ class FreshGroups:
     """New groups from the current policy for every batch.
 
     inner_updates: gradient steps on each batch, at least 1. From the second on, the policy is no longer the one that
-    sampled, and the importance ratio of the objective matters.
+    sampled, and the importance ratio of the objective matters. Raises `InputError` for other values.
+    Source: docs/theory/clipping.md.
+
+    Example:
+        >>> FreshGroups(inner_updates=4).inner_updates
+        4
     """
 
     inner_updates: int = 1

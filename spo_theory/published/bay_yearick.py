@@ -21,11 +21,20 @@ def mean_group_std(group_size: float, p: Any) -> np.ndarray:
     success = np.asarray(p, dtype=float)
     if np.isinf(group_size):
         return np.sqrt(success * (1 - success))
+
+    # With k correct responses the standard deviation is sqrt(k (G - k)) / G
     correct = np.arange(int(group_size) + 1)
     chance = binom.pmf(correct, int(group_size), success[..., None])
     return chance @ np.sqrt(correct * (group_size - correct)) / group_size
 
 
 def fidelity_expansion(group_size: Any, p: float) -> Any:
-    """``1 - 1 / (8 G p (1 - p))``: share of the infinite group's update that a large group keeps."""
+    """``1 - 1 / (8 G p (1 - p))``: share of the infinite group's update that a large group keeps.
+
+    The first terms of an expansion in 1 / G. ``group_size``: G, a number or an array. ``p``: success rate, in (0, 1).
+    Returns shares in the shape of ``group_size``.
+
+    >>> fidelity_expansion(50, 0.5)
+    0.99
+    """
     return 1 - 1 / (8 * group_size * p * (1 - p))

@@ -28,7 +28,10 @@ def kl_round(p: Any, anchor: Any, beta: float, *, var_eps: float = 1e-5, scale: 
 
 
 def refuse_kl(beta: float, var_eps: float, scale: str) -> None:
-    """Raise `InputError` for a setting that is not allowed."""
+    """Raise `InputError` for a setting that is not allowed.
+
+    ``beta`` and ``var_eps``: finite, above 0. ``scale``: a name in `spo_theory.published.probabilities.Scale`.
+    """
     refuse(
         problem(bool(np.isfinite(beta)) and beta > 0, "beta", beta, "a finite number above 0")
         + problem(bool(np.isfinite(var_eps)) and var_eps > 0, "var_eps", var_eps, "a finite number above 0")
@@ -42,6 +45,9 @@ def kl_fixed_point(
     """Limit of `kl_round` with a fixed reference policy of success ``reference``, started there.
 
     The fixed point need not be the only one. Raises `InputError` if ``rounds`` rounds do not settle it to 1e-13.
+
+    >>> round(kl_fixed_point(reference=0.5, beta=2.0), 3)
+    0.765
     """
     p = float(checked_probabilities("reference", reference))
     for _ in range(rounds):

@@ -16,9 +16,15 @@ def noisy_outcome_update(chain: ReasoningChain, group_size: int, tpr: float, fpr
     Population std, no epsilon. Equals ``(tpr - fpr) c_G(r) / (r (1 - r)) grad P`` with acceptance rate
     ``r = P tpr + (1 - P) fpr`` (0 if r is 0 or 1), the form of the paper's result on the chain; computed here from the
     exact expected advantages of accepted and rejected responses. Raises `InputError` for a rate outside [0, 1].
+
+    >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+    >>> noisy_outcome_update(chain, group_size=2, tpr=1.0, fpr=0.0).round(3).tolist()
+    [0.125, 0.125]
     """
     true_positive = checked_probabilities("tpr", tpr, closed=True)
     false_positive = checked_probabilities("fpr", fpr, closed=True)
+
+    # The verifier sees a correct response (the last class) or an incorrect one, and errs with its own rate for each
     class_probs = chain.class_probs
     correct = np.arange(chain.horizon + 1) == chain.horizon
     accepted_by_class = np.where(correct, true_positive, false_positive)
@@ -40,6 +46,9 @@ def noisy_bandit_flow(logits: Any, right: Any, tpr: float, fpr: float) -> np.nda
     ``dx/dt = -(tpr - fpr) / sqrt(r (1 - r)) x^2 (1 - x)^2 (s + t)``, s and t the sums of squared shares of the right
     and of the wrong answers among their kind. Raises `InputError` for rates outside [0, 1], other shapes, or if every
     answer is accepted or every one rejected.
+
+    >>> noisy_bandit_flow([0.0, 0.0], right=[True, False], tpr=1.0, fpr=0.0).tolist()
+    [0.5, -0.5]
     """
     true_positive = checked_probabilities("tpr", tpr, closed=True)
     false_positive = checked_probabilities("fpr", fpr, closed=True)
@@ -47,11 +56,14 @@ def noisy_bandit_flow(logits: Any, right: Any, tpr: float, fpr: float) -> np.nda
     good = np.asarray(right, dtype=bool)
     check(z.ndim == 1 and z.shape == good.shape, "right.shape", good.shape, f"(M,) like logits, {z.shape}")
 
+    # Right and wrong answers as two groups: all that the rewards tell apart
     policy = np.exp(z - np.logaddexp.reduce(z))
     success = policy[good].sum()
     failure = policy[~good].sum()
     accepted = success * true_positive + failure * false_positive
     rejected = success * (1 - true_positive) + failure * (1 - false_positive)  # 1 - accepted would cancel late
     check(bool(accepted * rejected > 0), "acceptance rate", float(accepted), "strictly between 0 and 1")
+
+    # Standardized advantages of a right and of a wrong answer, averaged over the verifier's errors
     youden = true_positive - false_positive
     return policy * youden * np.where(good, failure, -success) / np.sqrt(accepted * rejected)

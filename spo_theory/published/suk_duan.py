@@ -26,6 +26,9 @@ def largest_safe_rate(gap: Any, horizon: int) -> np.ndarray:
     ``gap``: product of the unit vector and `gradient_gap`, any shape; where it is negative the answer is 0.
     On a chain of H untied steps the score is Lipschitz with ``L = 1/4`` and at most ``S = sqrt(H)`` long.
     Raises `InputError` for a ``horizon`` below 1.
+
+    >>> largest_safe_rate([1.0, -1.0], horizon=2).round(4).tolist()
+    [0.0308, 0.0]
     """
     check(isinstance(horizon, int) and horizon >= 1, "horizon", horizon, "a whole number, at least 1")
     lipschitz = 0.25
@@ -38,6 +41,9 @@ def success_lower_bound(start: Any, mass: Any) -> np.ndarray:
 
     ``start``: P0 in (0, 1). ``mass``: M, the sum of step sizes times gaps, at least 0; shapes broadcast. Raises
     `InputError` for other values.
+
+    >>> float(success_lower_bound(0.5, mass=0.0))
+    0.5
     """
     total = np.asarray(mass, dtype=float)
     check(bool((total >= 0).all()), "mass", total[~(total >= 0)].tolist(), "at least 0")

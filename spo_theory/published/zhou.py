@@ -20,6 +20,9 @@ def u_statistic(scores: Any, rewards: Any) -> np.ndarray:
     reward = np.asarray(rewards, dtype=float)
     same = score.shape[:-1] == reward.shape and reward.ndim >= 1
     check(same, "rewards.shape", reward.shape, f"{score.shape[:-1]} like scores")
+
+    # The baseline of a response is the mean reward of the others; that this is the mean over pairs is the paper's
+    # observation
     group_size = reward.shape[-1]
     check(group_size >= 2, "group size", group_size, "at least 2")
     others = (reward.sum(-1, keepdims=True) - reward) / (group_size - 1)
@@ -27,7 +30,10 @@ def u_statistic(scores: Any, rewards: Any) -> np.ndarray:
 
 
 def oracle_trace(chain: ReasoningChain) -> np.ndarray:
-    """Variance ``(...)``, summed over steps, of ``s (r - P)``: one response with the true value as its baseline."""
+    """Variance ``(...)``, summed over steps, of ``s (r - P)``: one response with the true value as its baseline.
+
+    ``chain``: one question or many. An exact sum over the outcome classes of a response.
+    """
     p = chain.class_probs
     correct = np.arange(chain.horizon + 1) == chain.horizon
     gradient = chain.scores * (correct - p[..., -1:])[..., None]
@@ -51,5 +57,7 @@ def u_statistic_mse(chain: ReasoningChain, group_size: int) -> np.ndarray:
     square = 2 * success[..., 0] * np.einsum("...k,...kh->...", failures, contrast**2)
     mean = 2 * success * np.einsum("...k,...kh->...h", failures, contrast)
     pair_variance = square - (mean**2).sum(-1)
+
+    # Hoeffding: what single responses contribute, and what only pairs do
     pairs = group_size * (group_size - 1)
     return ((group_size - 2) * oracle_trace(chain) + 2 * pair_variance) / pairs

@@ -21,13 +21,20 @@ GAMMAS = np.linspace(-0.2, 1.2, 15)
 
 
 def pair_gap_ratio(colouring: Colouring) -> float:
-    """``(c_1 - c_0) / (c_2 - c_0)`` of the colours of RTS 0, 1/3 and 2/3: all that three equal steps let through."""
+    """``(c_1 - c_0) / (c_2 - c_0)`` of the colours of RTS 0, 1/3 and 2/3: all that three equal steps let through.
+
+    >>> round(pair_gap_ratio(Colouring(5.0, 0.5)), 3)
+    0.366
+    """
     colour = colouring.values(np.arange(3) / 3)
     return float((colour[1] - colour[0]) / (colour[2] - colour[0]))
 
 
 def three_step_grid(axis: tuple[float, ...]) -> ReasoningChain:
-    """All triples of these accuracies as a chain of three steps."""
+    """All triples of these accuracies as a chain of three steps.
+
+    Returns a chain of ``n^3`` questions for n accuracies, each in (0, 1).
+    """
     return ReasoningChain(step_success=list(product(axis, repeat=3)))
 
 
@@ -41,7 +48,9 @@ def three_steps_have_one_number() -> Iterator[str]:
     chain = three_step_grid((0.2, 0.5, 0.8))
     wanted = pair_gap_ratio(Colouring(5.0, 0.5))
     for group_size, beta in product((3, 8), (3.0, 8.0, 20.0)):
+        # the threshold that puts the middle colour of this slope in the same place
         gamma = brentq(lambda x, b=beta: pair_gap_ratio(Colouring(b, x)) - wanted, -0.3, 1.3, xtol=1e-14)
+
         one = expected_update(chain, rule("spo", group_size=group_size, beta=5.0, gamma=0.5))
         other = expected_update(chain, rule("spo", group_size=group_size, beta=beta, gamma=gamma))
         error = float(np.abs(one - other).max())
@@ -59,6 +68,8 @@ def wrong_moves(vary: str, values: tuple[float, ...], fixed: str, held: tuple[fl
     for group_size, at in product((3, 8), held):
         rules = [rule("spo", group_size=group_size, **{vary: value, fixed: at}) for value in values]
         updates = [expected_update(chain, r) for r in rules]
+
+        # neighbouring values are enough: a change over a longer way is the sum of theirs
         for (low, before), (high, after) in pairwise(zip(values, updates, strict=True)):
             change = after - before
             for n, step in np.argwhere(change * expected_direction < -1e-12):
@@ -87,7 +98,10 @@ def monotone_in_beta() -> Iterator[str]:
 
 
 def disagreements(scope: str) -> Iterator[str]:
-    """Horizons at which the readings of the paper's beta and gamma differ by more than 2 % in the updates needed."""
+    """Horizons at which the readings of the paper's beta and gamma differ by more than 2 % in the updates needed.
+
+    ``scope``: ``all_negative`` or ``all_incorrect``. Updates are those to success 1/2 by the exact map.
+    """
     for horizon in (2, 4, 6, 8):
         chain = ReasoningChain(step_success=[0.3] * horizon)
         times = {name: updates_to(solve(chain, rule("spo", reading=name, scope=scope), 120)) for name in READINGS}
@@ -125,11 +139,13 @@ def best_colouring(
     first order. Returns (beta, gamma, gains), gains ``[beta, gamma]``. Derived in
     docs/theory/statements.md#scope-and-colours.
     """
+    # GRPO's rate is the same for all pairs
     plain = log_success_rate(chain, rule("grpo", group_size=group_size))
     gains = np.empty((len(BETAS), len(GAMMAS)))
     for (i, beta), (j, gamma) in product(enumerate(BETAS), enumerate(GAMMAS)):
         coloured = rule("spo", group_size=group_size, beta=beta, gamma=gamma, scope=scope)
         gains[i, j] = log_success_rate(chain, coloured) - plain
+
     row, column = np.unravel_index(int(np.argmax(gains)), gains.shape)
     return float(BETAS[row]), float(GAMMAS[column]), gains
 
@@ -144,6 +160,7 @@ def one_best_colouring() -> Iterator[str]:
     starts = ((0.3, 0.3, 0.3), (0.8, 0.5, 0.2))
     found = [best_colouring(ReasoningChain(step_success=q), 8) for q in starts]
     for q, (beta, gamma, gains), (_, _, other_gains) in zip(starts, found, reversed(found), strict=True):
+        # what this start loses with the pair that is best at the other one, as a share of its own best gain
         best_of_other = np.unravel_index(int(np.argmax(other_gains)), other_gains.shape)
         loss = 1 - gains[best_of_other] / gains.max()
         if loss > 1e-6:

@@ -17,7 +17,13 @@ BETAS_AND_GAMMAS = ((10.0, 0.5), (0.5, 10.0), (5.0, 0.5), (100.0, 0.9))
 
 
 def group_advantages(coloured: Method, classes: np.ndarray, horizon: int) -> np.ndarray:
-    """Advantages ``(C, G)`` of groups of outcome classes ``(C, G)``; all steps are equally long."""
+    """Advantages ``(C, G)`` of groups of outcome classes ``(C, G)``; all steps are equally long.
+
+    Class k below ``horizon`` has its first error at step k (from 0); class ``horizon`` is correct.
+
+    >>> group_advantages(rule("grpo", group_size=2), np.array([[2, 0], [1, 0]]), horizon=2).tolist()
+    [[1.0, -1.0], [0.0, 0.0]]
+    """
     return coloured.advantages(classes == horizon, classes, np.full(classes.shape, horizon))
 
 
@@ -27,6 +33,8 @@ def grpo_is_silent() -> Iterator[str]:
     for horizon, group_size in SIZES:
         classes = all_groups(horizon, group_size)
         negative = classes[(classes < horizon).all(1)]
+
+        # the second convention adds a constant to the std and divides by G - 1: neither may break the silence
         for plain in (
             rule("grpo", group_size=group_size),
             rule("dr_grpo", group_size=group_size),
@@ -52,11 +60,16 @@ def colouring_speaks() -> Iterator[str]:
 
 
 def changed_by_colouring(scope: str) -> Iterator[str]:
-    """Groups with a correct response in which colouring with this scope changes an advantage in any bit."""
+    """Groups with a correct response in which colouring with this scope changes an advantage in any bit.
+
+    ``scope``: ``all_negative`` or ``all_incorrect``. Every group of `SIZES` and every pair of `BETAS_AND_GAMMAS`.
+    """
     for (horizon, group_size), (beta, gamma) in product(SIZES, BETAS_AND_GAMMAS):
         classes = all_groups(horizon, group_size)
         mixed = classes[(classes == horizon).any(1)]
         coloured = rule("spo", group_size=group_size, beta=beta, gamma=gamma, scope=scope)
+
+        # bit for bit: no tolerance
         before = group_advantages(rule("grpo", group_size=group_size), mixed, horizon)
         after = group_advantages(coloured, mixed, horizon)
         where = f"H = {horizon}, G = {group_size}, beta = {beta:g}, gamma = {gamma:g}"

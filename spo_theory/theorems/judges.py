@@ -12,7 +12,11 @@ CHAINS = ((0.2, 0.2), (0.9, 0.5), (0.3, 0.5, 0.4), (0.93, 0.67, 0.64), (0.5, 0.4
 
 
 def judged_gain(step_success: tuple[float, ...], group_size: int) -> Callable[[float, float], float]:
-    """What colouring (beta = 5) adds to the rate of log success, as a function of (miss, false_alarm)."""
+    """What colouring (beta = 5) adds to the rate of log success, as a function of (miss, false_alarm).
+
+    ``step_success``: accuracy of each step. The judge misses a wrong step with chance ``miss`` and calls a right one
+    wrong with chance ``false_alarm``. Returns gains to first order, per unit of learning rate.
+    """
     coloured = rule("spo", group_size=group_size, beta=5.0)
     return colouring_gain_function(ReasoningChain(step_success=step_success), coloured)
 

@@ -25,11 +25,13 @@ def grpo_escape_is_exponential() -> Iterator[str]:
     """Chains that reach half success within the bound; settings where the bound does not grow by 1 / q a step."""
     for q, group_size in product((0.2, 0.5), (2, 8, 64)):
         for horizon in (3, 6):
+            # the bound says that so many updates do not suffice; the exact map must agree
             bound = fewest_updates(q**horizon, horizon, group_size)
             path = solve(ReasoningChain(step_success=[q] * horizon), rule("grpo", group_size=group_size), bound)
             if path["success"].iloc[-1] >= 0.5:
                 yield f"q = {q}, G = {group_size}, H = {horizon}: within {bound} updates"
 
+        # P falls by q with one step more, so the bound, of order 1 / (H P), grows by H / (H + 1) / q
         growth = fewest_updates(q**25, 25, group_size) / fewest_updates(q**24, 24, group_size)
         if abs(growth * q * 25 / 24 - 1) > 0.01:
             yield f"q = {q}, G = {group_size}: the bound grows by {growth:.3f} a step"
@@ -70,7 +72,10 @@ def colouring_is_polynomial() -> Iterator[str]:
 
 
 def largest_outcome_advantages(group_size: int) -> dict[str, float]:
-    """Largest size of an advantage in a group, by the rules that see correctness alone."""
+    """Largest size of an advantage in a group, by the rules that see correctness alone.
+
+    ``sqrt(G - 1)`` is that of a lone correct response; NGRPO's group has one response more.
+    """
     return {"grpo": np.sqrt(group_size - 1), "ngrpo": np.sqrt(group_size), "sign": 1.0}
 
 
@@ -101,10 +106,12 @@ def outcome_rules_stall() -> Iterator[str]:
 )
 def options_even_out() -> Iterator[str]:
     """Rules under which the log-odds move by another factor, or the wrong options' shares grow apart."""
+    # option 0 is the right one; rho are the shares of the others among themselves
     logits = np.random.default_rng(0).normal(0, 1.5, (100, 3, 4))
     probability = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     rho = probability[..., 1:] / probability[..., 1:].sum(-1, keepdims=True)
     chain = ReasoningChain(step_success=probability[..., 0])
+
     for name in ("grpo", "spo"):
         applied = rule(name, group_size=4)
         update = np.asarray(update_function(option_world(logits), applied)(logits))
@@ -141,7 +148,11 @@ def spread_makes_silent_groups() -> Iterator[str]:
 
 
 def lone_failure_updates(chain: ReasoningChain, applied: Method) -> np.ndarray:
-    """Update ``(H, H)`` of a group with one incorrect response, row h: it fails at step h; from the rule itself."""
+    """Update ``(H, H)`` of a group with one incorrect response, row h: it fails at step h; from the rule itself.
+
+    The same as `spo_theory.dynamics.escape.lone_failure_update`, which is a closed form. One question.
+    """
+    # row h: the first response is of class h, the others are correct
     horizon = chain.horizon
     classes = np.full((horizon, applied.group_size), horizon)
     classes[:, 0] = np.arange(horizon)
@@ -170,6 +181,7 @@ def no_collapse_without_interference() -> Iterator[str]:
             if (closed_form < 0).any():
                 yield f"{where}: a log-odds falls"
 
+            # a kernel without a negative entry: no step's progress can harm another one
             no_interference = np.ones((horizon, horizon))
             _, failing_step = collapse_rate(chain, applied, no_interference, level=float(chain.success) / 2)
             if failing_step != -1:

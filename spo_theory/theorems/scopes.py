@@ -17,19 +17,37 @@ ROUND_OFF = 1e-13  # gains of this size have no certain sign
 
 
 def log_success_rate(chain: ReasoningChain, applied: Method) -> np.ndarray:
-    """``sum_h (1 - q_h) g_h`` ``(...)``: how fast log success rises to first order, per unit of learning rate."""
+    """``sum_h (1 - q_h) g_h`` ``(...)``: how fast log success rises to first order, per unit of learning rate.
+
+    ``1 - q_h`` is the derivative of ``log P = sum_h log q_h`` with respect to the log-odds of step h.
+
+    >>> chain = ReasoningChain(step_success=[0.5, 0.5])
+    >>> round(float(log_success_rate(chain, rule("grpo", group_size=2))), 3)
+    0.125
+    """
     return ((1 - chain.step_success) * expected_update(chain, applied)).sum(-1)
 
 
 def two_step_grid(points: int) -> ReasoningChain:
-    """All pairs of ``points`` accuracies, at the middles of equal intervals, as a chain of two steps."""
+    """All pairs of ``points`` accuracies, at the middles of equal intervals, as a chain of two steps.
+
+    Returns a chain of ``points`` squared questions, logits ``(points^2, 2)``.
+
+    >>> two_step_grid(2).step_success.round(3).tolist()
+    [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
+    """
+    # middles, because the accuracies 0 and 1 have no finite log-odds
     axis = (np.arange(points) + 0.5) / points
     return ReasoningChain(step_success=np.stack([a.ravel() for a in np.meshgrid(axis, axis)], axis=1))
 
 
 def wrong_side(chain: ReasoningChain, coloured: Method) -> tuple[np.ndarray, np.ndarray]:
     """What colouring gains at every start of a two-step chain ``(N,)``, and where its sign is not that of
-    ``1 - p - q (1 - q)`` ``(N,)``."""
+    ``1 - p - q (1 - q)`` ``(N,)``.
+
+    ``chain``: N questions of two steps with accuracies p and q. Gain: rate of log success less GRPO's, see
+    `log_success_rate`; gains of the size of round-off are never on the wrong side.
+    """
     p, q = chain.step_success.T
     plain = rule("grpo", group_size=coloured.group_size)
     gain = log_success_rate(chain, coloured) - log_success_rate(chain, plain)
@@ -84,6 +102,7 @@ def all_incorrect_slows_the_end() -> Iterator[str]:
         chain = ReasoningChain(step_success=equal_steps)
         coloured = rule("spo", group_size=group_size, beta=beta, scope="all_incorrect")
         plain = rule("grpo", group_size=group_size)
+
         ratio = log_success_rate(chain, coloured) / log_success_rate(chain, plain)
         if (ratio >= 1).any():
             i = int(np.argmax(ratio))

@@ -10,7 +10,10 @@ Status = Literal["proved", "proved up to a horizon", "certified", "observed", "r
 
 @dataclass(frozen=True)
 class Verdict:
-    """Outcome of a check: whether the statement held everywhere it was checked, where, and where it failed."""
+    """Outcome of a check: whether the statement held everywhere it was checked, where, and where it failed.
+
+    checked: the places, in words. counterexample: the first place where it failed, empty if it held.
+    """
 
     holds: bool
     checked: str
@@ -52,11 +55,15 @@ def statement(text: str, status: Status, checked: str) -> Callable[[Callable[[],
     """
 
     def enter(counterexamples: Callable[[], Iterator[str]]) -> Statement:
+        """Wrap the generator under its own name."""
         return Statement(counterexamples.__name__, text, status, checked, counterexamples)
 
     return enter
 
 
 def statements_of(topic: ModuleType) -> tuple[Statement, ...]:
-    """All statements of a module, in the order of its source."""
+    """All statements of a module, in the order of its source.
+
+    ``topic``: a module with decorated generators, see `statement`.
+    """
     return tuple(value for value in vars(topic).values() if isinstance(value, Statement))

@@ -17,14 +17,19 @@ LEAD_LIMIT = 4.42  # of k^2 times the difference of log success
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of log-odds, in their precision."""
+    """Probabilities of log-odds, any shape, in their precision: extended if they are.
+
+    >>> float(sigmoid(np.zeros(1))[0])
+    0.5
+    """
     return 1 / (1 + np.exp(-logits))
 
 
 def two_step_paths(count: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Logits ``(2,)`` after k = 1..count updates of the paper's two-step model from (1/2, 1/2): coloured, GRPO.
 
-    Its closed increments (paper, Section 3.2), in extended precision.
+    Its closed increments (paper, Section 3.2), in extended precision: the lead that the statements look for is of order
+    1 / k^2 and must not drown in round-off.
     """
     coloured = np.zeros(2, np.longdouble)
     plain = np.zeros(2, np.longdouble)
@@ -43,12 +48,14 @@ def two_step_paths(count: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
 )
 def both_succeed() -> Iterator[str]:
     """Updates that do not raise a logit; ends where the failure rate is not the one that falls like 2 / k."""
+    # First half of the check: both logits rise at every update
     before = {"coloured": np.zeros(2), "GRPO": np.zeros(2)}
     for k, coloured, plain in two_step_paths(UPDATES):
         after = {"coloured": coloured, "GRPO": plain}
         yield from (f"{name}, k = {k}: a logit does not rise" for name in after if (after[name] <= before[name]).any())
         before = after
 
+    # Second half: a finite run shows the limit by the rate at which failure falls
     for name, logits in before.items():
         scaled = UPDATES * float(1 - np.prod(sigmoid(logits)))
         if abs(scaled - FAILURE_LIMIT) > 0.01:
@@ -80,6 +87,7 @@ def success_ahead() -> Iterator[str]:
         if ahead <= 0:
             yield f"k = {k}: {ahead:.2g}"
 
+    # Once the lead has its limiting form, it no longer changes sign
     scaled = UPDATES**2 * ahead
     if abs(scaled - LEAD_LIMIT) >= 0.02:
         yield f"k^2 gap = {scaled:.3f}"
@@ -97,6 +105,8 @@ def ahead_from_everywhere() -> Iterator[str]:
         chain = ReasoningChain(step_success=start)
         coloured = solve(chain, rule("spo", group_size=2), 50)["success"].to_numpy()
         plain = solve(chain, rule("grpo", group_size=2), 50)["success"].to_numpy()
+
+        # row 0 is the common start
         behind = np.flatnonzero(coloured[1:] < plain[1:]) + 1
         if behind.size:
             yield f"from {start}: behind after {behind[0]} to {behind[-1]} updates"
@@ -116,6 +126,8 @@ def one_early_step_gains() -> Iterator[str]:
     # log success after one update, step by step: -log(1 + exp(-logit))
     gain = -np.logaddexp(0, -(first + p * (1 - p))) + np.logaddexp(0, -(first + p * (1 - p) * q))
     gain += -np.logaddexp(0, -(second + p * p * q * (1 - q))) + np.logaddexp(0, -(second + p * q * (1 - q)))
+
+    # The smallest gain comes first: once one is positive, all that follow are
     for i in np.argsort(gain, kind="stable"):
         if gain[i] > 0:
             return

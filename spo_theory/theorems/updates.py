@@ -18,16 +18,20 @@ def pair_update(q: tuple[Fraction, ...], coloured: bool, prefix_credit: bool = F
     """Expected update of a group of two, exactly, by summing over both outcomes; rationals in and out.
 
     In a pair the advantages are +1 for the larger reward and -1 for the smaller one. ``q`` ``(H,)``: step successes.
-    ``prefix_credit``: the wrong step of a response with advantage +1 is left out.
+    ``prefix_credit``: the wrong step of a response with advantage +1 is left out. Returns H numbers, the update of each
+    step. Derived in docs/theory/statements.md#groups-and-pairs.
 
     >>> pair_update((Fraction(1, 2), Fraction(1, 2)), coloured=False)
     [Fraction(1, 8), Fraction(1, 8)]
     """
+    # Class k < H fails at step k, class H is correct. Any increasing colouring ranks incorrect responses by class,
+    # and only the rank matters in a pair
     horizon = len(q)
     failure_at = [prefix_product(q, k) * (1 - q[k]) for k in range(horizon)]
     class_probs = [*failure_at, prefix_product(q, horizon)]
     reward = [k if coloured else int(k == horizon) for k in range(horizon + 1)]
 
+    # Sum over both responses; by symmetry the first one's share is the mean of both
     update = [Fraction(0)] * horizon
     for first, second in product(range(horizon + 1), repeat=2):
         advantage = (reward[first] > reward[second]) - (reward[first] < reward[second])
@@ -35,25 +39,40 @@ def pair_update(q: tuple[Fraction, ...], coloured: bool, prefix_credit: bool = F
         # a response of class k takes its first k steps rightly and, unless it is correct, step k wrongly
         reached = first if prefix_credit and advantage > 0 else first + 1
         for step in range(min(reached, horizon)):
+            # derivative of the step's log-probability with respect to its log-odds
             score = (1 - q[step]) if step < first else -q[step]
             update[step] += chance * advantage * score
     return update
 
 
 def prefix_product(q: tuple[Fraction, ...], count: int) -> Fraction:
-    """Probability that the first ``count`` steps are right."""
+    """Probability that the first ``count`` steps are right, exactly.
+
+    >>> prefix_product((Fraction(1, 2), Fraction(1, 3)), 2)
+    Fraction(1, 6)
+    """
     return prod(q[:count], start=Fraction(1))
 
 
 def identity_points(most: int) -> Iterator[tuple[Fraction, ...]]:
-    """Points enough to prove an identity between polynomials of degree at most 3 in each of H <= ``most`` variables."""
+    """Points enough to prove an identity between polynomials of degree at most 3 in each of H <= ``most`` variables.
+
+    Four values of every variable determine a polynomial of degree 3 in it. Yields points ``(H,)``, H = 1 to ``most``.
+
+    >>> sum(1 for _ in identity_points(2)) == 4 + 4**2
+    True
+    """
     nodes = [Fraction(i, 5) for i in (1, 2, 3, 4)]
     for horizon in range(1, most + 1):
         yield from product(nodes, repeat=horizon)
 
 
 def at_step(q: tuple[Fraction, ...], step: int) -> str:
-    """Name a place: the accuracies of all steps and the number of one, from 0."""
+    """Name a place: the accuracies of all steps and the number of one, from 0.
+
+    >>> at_step((Fraction(1, 2),), 0)
+    "q = ['1/2'], step 1"
+    """
     return f"q = {[str(x) for x in q]}, step {step + 1}"
 
 
@@ -99,7 +118,10 @@ def prefix_credit_never_loses() -> Iterator[str]:
 
 
 def pair_success_rate(q: tuple[Fraction, ...], coloured: bool) -> Fraction:
-    """``sum_h (1 - q_h) g_h``: how fast log success rises at G = 2, to first order, exactly."""
+    """``sum_h (1 - q_h) g_h``: how fast log success rises at G = 2, to first order, exactly.
+
+    Per unit of learning rate; arguments as in `pair_update`.
+    """
     updates = pair_update(q, coloured)
     return sum((g * (1 - x) for g, x in zip(updates, q, strict=True)), Fraction(0))
 
@@ -112,7 +134,8 @@ def pair_success_rate(q: tuple[Fraction, ...], coloured: bool) -> Fraction:
 def first_order_boundary() -> Iterator[str]:
     """Points where what colouring gains has not the sign of ``1 - p - q (1 - q)``."""
     for i, j in product(range(1, 100), repeat=2):
-        p, q = Fraction(i, 100), Fraction(j, 100)
+        p = Fraction(i, 100)
+        q = Fraction(j, 100)
         gain = pair_success_rate((p, q), coloured=True) - pair_success_rate((p, q), coloured=False)
         side = 1 - p - q * (1 - q)
         if (gain > 0) != (side > 0) or (gain == 0) != (side == 0):
@@ -127,7 +150,8 @@ def first_order_boundary() -> Iterator[str]:
 def always_faster() -> Iterator[str]:
     """Points where colouring raises success more slowly than GRPO."""
     for i, j in product(range(9, 0, -1), repeat=2):
-        p, q = Fraction(i, 10), Fraction(j, 10)
+        p = Fraction(i, 10)
+        q = Fraction(j, 10)
         plain = pair_success_rate((p, q), coloured=False)
         coloured = pair_success_rate((p, q), coloured=True)
         if coloured < plain:
@@ -145,6 +169,7 @@ def grpo_push_is_bounded() -> Iterator[str]:
     The update is ``c_G(P) (1 - q_h) / (1 - P)``, whatever H and the other steps, so the bound is one of ``c_G``.
     """
     for group_size in GROUP_SIZES:
+        # groups that are all wrong or all right have std 0 and are left out
         correct = np.arange(1, group_size)
         # both factors of the binomial are scaled by 2^G: the numbers of ways alone would overflow
         ways = np.array([float(Fraction(comb(group_size, int(k)), 1) / 2**group_size) for k in correct])
