@@ -11,7 +11,11 @@ from paper_repro.studies.study import Claim, studies
 
 
 def all_claims() -> list[Claim]:
-    """The claims of all studies by their number."""
+    """The claims of all studies by their number.
+
+    >>> [claim.number for claim in all_claims()][:3]
+    [1, 2, 3]
+    """
     return sorted((claim for study in studies() for claim in study.claims), key=lambda claim: claim.number)
 
 

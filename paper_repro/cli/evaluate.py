@@ -36,7 +36,10 @@ class Evaluate:
 
 
 def evaluate(values: Values) -> None:
-    """Measure trained policies on suites and print the main numbers. Raises `InputError` before any work."""
+    """Measure trained policies on suites, print the main numbers and write the whole table.
+
+    values: of the options of `Evaluate`, by name. Raises `InputError` before any work for what is not allowed.
+    """
     # All checks come first, because measuring takes minutes
     options = Evaluate(**values)
     check(bool(options.checkpoints), "checkpoints", list(map(str, options.checkpoints)), "at least one file")

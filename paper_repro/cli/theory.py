@@ -33,7 +33,11 @@ class Theory:
     out: Annotated[Path | None, "Also write the curve: .csv, .parquet, or .png for a picture."] = None
 
     def successes(self) -> tuple[float, ...]:
-        """Probability of every step; raises `InputError` for values that are not allowed."""
+        """Probability of every step; raises `InputError` for values that are not allowed.
+
+        >>> Theory(step_success=(0.3,), horizon=2).successes()
+        (0.3, 0.3)
+        """
         # One value stands for all steps; several must be as many as there are steps
         success = self.step_success
         horizon = self.horizon
@@ -51,7 +55,11 @@ class Theory:
 
 
 def theory(values: Values, rules: dict[str, Values]) -> None:
-    """Solve a chain and print its classes and its curve. Raises `InputError` before any work."""
+    """Solve a chain, print its classes and its curve, and write the curve as a table or a picture.
+
+    values: of the options of `Theory`, by name. rules: for the one update rule the options given for it.
+    Raises `InputError` before any work for what is not allowed.
+    """
     # All checks come before the modules that load slowly
     options = Theory(**values)
     success = options.successes()

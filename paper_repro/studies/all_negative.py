@@ -12,7 +12,13 @@ from spo_theory.exact.groups import all_groups, group_probabilities
 
 
 def all_negative_probability(horizons: tuple[int, ...], group_sizes: tuple[int, ...]) -> pd.DataFrame:
-    """Probability of an all-negative group for H steps of equal accuracy."""
+    """Probability of an all-negative group for H steps of equal accuracy.
+
+    One row per number of steps, group size and step accuracy: horizon, group_size, step_success, all_negative.
+
+    >>> len(all_negative_probability(horizons=(2,), group_sizes=(4, 8)))
+    200
+    """
     from spo_theory.outcomes.chain import ReasoningChain
 
     accuracy = np.linspace(0.005, 0.995, 100)
@@ -31,12 +37,14 @@ def silent_groups(horizon: int, group_size: int, step_success: tuple[float, ...]
     One row per rule, step accuracy and kind: probability, and the smallest and largest value over the groups
     of that kind of max |advantage|. By enumeration of all group compositions; nothing is sampled.
     """
+    # What kind a group is depends on its outcome classes alone, not on rule or accuracy
     groups = all_groups(horizon, group_size)
     right = groups == horizon
     same = groups[:, 0] == groups[:, -1]
     kinds = ("all correct", "mixed", "all-negative, one first error")
     kind = np.select([right.all(1), right.any(1), same], kinds, "all-negative")
 
+    # Advantages depend on the rule and the group, probabilities on the accuracy and the group
     rows = []
     for name in ("grpo", "spo"):
         advantages = build(name, group_size).advantages(right, groups, np.full(groups.shape, float(horizon)))

@@ -37,6 +37,8 @@ def acceleration(tables: Tables) -> Finding | None:
     network = _trained_with_both(tables)
     if network is None:
         return None
+
+    # The rules start from the same warm start in every seed, so their times are compared seed by seed
     times = half_times(network)
     last = network.groupby("experiment")["step"].max()
     parts = []
@@ -66,6 +68,8 @@ def early_gain(tables: Tables) -> Finding | None:
     network = _trained_with_both(tables)
     if network is None:
         return None
+
+    # The claim is about the difference of two leads, so that is what the interval is of
     parts = []
     intervals = []
     effects = []
@@ -89,6 +93,8 @@ def entropy_falls(tables: Tables) -> Finding | None:
     network = _trained_with_both(tables, "entropy")
     if network is None:
         return None
+
+    # A run has one mean entropy, so that the interval is over seeds and not over updates
     parts = []
     intervals = []
     effects = []
@@ -127,6 +133,8 @@ def headlines(tables: Tables) -> list[str]:
     table = tables.get("comparison")
     if table is None:
         return []
+
+    # A forecast of the mean update knows no collapse, so the runs without one are told apart
     lines = []
     for optimizer, rows in table[table["ratio"].notna()].groupby("optimizer", sort=False):
         off = (rows["ratio"] - 1).abs()
@@ -159,6 +167,7 @@ def training_caption(tables: Tables) -> str:
 
 
 def _configurations(quick: bool) -> "tuple[Configuration, ...]":
+    """What is trained in the quick or in the full version."""
     from paper_repro.forecast.forecast import FULL, QUICK
 
     return QUICK if quick else FULL

@@ -50,7 +50,7 @@ class Plate:
     order: int | None = None
 
     def figure(self, tables: Tables) -> Figure | None:
-        """The figure, or None if a table that it needs is missing."""
+        """The figure, or None if a table that it needs is missing; ``tables``: by name, also those not needed."""
         if any(name not in tables for name in self.needs):
             return None
         extra = {argument: tables.get(name) for argument, name in self.optional.items()}
@@ -146,7 +146,7 @@ def choose(only: Sequence[str]) -> list[Study]:
 
 
 def plates() -> list[Plate]:
-    """All figures in the order of the report."""
+    """All figures in the order of the report: by their own order, or else by that of their study."""
     placed = [
         (study.order if plate.order is None else plate.order, plate) for study in studies() for plate in study.plates
     ]

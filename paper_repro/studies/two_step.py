@@ -46,7 +46,13 @@ def two_step_map(points: int) -> pd.DataFrame:
 
 
 def two_step_boundary(points: int) -> pd.DataFrame:
-    """The curve ``1 - p = q (1 - q)`` on which both first steps gain the same to first order."""
+    """The curve ``1 - p = q (1 - q)`` on which both first steps gain the same to first order.
+
+    Columns p and q, the accuracies of both steps, at ``points`` equally spaced values of q from 0 to 1.
+
+    >>> two_step_boundary(points=3)["p"].tolist()
+    [1.0, 0.75, 1.0]
+    """
     q = np.linspace(0, 1, points)
     return pd.DataFrame({"p": 1 - q * (1 - q), "q": q})
 
@@ -57,6 +63,8 @@ def theorem(tables: Tables) -> Finding | None:
     limit = tables.get("two_step_limit")
     if curves is None or limit is None:
         return None
+
+    # Parts (ii) and (iii) are about every iteration, part (i) about the limit
     later = curves[curves["step"] >= 1]
     paper = later[(later["start_p"] == 0.5) & (later["start_q"] == 0.5)]
     lead_p = _lead(paper, "p").min()
@@ -108,6 +116,7 @@ def headlines(tables: Tables) -> list[str]:
 
 
 def _gain_at(grid: pd.DataFrame, p: float, q: float) -> float:
+    """The gain at the point of the grid that is closest to ``(p, q)``."""
     return float(grid["gain"].iloc[int(np.argmin((grid["p"] - p) ** 2 + (grid["q"] - q) ** 2))])
 
 

@@ -20,7 +20,11 @@ LITTLE = 0.2
 
 
 def ends_of(table: pd.DataFrame, metric: str = "success", k: int | None = None) -> pd.DataFrame:
-    """Mean over the trained suites of a metric at the end of every run, column ``value``; one row per run."""
+    """Mean over the trained suites of a metric at the end of every run.
+
+    table: rows of `paper_repro.studies.suites.runs.suite_run`. metric: one of its ``metric`` column. k: that of pass@k.
+    Returns one row per run, with the columns that say what the run is and the mean as ``value``.
+    """
     rows = table[(table["metric"] == metric) & table["suite"].isin(TRAINED)]
     rows = rows if k is None else rows[rows["k"] == k]
     labels = [c for c in LABELS if c in rows]
@@ -51,6 +55,7 @@ def _summed_up(gaps: dict[str, pd.Series]) -> tuple[str, str]:
 
 
 def _intervals(gaps: Iterable[pd.Series]) -> list[tuple[float, float]]:
+    """Lower and upper end of the interval over seeds of each difference; those without a seed are left out."""
     return [mean_interval(values)[1:] for values in gaps if len(values)]
 
 
@@ -60,6 +65,8 @@ def offline_improves(tables: Tables) -> Finding | None:
     suites = tables.get("suites")
     if runs is None or suites is None:
         return None
+
+    # The start is the same for all runs and seeds: the base network of the same size, before training
     start = ends_of(suites)
     start = start[(start["rule"] == "none") & (start["size"] == runs["size"].iloc[0]) & (start["start"] == "base")]
     ends = ends_of(runs)
@@ -81,6 +88,8 @@ def suites_lead(tables: Tables) -> Finding | None:
     size = usual_size(suites)
     gaps = {key: gap for key, gap in _over_grpo(ends_of(suites)).items() if key[0] == size}
     means, intervals = _summed_up({f"{rule} {size} {start} {opt}": gap for (_, start, opt, rule), gap in gaps.items()})
+
+    # On how many suites the rule of the paper is ahead, because the mean may hide those where it is not
     base = suites[(suites["size"] == size) & (suites["start"] == "base")]
     success = base[(base["metric"] == "success") & (base["rule"] != "none")]
     ahead = []
@@ -127,6 +136,8 @@ def weaker_judges(tables: Tables) -> Finding | None:
     run = ["accuracy", "rule", "seed"]
     exact = ends[ends["miss"] == 0].set_index(run)["value"]
     noisy = ends[ends["miss"] > 0]
+
+    # Every noisy judge against the exact one from the same start, with the same rule and seed
     parts = []
     intervals = []
     cheap = []
@@ -150,6 +161,8 @@ def votes_help(tables: Tables) -> Finding | None:
     judges = tables.get("suite_judges")
     if judges is None:
         return None
+
+    # Only the noisiest judge was asked both once and five times
     ends = ends_of(judges[judges["miss"] == judges["miss"].max()])
     gaps = {
         f"{rule} from {accuracy:.0%}": gap
