@@ -109,7 +109,7 @@ def assemble(jobs: Sequence[Job], parts: Path) -> tuple[Tables, dict[str, float]
             part = pd.read_parquet(job.path(parts))
             seconds[job.name] = float(part.attrs.get("seconds", "nan"))
 
-            # With attributes that differ the parts could not be joined without a trace of them
+            # These attributes are about one job, the joined table is of many
             part.attrs = {}
             frames.setdefault(job.table, []).append(part)
     tables = {name: pd.concat(found, ignore_index=True) for name, found in frames.items()}

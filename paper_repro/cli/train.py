@@ -143,7 +143,7 @@ def train_with_progress(
 
     from toy_llm.training.seeds import train_seeds
 
-    # Every row is on disk before the next update, so that a failure costs at most one
+    # A .csv holds every row as soon as it is there, so that a failure loses little
     rows = list(kept)
     log = TableLog(output.out)
     latest = {row["seed"]: row for row in rows}

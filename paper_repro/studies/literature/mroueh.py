@@ -97,6 +97,7 @@ def kl_fixed_points(references: tuple[float, ...] = (0.05, 0.2, 0.5)) -> pd.Data
 
 def draw_kl_fixed_points(ax: Axes, table: pd.DataFrame) -> str:
     """Fixed points against beta, a colour for every reference policy."""
+    # Stable and unstable points lie on one curve, which is drawn twice, each time with a gap for the others
     handles = []
     for (reference, one), shade in zip(table.groupby("reference", sort=False), COLOURS, strict=False):
         curve = one[one["part"] == "fixed point"]

@@ -29,6 +29,7 @@ def youden_threshold(
     infinite group. ``project``: exact expected advantages of accepted and rejected responses.
     Source: Rad et al., arXiv 2601.04411, in the form it takes on the chain.
     """
+    # With TPR + FPR = 1 one number, J, says all about the verifier
     chain = ReasoningChain(step_success=np.full(horizon, step_success))
     success = float(chain.success)
     gradient = chain.success * (1 - chain.step_success)
@@ -36,6 +37,8 @@ def youden_threshold(
     tpr = (1 + youden) / 2
     fpr = (1 - youden) / 2
     accepted = success * tpr + (1 - success) * fpr
+
+    # An infinite group has a closed form, but no groups that could be enumerated
     parts = []
     for group_size in (*group_sizes, INFINITE):
         contrast = youden * mean_group_std(group_size, accepted) / (accepted * (1 - accepted))
@@ -82,6 +85,7 @@ def noisy_tails(fpr: float = 0.3, tprs: tuple[float, ...] = (1.0, 0.8)) -> pd.Da
     for tpr in tprs:
 
         def velocity(log_time: float, logits: np.ndarray, tpr: float = tpr) -> np.ndarray:
+            """Change of the logits by unit of the logarithm of time."""
             return np.exp(log_time) * noisy_bandit_flow(logits, right, tpr, fpr)
 
         # over the logarithm of time: the tail takes 1e5 units, the start 1e-3

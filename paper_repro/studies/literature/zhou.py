@@ -25,6 +25,7 @@ def u_statistic_variance(
     gradient, times ``(G / (G - 1))^2`` for the baseline that leaves a response out. Source: Zhou et al.,
     arXiv 2603.01162.
     """
+    # Errors fall like 1 / G: times G and over their limit, chains of any length fit in one frame
     rows = []
     for step_success in chains:
         chain = ReasoningChain(step_success=step_success)
@@ -96,6 +97,8 @@ def best_group_size(budgets: tuple[int, ...] = (1_000, 10_000, 100_000), questio
 def draw_best_group_size(ax: Axes, table: pd.DataFrame) -> str:
     """Error against G at fixed budgets, the smallest one with a star."""
     handles = draw_beside(ax, table, "group_size", "budget", lambda budget: f"N = {budget:,}")
+
+    # Stars on one vertical line show that the best size is the same for every budget
     for _, one in table.groupby("budget", sort=False):
         lowest = one.iloc[int(one["project"].argmin())]
         ax.plot(lowest["group_size"], lowest["project"], "*", color=style.INK, markersize=9, zorder=6)

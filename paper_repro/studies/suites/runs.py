@@ -157,7 +157,7 @@ def weak_judge(spec: WeakJudge) -> pd.DataFrame:
         list(updates(replace(config, seed=seed), student, judge=JudgeSource("learned", lambda *_: judge)))
         students.append(student)
 
-    # Judge, twin and students are measured on the same questions
+    # One call measures them all in the same way, so that their rates can be held side by side
     found = judge_beside_student(judge, twin, [start], students, Evaluation(questions=256, samples=16, ks=()))
     judging = found.judging.set_index("step")
     return found.solving.assign(
