@@ -39,6 +39,7 @@ def judge_claims(tables: Tables) -> pd.DataFrame:
     tables: the assembled tables by name. A claim whose tables are missing is "not testable here", and its statistic
     says so. A claim without an interval was not tested, so no figure is named beside it.
     """
+    # The order of the keys is that of the columns
     rows = []
     for claim in all_claims():
         found = judge(claim, tables)

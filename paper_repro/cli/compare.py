@@ -62,6 +62,7 @@ def configuration(options: Compare, rules: dict[str, Values]) -> "Configuration"
     """
     from paper_repro.forecast.forecast import Configuration
 
+    # Every rule is given the same setting; what was given for one rule alone stays with its name
     default_rate = LEARNING_RATES[options.optimizer]
     return Configuration(
         name=f"H{options.horizon}-{options.optimizer}",

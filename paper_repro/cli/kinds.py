@@ -53,6 +53,7 @@ def _choice(allowed: tuple[Any, ...]) -> Kind:
     by_text = {str(value): value for value in allowed}
 
     def convert(text: str) -> Any:
+        """The value that is written as ``text``; raises `ValueError` if there is none."""
         if text not in by_text:
             raise ValueError(text)
         return by_text[text]

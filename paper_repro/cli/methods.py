@@ -53,7 +53,11 @@ def parts_in_words(method: Method) -> dict[str, str]:
 
 
 def described_rows() -> Rows:
-    """For each method its name, what it does and its source."""
+    """For each method its name, what it does and its source.
+
+    >>> [name for name, _, _ in described_rows()] == list(rule.names())
+    True
+    """
     return [[name, rule.describe(name), rule.entry(name).source] for name in rule.names()]
 
 

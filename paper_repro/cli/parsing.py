@@ -110,6 +110,7 @@ def _spec(option: Option) -> "PrimitiveConstructorSpec | None":
         return None
 
     def read(texts: list[str]) -> Any:
+        """The value of the words that belong to the option."""
         values = [_value(option.name, kind, text) for text in texts]
         return tuple(values) if several else values[0]
 

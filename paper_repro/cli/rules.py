@@ -70,7 +70,11 @@ def option_names(name: str) -> list[str]:
 
 
 def rule_option_names() -> set[str]:
-    """Names of the options of all update rules."""
+    """Names of the options of all update rules, each once.
+
+    >>> {"group_size", "gamma"} <= rule_option_names()
+    True
+    """
     return {option for name in rule.names() for option in option_names(name)}
 
 

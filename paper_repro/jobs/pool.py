@@ -135,6 +135,7 @@ def _interrupts() -> Iterator[threading.Event]:
     before = signal.getsignal(signal.SIGINT)
 
     def note(number: int, frame: Any) -> None:
+        """Remember Ctrl-C, then do what it usually does."""
         interrupted.set()
         raise KeyboardInterrupt
 

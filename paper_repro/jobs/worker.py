@@ -102,7 +102,7 @@ class Worker:
             return Report(error=f"its process died (exit code {code}; killed, or out of memory?)")
 
     def dismiss(self) -> None:
-        """Let it end by itself."""
+        """Let it end by itself, and wait until it has; one that has ended already is left alone."""
         if self.process.is_alive():
             self.connection.send(None)
             self.process.join()

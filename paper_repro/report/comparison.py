@@ -59,6 +59,7 @@ def comparison_rows(tables: Tables) -> list[dict[str, str]]:
         return []
 
     def number(value: float, digits: int) -> str:
+        """A time with so many digits, or that it is never reached."""
         return "never" if pd.isna(value) else f"{value:.{digits}f}"
 
     # A missing number would be written as "nan", which says nothing to a reader

@@ -52,7 +52,11 @@ def render(tables: Tables, pictures: Mapping[str, Path], manifest: Mapping[str, 
 
 
 def headlines(tables: Tables) -> list[str]:
-    """The main numbers of all studies in sentences; only what the tables hold."""
+    """The main numbers of all studies in sentences, in the order of the studies; only what the tables hold.
+
+    >>> headlines({})
+    []
+    """
     return [line for study in studies() if study.headlines is not None for line in study.headlines(tables)]
 
 

@@ -66,7 +66,10 @@ def silent_groups(horizon: int, group_size: int, step_success: tuple[float, ...]
 
 
 def grpo_is_silent(tables: Tables) -> Finding | None:
-    """Claim 1: largest GRPO advantage over all possible all-negative groups."""
+    """Claim 1: largest GRPO advantage over all possible all-negative groups.
+
+    tables: of them "silent_groups" is read; None if it is missing. The claim holds if that advantage is exactly 0.
+    """
     rows = _silent(tables, "grpo")
     if rows is None:
         return None
@@ -75,7 +78,11 @@ def grpo_is_silent(tables: Tables) -> Finding | None:
 
 
 def colouring_speaks(tables: Tables) -> Finding | None:
-    """Claim 2: smallest update from an all-negative group whose first errors differ, and how many there are."""
+    """Claim 2: smallest update from an all-negative group whose first errors differ, and how many there are.
+
+    tables: of them "silent_groups" is read; None if it is missing. Groups with one first error are the other part of
+    the claim: it holds in part if they stay silent.
+    """
     rows = _silent(tables, "spo")
     if rows is None:
         return None
@@ -92,7 +99,10 @@ def colouring_speaks(tables: Tables) -> Finding | None:
 
 
 def limits(tables: Tables) -> Finding | None:
-    """Claim 17: groups whose members all fail at one step, and how their share grows as errors come earlier."""
+    """Claim 17: groups whose members all fail at one step, and how their share grows as errors come earlier.
+
+    tables: of them "silent_groups" is read; None if it is missing.
+    """
     rows = _silent(tables, "spo")
     if rows is None:
         return None

@@ -33,7 +33,11 @@ def derive(tables: Tables) -> dict[str, pd.DataFrame]:
 
 
 def acceleration(tables: Tables) -> Finding | None:
-    """Claim 4: updates to half success of the network, GRPO over SPO, paired by seed."""
+    """Claim 4: updates to half success of the network, GRPO over SPO, paired by seed.
+
+    tables: of them "curves" is read; None if no network was trained with both rules. Ratios are averaged by their
+    logarithms, and each experiment is one effect, which must be above 1.
+    """
     network = _trained_with_both(tables)
     if network is None:
         return None
@@ -64,7 +68,10 @@ def acceleration(tables: Tables) -> Finding | None:
 
 
 def early_gain(tables: Tables) -> Finding | None:
-    """Claim 8: lead of SPO in success, first two thirds of training against the last third, paired by seed."""
+    """Claim 8: lead of SPO in success, first two thirds of training against the last third, paired by seed.
+
+    tables: of them "curves" is read; None if no network was trained with both rules.
+    """
     network = _trained_with_both(tables)
     if network is None:
         return None
@@ -89,7 +96,10 @@ def early_gain(tables: Tables) -> Finding | None:
 
 
 def entropy_falls(tables: Tables) -> Finding | None:
-    """Claim 14: entropy averaged over the run, SPO minus GRPO, paired by seed."""
+    """Claim 14: entropy averaged over the run, in nats per token, SPO minus GRPO, paired by seed.
+
+    tables: of them "curves" is read; None if no network was trained with both rules, or none tells its entropy.
+    """
     network = _trained_with_both(tables, "entropy")
     if network is None:
         return None
@@ -192,7 +202,7 @@ def jobs(quick: bool) -> list[Job]:
 
 
 def training_runs(quick: bool) -> "list[TrainConfig]":
-    """One run for every warm start."""
+    """One run for every warm start; the rule does not matter, since all rules share it."""
     return [one.config(one.rules[0], seed) for one in _configurations(quick) for seed in one.seeds]
 
 

@@ -85,7 +85,11 @@ def colour_values_finding(table: pd.DataFrame) -> str:
 
 
 def colouring_rate(chain: ReasoningChain, group_size: int) -> np.ndarray:
-    """What colouring adds to the rate of log P ``(N,)``; the small difference is taken step by step, before the sum."""
+    """What colouring adds to the rate of log P, one number per question ``(N,)``.
+
+    chain: N questions of two steps. The small difference is taken step by step, before the sum, so that round-off does
+    not swallow it.
+    """
     coloured = expected_update(chain, rule("spo", group_size=group_size))
     plain = expected_update(chain, rule("grpo", group_size=group_size))
     return ((coloured - plain) * (1 - chain.step_success)).sum(-1)

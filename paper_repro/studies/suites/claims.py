@@ -60,7 +60,11 @@ def _intervals(gaps: Iterable[pd.Series]) -> list[tuple[float, float]]:
 
 
 def offline_improves(tables: Tables) -> Finding | None:
-    """Claim 6: success after training on stored all-negative groups alone, minus the start's."""
+    """Claim 6: success after training on stored all-negative groups alone, minus the start's.
+
+    tables: of them "suite_offline" and "suites" are read; None if one is missing. Training on the other groups is
+    told beside it and does not decide.
+    """
     runs = tables.get("suite_offline")
     suites = tables.get("suites")
     if runs is None or suites is None:
@@ -81,10 +85,15 @@ def offline_improves(tables: Tables) -> Finding | None:
 
 
 def suites_lead(tables: Tables) -> Finding | None:
-    """Claim 7 on the ten suites: success at the end, SPO minus GRPO, mean over suites; the paper's rule decides."""
+    """Claim 7 on the ten suites: success at the end, SPO minus GRPO, mean over suites; the paper's rule decides.
+
+    tables: of them "suites" is read, None if it is missing; and "suite_lengths" for the lengths, if it is there.
+    """
     suites = tables.get("suites")
     if suites is None:
         return None
+
+    # Only the usual size was trained with both optimizers and with every rule
     size = usual_size(suites)
     gaps = {key: gap for key, gap in _over_grpo(ends_of(suites)).items() if key[0] == size}
     means, intervals = _summed_up({f"{rule} {size} {start} {opt}": gap for (_, start, opt, rule), gap in gaps.items()})
@@ -128,7 +137,11 @@ def across_sizes(tables: Tables) -> Finding | None:
 
 
 def weaker_judges(tables: Tables) -> Finding | None:
-    """Claim 10: success with a noisy judge minus success with the exact one, paired by seed."""
+    """Claim 10: success with a noisy judge minus success with the exact one, paired by seed.
+
+    tables: of them "suite_judges" is read; None if it is missing. Each noisy judge is one part of the claim, and holds
+    if surely less than the share `LITTLE` of the success with the exact judge is lost.
+    """
     judges = tables.get("suite_judges")
     if judges is None:
         return None
@@ -157,7 +170,10 @@ def weaker_judges(tables: Tables) -> Finding | None:
 
 
 def votes_help(tables: Tables) -> Finding | None:
-    """Claim 11: success with a majority of five noisy judgments minus success with one."""
+    """Claim 11: success with a majority of five noisy judgments minus success with one, paired by seed.
+
+    tables: of them "suite_judges" is read; None if it is missing. The spread over seeds is told beside it.
+    """
     judges = tables.get("suite_judges")
     if judges is None:
         return None
@@ -179,7 +195,11 @@ def votes_help(tables: Tables) -> Finding | None:
 
 
 def judge_need_not_solve(tables: Tables) -> Finding | None:
-    """Claim 12: solving rates of a learned judge, of its twin that was trained to solve, and of its student."""
+    """Claim 12: solving rates of a learned judge, of its twin that was trained to solve, and of its student.
+
+    tables: of them "weak_judge" is read; None if it is missing. The trained student must be surely better than the
+    judge, than the twin, and than itself at the start: three parts of the claim.
+    """
     weak = tables.get("weak_judge")
     if weak is None:
         return None
@@ -201,6 +221,8 @@ def colouring_steadies(tables: Tables) -> Finding | None:
     colours = tables.get("suite_colours")
     if colours is None:
         return None
+
+    # What the noise costs: with the exact judge minus with the noisy one, seed by seed
     ends = ends_of(colours)
     exact = ends[ends["miss"] == 0].set_index(["beta", "gamma", "seed"])["value"]
     noisy = ends[ends["miss"] > 0].set_index(["beta", "gamma", "seed"])["value"]
