@@ -102,6 +102,7 @@ def assemble(jobs: Sequence[Job], parts: Path) -> tuple[Tables, dict[str, float]
 
     jobs: in the order of their rows; one that is not finished adds nothing. parts: the folder of their results.
     """
+    # Several jobs may add rows to one table
     frames: dict[str, list[pd.DataFrame]] = {}
     seconds: dict[str, float] = {}
     for job in jobs:

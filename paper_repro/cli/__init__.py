@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         >>> main(["conquer"])
         2
     """
+    # Without a command the help is shown, but only who asked for it has succeeded
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(HELP, end="")

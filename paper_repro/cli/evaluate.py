@@ -53,6 +53,7 @@ def evaluate(values: Values) -> None:
 
     from toy_llm.evaluation import evaluate as measure
 
+    # A suite takes its time, so the bar says which one is being measured
     frames = []
     for name in (bar := tqdm(policies, unit="suite")):
         bar.set_postfix_str(name)

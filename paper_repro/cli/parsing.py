@@ -114,6 +114,7 @@ def _spec(option: Option) -> "PrimitiveConstructorSpec | None":
         values = [_value(option.name, kind, text) for text in texts]
         return tuple(values) if several else values[0]
 
+    # Values come from `read` or are defaults, so there is no type left to check
     return PrimitiveConstructorSpec(
         nargs="*" if several else 1,
         metavar=f"[{kind.metavar} ...]" if several else kind.metavar,

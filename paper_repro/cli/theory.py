@@ -69,6 +69,7 @@ def theory(values: Values, rules: dict[str, Values]) -> None:
     from spo_theory import ReasoningChain, solve
     from spo_theory.dynamics.maps import updates_to
 
+    # This curve is the only one: compiled for itself alone it is there sooner
     chain = ReasoningChain(step_success=success)
     curve = solve(chain, method, steps=options.steps, learning_rate=options.learning_rate, reusable=False)
     heading = f"{method.name}, G = {method.group_size}, H = {chain.horizon}"
@@ -121,6 +122,7 @@ def class_table(chain: "ReasoningChain", method: Method) -> "pd.DataFrame":
     right = [weights[k, :k].mean() if k else np.nan for k in range(horizon + 1)]
     wrong = [weights[k, k] if k < horizon else np.nan for k in range(horizon + 1)]
 
+    # The names are what the reader sees
     columns: dict[str, Any] = {
         "right steps before the first error": range(horizon + 1),
         "RTS": chain.rts,

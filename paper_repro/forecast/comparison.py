@@ -22,6 +22,7 @@ def compare(curves: pd.DataFrame) -> pd.DataFrame:
     forecast from its own start. rmse, r2: of the success curve, all seeds and updates together. fitted:
     constants fitted. collapsed: seeds that fell back after success (`has_collapsed`).
     """
+    # Whatever was trained decides the rows; a forecast alone makes none
     rows = []
     measured = curves[curves["source"] == "network"]
     predicted = curves[curves["source"] == "theory"]

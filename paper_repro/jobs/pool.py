@@ -56,6 +56,7 @@ def run_jobs(jobs: Sequence[Job], parts: Path, workers: int = 2) -> None:
 
 def _run(waiting: list[Job], done: set[str], parts: Path, workers: int, interrupted: threading.Event) -> None:
     """Run the ``waiting`` jobs; ``done``: names of the finished ones. Both change as jobs finish."""
+    # Jobs that were finished before count as done, so that the bar shows the whole
     progress = Progress(total=len(waiting) + len(done), done=len(done))
     crew: list[Worker] = []
     failure: JobError | None = None

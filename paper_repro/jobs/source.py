@@ -44,6 +44,7 @@ def read(module: str, start: str | None = None) -> Code:
 @cache
 def _read(module: str, start: str | None, changed: int) -> Code:
     """As `read`; ``changed``: when the source was last written, so that what was read before is then stale."""
+    # Of a module that holds the function itself only what that function uses counts
     statements = _tree(module).body
     if start is not None:
         statements = _used(statements, start)

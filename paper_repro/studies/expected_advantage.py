@@ -19,6 +19,7 @@ def expected_advantage_table(step_success: tuple[float, ...], group_sizes: tuple
     from spo_theory.exact.update import rule_advantage_function
     from spo_theory.outcomes.chain import ReasoningChain
 
+    # All rules are held against one chain, in which every class has the same chance under each of them
     chain = ReasoningChain(step_success=step_success)
     p = chain.class_probs
     frames = []

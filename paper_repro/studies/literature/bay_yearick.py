@@ -172,6 +172,7 @@ def std_identity(group_size: int = 6) -> pd.DataFrame:
     in every possible group of a three-step chain, projected on the contrast; ``residual``: the largest component of the
     update beside it, and ``low``, ``high``: the extreme ratios. Source: Bay and Yearick, arXiv 2607.00152.
     """
+    # Only mixed groups have a contrast: the others lack one of the two kinds of response
     chain = ReasoningChain(step_success=[0.6, 0.3, 0.8])
     classes = all_groups(chain.horizon, group_size)
     correct = (classes == chain.horizon).sum(1)

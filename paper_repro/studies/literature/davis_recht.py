@@ -59,6 +59,7 @@ def flow_clock(start: float = 0.01, group_size: int = 4096) -> pd.DataFrame:
             p = 1 / (1 + np.exp(-logit))
             return float(transform_clock(p, scale) - transform_clock(start, scale)) - now
 
+        # The root lies between a logit below the start's and one above the end's
         first = np.log(start / (1 - start)) - FIRST_LOGIT_MARGIN
         logits = [brentq(too_late, first, LAST_LOGIT, args=(now,)) for now in time]
         published = 1 / (1 + np.exp(-np.array(logits)))
@@ -103,6 +104,7 @@ def time_to_half(group_sizes: tuple[int, ...] = (64, 4096)) -> pd.DataFrame:
 
 def draw_time_to_half(ax: Axes, table: pd.DataFrame) -> str:
     """Time to one half against the start."""
+    # First the published lines, which have no group size, then the points of every size
     texts = {"grpo": "with std: 1 / √P", "dr_grpo": "mean only: 1 / P"}
     lines: dict[str, Any] = {"dr_grpo": DASHED}
     handles = []
@@ -113,6 +115,7 @@ def draw_time_to_half(ax: Axes, table: pd.DataFrame) -> str:
         ax.plot(curve["start"], curve["published"], linewidth=1.2, **look)
         handles.append(Line2D([], [], label=texts.get(str(name), str(name)), **look))
 
+    # The points differ by colour for the rule and by marker for the size
     for (run, one), marker in zip(table.groupby(["rule", "group_size"], sort=False), MARKERS, strict=False):
         computed_by = str(run[0])
         size = run[1]

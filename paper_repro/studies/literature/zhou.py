@@ -70,6 +70,7 @@ def best_group_size(budgets: tuple[int, ...] = (1_000, 10_000, 100_000), questio
     best size ``1 + sqrt(c3 / c1)`` of that form, free of N. Source: Zhou et al., arXiv 2603.01162, whose bound has
     c3 / G and therefore its minimum at ``sqrt(c3 / c1)``.
     """
+    # Two sources of error: which questions are drawn, and which responses within one
     chain = ReasoningChain(step_success=np.random.default_rng(5).uniform(0.02, 0.98, (questions, 3)))
     gradient = chain.success[:, None] * (1 - chain.step_success)
     between = float(((gradient - gradient.mean(0)) ** 2).sum(-1).mean())

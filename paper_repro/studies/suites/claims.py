@@ -106,6 +106,7 @@ def suites_lead(tables: Tables) -> Finding | None:
         wide = rows.groupby(["suite", "rule"])["value"].mean().unstack()
         ahead.append(f"{(wide[PAPER] > wide['grpo']).sum()} of {len(wide)} suites with {optimizer}")
 
+    # Lengths are told because a rule may gain by writing more
     lengths = _lengths(base, tables.get("suite_lengths"))
     return by_intervals(
         f"mean success of the trained suites at the end, minus GRPO's: {means}; from the base start SPO is ahead on "
