@@ -32,26 +32,35 @@ Tables = dict[str, pd.DataFrame]
 def reproduce(
     out: Path, *, quick: bool = False, only: Sequence[str] = (), resume: bool = False, workers: int = 2
 ) -> Path:
-    """Run the studies (those named in ``only``, or all) and write everything to ``out``.
+    """Run the studies and write tables, figures, claims, manifest and report to the folder ``out``.
 
-    ``resume`` keeps finished jobs; without it the chosen studies start over (other files in ``out`` stay).
+    quick: the short version of every study. only: names of the studies to run, all if empty. resume: keep finished
+    jobs; without it the chosen studies start over (other files in ``out`` stay). workers: processes, at least 1.
     Returns the path of the report. Raises `InputError` before any work if ``out`` cannot be written or a name
     in ``only`` is unknown, `JobError` if a job fails.
     """
+    # All that can be refused is refused before a job starts
     chosen = choose(only)
     check(workers >= 1, "workers", workers, "at least 1")
     parts = prepare(out)
     check_warm_starts(chosen, quick=quick)
+
+    # Without resume the old results go first, so that none of them is taken for a new one
     wanted = [job for study in chosen for job in study.jobs(quick)]
     if not resume:
         forget(wanted, parts)
     run_jobs(wanted, parts, workers)
+
+    # The report shows all that is in the folder, also studies that were run at another time
     every = [job for study in studies() for job in study.jobs(quick)]
     return publish(every, out, quick=quick)
 
 
 def prepare(out: Path) -> Path:
-    """Make ``out`` and its folders; return the folder of parts. Raises `InputError` if that is impossible."""
+    """Make ``out`` and its folders, and return the folder of parts, where jobs leave their results.
+
+    Raises `InputError` if a folder cannot be made or written to, which a file that is deleted at once shows.
+    """
     parts = out / "data" / "parts"
     try:
         for folder in (parts, out / "figures"):
@@ -64,7 +73,10 @@ def prepare(out: Path) -> Path:
 
 
 def check_warm_starts(chosen: Sequence[Study], *, quick: bool) -> None:
-    """Refuse a corrupt cached warm start (`InputError`) before any job starts; a missing one is made later."""
+    """Refuse a corrupt cached warm start before any job starts; a missing one is made later.
+
+    chosen: the studies to run. quick: whether in their short version. Raises `InputError` that names the file.
+    """
     runs = [run for study in chosen if study.training_runs is not None for run in study.training_runs(quick)]
     paths = {Path(run.cache_dir) / f"{run.warm_start().key}.pt" for run in runs}
     for path in sorted(path for path in paths if path.exists()):
@@ -74,7 +86,10 @@ def check_warm_starts(chosen: Sequence[Study], *, quick: bool) -> None:
 
 
 def forget(jobs: Sequence[Job], parts: Path) -> None:
-    """Delete the results of ``jobs``, of this and earlier versions, and nothing else."""
+    """Delete the results of ``jobs``, of this and earlier versions, and nothing else.
+
+    parts: the folder of the results. A file belongs to a job if its name is that of the job followed by any key.
+    """
     names = {job.name.replace("/", "-") for job in jobs}
     for path in parts.glob("*.parquet"):
         kept = re.fullmatch(r"(.+)-[0-9a-f]{12}\.parquet", path.name)
@@ -83,16 +98,24 @@ def forget(jobs: Sequence[Job], parts: Path) -> None:
 
 
 def assemble(jobs: Sequence[Job], parts: Path) -> tuple[Tables, dict[str, float]]:
-    """Join the finished parts into tables by name; also the wall time in seconds of every job."""
+    """Join the finished parts into tables, by name; also return the wall time of every finished job in seconds.
+
+    jobs: in the order of their rows; one that is not finished adds nothing. parts: the folder of their results.
+    """
+    # Several jobs may add rows to one table
     frames: dict[str, list[pd.DataFrame]] = {}
     seconds: dict[str, float] = {}
     for job in jobs:
         if is_finished(job, parts):
             part = pd.read_parquet(job.path(parts))
             seconds[job.name] = float(part.attrs.get("seconds", "nan"))
+
+            # These attributes are about one job, the joined table is of many
             part.attrs = {}
             frames.setdefault(job.table, []).append(part)
     tables = {name: pd.concat(found, ignore_index=True) for name, found in frames.items()}
+
+    # Whole numbers with missing values became floats; the columns of the schema come first
     if "curves" in tables:
         curves = tables["curves"]
         whole = [c for c in ("horizon", "group_size", "seed", "step") if c in curves]
@@ -102,7 +125,12 @@ def assemble(jobs: Sequence[Job], parts: Path) -> tuple[Tables, dict[str, float]
 
 
 def publish(jobs: Sequence[Job], out: Path, *, quick: bool) -> Path:
-    """Write tables, comparison, claims, figures, manifest and report from the finished parts of ``jobs``."""
+    """Write tables, comparison, claims, figures, manifest and report from the finished parts of ``jobs``.
+
+    out: the folder of the results. quick: told in the manifest. Returns the path of the report.
+    Raises `InputError` if a table does not look as `paper_repro.report.schema` says.
+    """
+    # A table that is not as it should be is refused before it is written
     tables, seconds = assemble(jobs, out / "data" / "parts")
     if "curves" in tables:
         check_table(tables["curves"], CURVES, "curves")
@@ -119,6 +147,7 @@ def publish(jobs: Sequence[Job], out: Path, *, quick: bool) -> Path:
     tables["claims"] = check_table(judge_claims(tables), CLAIMS, "claims")
     write_text(out / "claims.csv", tables["claims"].to_csv(index=False))
 
+    # A figure whose tables are missing is left out of the report
     pictures = {}
     for plate in plates():
         figure = plate.figure(tables)
@@ -136,13 +165,21 @@ def write_text(path: Path, text: str) -> None:
 
 
 def describe(jobs: Sequence[Job], seconds: dict[str, float], *, quick: bool) -> dict[str, Any]:
-    """The manifest: versions, seeds, configuration, commit, wall times in seconds."""
+    """The manifest: versions, seeds, configuration, commit, wall times in seconds.
+
+    jobs: all that the report may show. seconds: wall time by name of the jobs that are finished; for the others the
+    manifest holds None.
+    """
     packages = ["spectral-policy-lab", "numpy", "scipy", "jax", "jaxlib", "torch", "pandas", "pyarrow", "matplotlib"]
     seeds = {job.name: job.arguments["seed"] for job in jobs if "seed" in job.arguments}
+
+    # What stands before the slash in a job's name is its experiment
     by_experiment: dict[str, float] = {}
     for name, value in seconds.items():
         top = name.split("/")[0]
         by_experiment[top] = round(by_experiment.get(top, 0.0) + value, 2)
+
+    # All that is needed to run the same again, or to see why another run differs
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": quick,
@@ -168,6 +205,7 @@ def describe(jobs: Sequence[Job], seconds: dict[str, float], *, quick: bool) -> 
 
 
 def _version(package: str) -> str | None:
+    """The version of a package as it is installed; None if it is not."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -11,6 +11,8 @@ GAMMA = 0.5
 def build(name: str, group_size: int) -> Method:
     """A rule by name, with the experiments' colouring if it colours at all.
 
+    name: one of `rule.names()`. group_size: responses per question, at least 2. Raises `InputError` for others.
+
     >>> build("spo_prefix", group_size=4).reward.beta
     5.0
     """

@@ -11,12 +11,22 @@ from paper_repro.studies.study import Claim, studies
 
 
 def all_claims() -> list[Claim]:
-    """The claims of all studies by their number."""
+    """The claims of all studies by their number.
+
+    >>> [claim.number for claim in all_claims()][:3]
+    [1, 2, 3]
+    """
     return sorted((claim for study in studies() for claim in study.claims), key=lambda claim: claim.number)
 
 
 def judge(claim: Claim, tables: Tables) -> Finding:
-    """What ``tables`` say about ``claim``; without its data it is "not testable here"."""
+    """What ``tables`` say about ``claim``; without its data it is "not testable here".
+
+    >>> reason = "the judge here costs nothing"
+    >>> judge(Claim("The judge is cheap.", "Table 1", "none", reason, figure="", number=1), {}).verdict
+    'not testable here'
+    """
+    # A string is the reason why the claim cannot be tested, None from the function means that the data are missing
     found = claim.judge if isinstance(claim.judge, str) else claim.judge(tables)
     if found is None:
         found = "its experiment was not run"
@@ -24,10 +34,12 @@ def judge(claim: Claim, tables: Tables) -> Finding:
 
 
 def judge_claims(tables: Tables) -> pd.DataFrame:
-    """One row per claim: claim, where, analogue, statistic, interval, verdict, figure.
+    """The table of claims: one row per claim, columns as in `paper_repro.report.schema.CLAIMS`.
 
-    ``tables``: the assembled tables by name; a claim whose tables are missing is "not testable here", saying so.
+    tables: the assembled tables by name. A claim whose tables are missing is "not testable here", and its statistic
+    says so. A claim without an interval was not tested, so no figure is named beside it.
     """
+    # The order of the keys is that of the columns
     rows = []
     for claim in all_claims():
         found = judge(claim, tables)

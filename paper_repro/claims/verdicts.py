@@ -12,7 +12,9 @@ Tables = Mapping[str, pd.DataFrame]
 class Finding:
     """What the data say about a claim.
 
-    statistic: the numbers, in words. interval: how sure they are. verdict: one of `paper_repro.report.schema.VERDICTS`.
+    statistic: the numbers, in words.
+    interval: how sure they are, in words; empty if the claim was not tested.
+    verdict: one of `paper_repro.report.schema.VERDICTS`.
     """
 
     statistic: str
@@ -21,7 +23,7 @@ class Finding:
 
 
 def verdict(passed: list[bool]) -> str:
-    """All, some or none of a claim's parts hold.
+    """The verdict on a claim of several parts, from whether each part holds: all, some or none.
 
     >>> verdict([True, False])
     'holds in part'
@@ -40,6 +42,8 @@ def by_intervals(statistic: str, interval: str, effects: list[tuple[float, float
 
     >>> by_intervals("lead 0.2", "[0.1, 0.3]", [(0.1, 0.3)]).verdict
     'holds'
+    >>> by_intervals("lead 0.1", "[-0.1, 0.3]", [(-0.1, 0.3)]).verdict
+    'not testable here'
     """
     above = [low > null for low, _ in effects]
     below = [high < null for _, high in effects]
@@ -51,5 +55,9 @@ def by_intervals(statistic: str, interval: str, effects: list[tuple[float, float
 
 
 def pooled(parts: list[str]) -> str:
-    """Several parts of a statistic in one line."""
+    """Several parts of a statistic in one line.
+
+    >>> pooled(["SGD +0.1", "Adam +0.2"])
+    'SGD +0.1; Adam +0.2'
+    """
     return "; ".join(parts)

@@ -43,15 +43,19 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 for a failure, 2 for bad input, 130 for Ctrl-C.
 
+    arguments: the words after ``spo``; None for those that the program was started with.
+
     Example:
         >>> main(["conquer"])
         2
     """
+    # Without a command the help is shown, but only who asked for it has succeeded
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(HELP, end="")
         return 0 if arguments else 2
 
+    # What a user can run into is told in one line; any other exception is a bug and keeps its traceback
     try:
         run(arguments[0], arguments[1:])
     except InputError as error:
@@ -75,7 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(name: str, arguments: Sequence[str]) -> None:
-    """Parse the arguments of command ``name`` and run it. Raises `InputError` for bad input, before any work."""
+    """Parse the arguments of command ``name`` and run it; only the module of that command is imported.
+
+    Raises `InputError` for an unknown command and for bad input, before any work, and `SystemExit` after ``--help``.
+    """
     check(name in COMMANDS, "command", name, f"one of {', '.join(COMMANDS)}")
     from paper_repro.cli.parsing import parse
 

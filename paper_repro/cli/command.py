@@ -17,10 +17,12 @@ Boxes = dict[str, list[Option]]
 class Command:
     """One command, such as ``spo theory``.
 
-    description: what ``--help`` says. boxes: its own options (a function, because some come from modules that load
-    slowly). run: does the work, given the values of its own options and, if it ``chooses`` update rules, for each
-    chosen rule the options given for it. chooses: name of the option that chooses update rules, ``rule`` for one and
-    ``rules`` for several, or "". rules: those chosen by default.
+    description: what ``--help`` says.
+    boxes: its own options (a function, because some come from modules that load slowly).
+    run: does the work, given the values of its own options and, if it ``chooses`` update rules, for each chosen rule
+    the options given for it.
+    chooses: name of the option that chooses update rules, ``rule`` for one and ``rules`` for several, or "".
+    rules: those chosen by default.
     """
 
     description: str
@@ -49,5 +51,9 @@ def options_of(kind: type) -> list[Option]:
 
 
 def is_required(option: Option) -> bool:
-    """Whether an option has no default."""
+    """Whether an option has no default, so that it must be given.
+
+    >>> is_required(Option("steps", int, MISSING, "How far.")), is_required(Option("steps", int, 3, "How far."))
+    (True, False)
+    """
     return option.default is MISSING

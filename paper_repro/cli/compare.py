@@ -34,7 +34,11 @@ class Compare:
 
 
 def compare(values: Values, rules: dict[str, Values]) -> None:
-    """Predict, train and compare one configuration. Raises `InputError` before any work for what is not allowed."""
+    """Predict, train and compare one configuration; print and write the comparison.
+
+    values: of the options of `Compare`, by name. rules: for each update rule the options given for it.
+    Raises `InputError` before any work for what is not allowed.
+    """
     options = Compare(**values)
     check(options.seeds >= 1, "seeds", options.seeds, "a whole number, at least 1")
     check_output(options.out)
@@ -51,9 +55,14 @@ def compare(values: Values, rules: dict[str, Values]) -> None:
 
 
 def configuration(options: Compare, rules: dict[str, Values]) -> "Configuration":
-    """What is predicted and trained."""
+    """What is predicted and trained; without a learning rate the one at which the forecast holds is taken.
+
+    >>> configuration(Compare(optimizer="adam", seeds=3), {"grpo": {}, "spo": {"gamma": 0.2}}).rule_options
+    (('spo', 'gamma', 0.2),)
+    """
     from paper_repro.forecast.forecast import Configuration
 
+    # Every rule is given the same setting; what was given for one rule alone stays with its name
     default_rate = LEARNING_RATES[options.optimizer]
     return Configuration(
         name=f"H{options.horizon}-{options.optimizer}",
@@ -70,12 +79,16 @@ def configuration(options: Compare, rules: dict[str, Values]) -> "Configuration"
 
 
 def run_with_progress(spec: "Configuration") -> "pd.DataFrame":
-    """Forecast and train every seed under a progress bar; the rows of both, as `comparison.compare` takes them."""
+    """Forecast and train every seed under a progress bar.
+
+    Returns the rows of both, with the columns of the table of curves, as `comparison.compare` takes them.
+    """
     import pandas as pd
     from tqdm import tqdm
 
     from paper_repro.forecast import forecast
 
+    # A seed's forecast comes first: it needs the warm start alone and knows nothing of the training
     frames = []
     with tqdm(total=len(spec.seeds) * (1 + len(spec.rules)), unit="step") as bar:
         for seed in spec.seeds:

@@ -36,24 +36,31 @@ class Evaluate:
 
 
 def evaluate(values: Values) -> None:
-    """Measure trained policies on suites and print the main numbers. Raises `InputError` before any work."""
+    """Measure trained policies on suites, print the main numbers and write the whole table.
+
+    values: of the options of `Evaluate`, by name. Raises `InputError` before any work for what is not allowed.
+    """
+    # All checks come first, because measuring takes minutes
     options = Evaluate(**values)
     check(bool(options.checkpoints), "checkpoints", list(map(str, options.checkpoints)), "at least one file")
     how = evaluation(options)
     policies = load_policies(options, how)
     check_output(options.out)
 
+    # These load slowly, so bad input is refused without them
     import pandas as pd
     from tqdm import tqdm
 
     from toy_llm.evaluation import evaluate as measure
 
+    # A suite takes its time, so the bar says which one is being measured
     frames = []
     for name in (bar := tqdm(policies, unit="suite")):
         bar.set_postfix_str(name)
         frames.append(measure(policies[name], name, how))
     table = pd.concat(frames, ignore_index=True)
 
+    # Pivoting sorts the suites; they are shown in the order in which they were asked for
     print(main_numbers(table, max(options.ks)).reindex(list(policies)).to_string())
     print(f"{how.confidence:.0%} bootstrap over {len(options.checkpoints)} seeds and {options.questions} questions")
     write_table(table, options.out)
@@ -61,7 +68,10 @@ def evaluate(values: Values) -> None:
 
 
 def evaluation(options: Evaluate) -> "Evaluation":
-    """How to measure."""
+    """How to measure, from the options; GRPO serves only for the size of the groups.
+
+    Raises `InputError` for a group size that is not allowed; the other values are checked by `load_policies`.
+    """
     from toy_llm.evaluation import Evaluation
 
     names = ("questions", "samples", "ks", "temperature", "seed")
@@ -70,14 +80,17 @@ def evaluation(options: Evaluate) -> "Evaluation":
 
 
 def load_policies(options: Evaluate, how: "Evaluation") -> dict[str, list[Any]]:
-    """The policies of all checkpoints for every suite.
+    """For every suite, by name, its policies: one for each checkpoint.
 
-    Raises `InputError` for unknown suites, and for checkpoints that are not seeds of one configuration.
+    how: from `evaluation`. Without suites among the options or in the run, the run's own problems are the only suite.
+    Raises `InputError` for values that cannot be measured, for unknown suites, and for checkpoints that are not seeds
+    of one configuration.
     """
     from toy_llm.problems.suites import SUITES, names_problems, suite
     from toy_llm.training import checkpoint
     from toy_llm.training.policies import load_policy
 
+    # Intervals are over seeds, so nothing else may differ; all faults are told at once
     lines = how.problems() + (names_problems(options.suites) if options.suites else [])
     runs = [checkpoint.read(path).config for path in options.checkpoints]
     for path, run in zip(options.checkpoints, runs, strict=True):
@@ -85,6 +98,7 @@ def load_policies(options: Evaluate, how: "Evaluation") -> dict[str, list[Any]]:
         lines += problem(not differs, "checkpoints", str(path), f"of the first one's configuration, but for {differs}")
     refuse(lines)
 
+    # Without a choice: all suites for a run on suites, else the problems that it was trained on
     names = options.suites or (SUITES if runs[0]["suites"] else ())
     tasks = {name: suite(name) for name in names}
     if tasks:
@@ -95,10 +109,17 @@ def load_policies(options: Evaluate, how: "Evaluation") -> dict[str, list[Any]]:
 
 
 def main_numbers(table: "pd.DataFrame", most: int) -> "pd.DataFrame":
-    """Success, all-negative groups, length and pass@``most`` with their intervals as text, one row for a suite."""
+    """Success, all-negative groups, length and pass@``most`` with their intervals as text.
+
+    table: one row per suite and metric, with the columns suite, metric, k (missing but for pass@k), value, low, high.
+    most: the k of the pass@k that is shown. Returns one row per suite and one column per metric.
+    """
+    # Of the many rows only those that fit on a screen; pass@k has a row for every k
     main = table["metric"].isin(["success", "all_negative", "response_length"]) | (table["k"] == most)
     shown = table[main]
     label = shown["metric"].where(shown["k"].isna(), "pass@" + shown["k"].astype(str))
+
+    # A value and its interval stand in one cell
     intervals = [
         f"{value:.3f} ({low:.3f} to {high:.3f})"
         for value, low, high in zip(shown["value"], shown["low"], shown["high"], strict=True)

@@ -7,7 +7,11 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 
 class Kind(NamedTuple):
-    """How a text becomes a value. metavar: for the help. words: what is allowed. convert: raises ValueError if not."""
+    """How a text becomes a value.
+
+    metavar: stands for the value in the help. words: what is allowed, in words.
+    convert: from the text to the value; raises `ValueError` for a text that is not allowed.
+    """
 
     metavar: str
     words: str
@@ -23,13 +27,17 @@ PLAIN: dict[type, Kind] = {
 
 
 def kind_of(annotation: Any) -> Kind | None:
-    """How to read an option of a type: a plain one, a ``Literal``, or one of these or None. None: of another type.
+    """How to read an option of a type.
+
+    annotation: one of `PLAIN`, a ``Literal``, or one of these or None. Returns None for any other type.
 
     Example:
         >>> kind_of(float | None).convert("0.5")
         0.5
         >>> kind_of(Literal["sgd", "adam"]).words
         'sgd or adam'
+        >>> kind_of(list) is None
+        True
     """
     if get_origin(annotation) is Literal:
         return _choice(get_args(annotation))
@@ -41,9 +49,11 @@ def kind_of(annotation: Any) -> Kind | None:
 
 
 def _choice(allowed: tuple[Any, ...]) -> Kind:
+    """One of the values ``allowed``, as they are written."""
     by_text = {str(value): value for value in allowed}
 
     def convert(text: str) -> Any:
+        """The value that is written as ``text``; raises `ValueError` if there is none."""
         if text not in by_text:
             raise ValueError(text)
         return by_text[text]
@@ -52,4 +62,5 @@ def _choice(allowed: tuple[Any, ...]) -> Kind:
 
 
 def _optional(inner: Kind) -> Kind:
+    """A value of the kind ``inner``, or the word None."""
     return Kind(inner.metavar, inner.words, lambda text: None if text == "None" else inner.convert(text))

@@ -19,7 +19,7 @@ class Methods:
 
 
 def methods(values: Values) -> None:
-    """Print all methods."""
+    """Print all methods, or the page docs/methods.md if ``markdown`` is set."""
     print(page() if values["markdown"] else listing(), end="")
 
 
@@ -31,6 +31,7 @@ def part_in_words(part: Any) -> str:
         >>> part_in_words(Clipped(clip_high=0.3))
         'Clipped(clip_high=0.3)'
     """
+    # A setting may be a part itself; it is written in the same way
     settings = []
     for field in fields(part):
         value = getattr(part, field.name)
@@ -43,12 +44,20 @@ def part_in_words(part: Any) -> str:
 
 
 def parts_in_words(method: Method) -> dict[str, str]:
-    """The parts of a method in words, by name."""
+    """The parts of a method in words, by the name of the part.
+
+    >>> list(parts_in_words(rule("grpo"))) == list(PARTS)
+    True
+    """
     return {name: part_in_words(part) for name, part in method.parts().items()}
 
 
 def described_rows() -> Rows:
-    """For each method its name, what it does and its source."""
+    """For each method its name, what it does and its source.
+
+    >>> [name for name, _, _ in described_rows()] == list(rule.names())
+    True
+    """
     return [[name, rule.describe(name), rule.entry(name).source] for name in rule.names()]
 
 
@@ -85,7 +94,12 @@ part's defaults.
 
 
 def aligned(header: Sequence[str], rows: Rows) -> str:
-    """A table in columns that line up."""
+    """A table in columns that line up.
+
+    >>> print(aligned(["method", "source"], [["spo", "a paper"]]), end="")
+    method  source
+    spo     a paper
+    """
     table = [list(header), *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
@@ -93,7 +107,13 @@ def aligned(header: Sequence[str], rows: Rows) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Rows, code: Sequence[int]) -> str:
-    """A table in Markdown; the cells of the columns ``code`` are set as code."""
+    """A table in Markdown; the cells of the columns ``code``, counted from 0, are set as code.
+
+    >>> print(markdown_table(["method", "source"], [["spo", "a paper"]], code=[0]), end="")
+    | method | source |
+    | --- | --- |
+    | `spo` | a paper |
+    """
     marked = [[f"`{cell}`" if place in code else cell for place, cell in enumerate(row)] for row in rows]
     table = [list(header), ["---"] * len(header), *marked]
     return "".join(f"| {' | '.join(row)} |\n" for row in table)

@@ -16,11 +16,20 @@ TABLES = (".csv", ".parquet")
 
 
 def check_output(out: Path | None, endings: Sequence[str] = TABLES) -> None:
-    """Refuse with `InputError` a file of an unknown kind, or one that cannot be written; leaves no file behind."""
+    """Refuse an output file before any work is done for it; leaves no file behind.
+
+    out: the file, None for no output. endings: of the kinds of file that the command writes.
+    Raises `InputError` for a file of another kind, and for one that cannot be written.
+
+    >>> check_output(Path("curve.txt"))
+    Traceback (most recent call last):
+    spo_theory.validation.InputError: out = 'curve.txt' is not allowed: out must be a file ending in .csv, .parquet
+    """
     if out is None:
         return
     check(out.suffix in endings, "out", str(out), f"a file ending in {', '.join(endings)}")
 
+    # Only opening the file shows for sure whether it can be written
     existed = out.exists()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +42,10 @@ def check_output(out: Path | None, endings: Sequence[str] = TABLES) -> None:
 
 
 def write_table(table: "pd.DataFrame", out: Path | None) -> None:
-    """Write a data frame in the format that the ending of ``out`` names; raises `OSError` if that fails."""
+    """Write a data frame in the format that the ending of ``out`` names, without its index.
+
+    out: one that `check_output` allows; None writes nothing. Raises `OSError` if writing fails.
+    """
     if out is None:
         return
     is_csv = out.suffix == ".csv"
@@ -50,6 +62,7 @@ def write_picture(figure: "Figure", out: Path) -> None:
 
 
 def _write(out: Path, data: bytes) -> None:
+    """Write a file so that it is the old one or the whole new one."""
     from toy_llm.files import write_atomic
 
     write_atomic(out, data)
@@ -62,7 +75,10 @@ def say_written(out: Path | None) -> None:
 
 
 def ten_rows(table: "pd.DataFrame") -> str:
-    """About ten rows of a curve, from its first to its last, as text."""
+    """About ten rows of a curve, evenly spaced from its first to its last, as text.
+
+    table: one row per update, numbers only; they are written with four digits.
+    """
     last = len(table) - 1
     shown = sorted({round(part * last / 10) for part in range(11)})
     return table.iloc[shown].to_string(index=False, float_format="{:.4f}".format)

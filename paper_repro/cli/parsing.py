@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 def parse(name: str, command: Command, arguments: Sequence[str]) -> tuple[Any, ...]:
     """What ``command.run`` takes: the values of its own options and, if it chooses update rules, those given for each.
 
+    name: what the command is called, for messages. arguments: the words of the line after the name.
     Raises `InputError` in one line for what is not allowed, and `SystemExit` after ``--help``.
+
+    >>> from paper_repro.cli.methods import COMMAND
+    >>> parse("methods", COMMAND, ["--markdown"])
+    ({'markdown': True},)
     """
     boxes = command.boxes()
     own = [option.name for box in boxes.values() for option in box]
@@ -38,6 +43,7 @@ def parse(name: str, command: Command, arguments: Sequence[str]) -> tuple[Any, .
     offered = rules.offered_options(chosen, own)
     boxes = {**boxes, f"update rule: {', '.join(chosen)}": [choice, *offered]}
 
+    # One parse gives all values; the command's own are then told apart from those of the rules
     values = _parse_boxes(name, command.description, boxes, arguments)
     check(bool(values[command.chooses]), command.chooses, values[command.chooses], "at least one update rule")
     own_values = {option: values[option] for option in own}
@@ -48,6 +54,7 @@ def _parse_boxes(name: str, description: str, boxes: Boxes, arguments: Sequence[
     """The values of all options; raises as `parse`."""
     import tyro
 
+    # The parser prints a box and ends the program; what it says is caught and said again in one line
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -59,6 +66,7 @@ def _parse_boxes(name: str, description: str, boxes: Boxes, arguments: Sequence[
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
     except SystemExit as stop:
+        # After ``--help`` the program ends as the parser wants it
         if stop.code in (0, None):
             raise
         raise InputError(_one_line(said.getvalue()) + f" (see spo {name} --help)") from None
@@ -79,6 +87,7 @@ def _parser_class(boxes: Boxes) -> type:
 
 
 def _field(option: Option) -> tuple[Any, ...]:
+    """An option as a field of the parser's dataclass: name, type with help, and the default if there is one."""
     from tyro.conf import arg
 
     spec = _spec(option)
@@ -88,18 +97,24 @@ def _field(option: Option) -> tuple[Any, ...]:
 
 
 def _spec(option: Option) -> "PrimitiveConstructorSpec | None":
-    """How tyro reads an option, so that a text of the wrong kind is refused like any other bad value."""
+    """How tyro reads an option, so that a text of the wrong kind is refused like any other bad value.
+
+    None leaves the option to tyro: it has a type that is not in `paper_repro.cli.kinds`.
+    """
     from tyro.constructors import PrimitiveConstructorSpec
 
+    # A tuple takes any number of words, each of the kind of its members
     several = get_origin(option.kind) is tuple
     kind = kind_of(get_args(option.kind)[0] if several else option.kind)
     if kind is None:
         return None
 
     def read(texts: list[str]) -> Any:
+        """The value of the words that belong to the option."""
         values = [_value(option.name, kind, text) for text in texts]
         return tuple(values) if several else values[0]
 
+    # Values come from `read` or are defaults, so there is no type left to check
     return PrimitiveConstructorSpec(
         nargs="*" if several else 1,
         metavar=f"[{kind.metavar} ...]" if several else kind.metavar,
@@ -110,6 +125,12 @@ def _spec(option: Option) -> "PrimitiveConstructorSpec | None":
 
 
 def _value(name: str, kind: Kind, text: str) -> Any:
+    """The value of one word; the refusal names option, word and what is allowed.
+
+    >>> _value("steps", Kind("INT", "a whole number", int), "many")
+    Traceback (most recent call last):
+    ValueError: steps = 'many' is not allowed: steps must be a whole number
+    """
     try:
         return kind.convert(text)
     except ValueError:
@@ -126,7 +147,12 @@ def _flat(parsed: Any) -> Values:
 
 
 def _one_line(box: str) -> str:
-    """The message inside the parser's error box: the first block of text below its title."""
+    r"""The message inside the parser's error box: the first block of text below its title.
+
+    >>> _one_line("╭─ Parsing error ─╮\n│ Required option │\n│ is missing      │\n│ ─────────────── │\n│ See --help │")
+    'Required option is missing'
+    """
+    # The block ends at the first line that is empty or a rule; hints of the parser follow below it
     message: list[str] = []
     for line in box.strip().splitlines()[1:]:
         text = line.strip(" │╭╮╰╯")

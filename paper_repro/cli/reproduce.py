@@ -28,11 +28,16 @@ def reproduce_boxes() -> Boxes:
 
 
 def reproduce(values: Values) -> None:
-    """Run the studies and write the report. Raises `InputError` before any work for what is not allowed."""
+    """Run the studies and write the report.
+
+    values: of the options, by name. Raises `InputError` before any work for what is not allowed. For what goes wrong
+    later it says how to continue, and raises `SystemExit`.
+    """
     from paper_repro.jobs.pool import JobError
     from paper_repro.reproduce import reproduce as run
     from paper_repro.reproduce import say
 
+    # Whatever stops the run, finished jobs are kept, so the user is told the line that continues it
     out = values["out"]
     again = f"spo reproduce{' --quick' if values['quick'] else ''} --resume --out {out}"
     try:
@@ -41,6 +46,7 @@ def reproduce(values: Values) -> None:
         say(f"spo: interrupted. Finished jobs are kept; continue with: {again}")
         raise SystemExit(130) from None
     except JobError as error:
+        # The traceback goes to a file, because few readers need it
         where = out / "error.txt"
         with contextlib.suppress(OSError):
             where.write_text(error.detail, encoding="utf-8")

@@ -20,6 +20,7 @@ def chosen_rules(arguments: Sequence[str], option: str, default: Sequence[str]) 
         >>> chosen_rules(["--eta", "0.5", "--rule", "rebel"], "rule", ["spo"])
         ['rebel']
     """
+    # The words behind the flag are names up to the next flag; a later flag replaces an earlier one
     names: list[str] = []
     for place, argument in enumerate(arguments):
         flag, _, value = argument.partition("=")
@@ -32,6 +33,7 @@ def chosen_rules(arguments: Sequence[str], option: str, default: Sequence[str]) 
     if option == "rule":
         names = names[:1]
 
+    # Looking a rule up refuses an unknown name
     for name in names:
         rule.entry(name)
     check(len(set(names)) == len(names), option, names, "different from one another")
@@ -41,7 +43,12 @@ def chosen_rules(arguments: Sequence[str], option: str, default: Sequence[str]) 
 def refuse_foreign_options(arguments: Sequence[str], chosen: Sequence[str], own: Container[str]) -> None:
     """Refuse options that other update rules have, but no chosen one, naming those that have them.
 
-    ``own``: names of the command's own options. Raises `InputError`, one line for each option.
+    arguments: the words of the line. chosen: names of the rules. own: names of the command's own options.
+    Raises `InputError`, one line for each option.
+
+    >>> refuse_foreign_options(["--gamma", "0.5"], chosen=["grpo"], own=["steps"])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    spo_theory.validation.InputError: option gamma is not allowed for rule 'grpo': rules with it are ...
     """
     lines = []
     flags = [argument for argument in arguments if argument.startswith("--")]
@@ -54,17 +61,31 @@ def refuse_foreign_options(arguments: Sequence[str], chosen: Sequence[str], own:
 
 
 def option_names(name: str) -> list[str]:
-    """Names of the options of an update rule."""
+    """Names of the options of an update rule, in the order of its help. Raises `InputError` for an unknown rule.
+
+    >>> "gamma" in option_names("spo"), "gamma" in option_names("grpo")
+    (True, False)
+    """
     return [option.name for option in rule.options(name)]
 
 
 def rule_option_names() -> set[str]:
-    """Names of the options of all update rules."""
+    """Names of the options of all update rules, each once.
+
+    >>> {"group_size", "gamma"} <= rule_option_names()
+    True
+    """
     return {option for name in rule.names() for option in option_names(name)}
 
 
 def choice_of_rule(chooses: str, default: Sequence[str]) -> Option:
-    """The option that chooses the update rule, or several of them."""
+    """The option that chooses the update rule, or several of them.
+
+    chooses: its name, "rule" for one and "rules" for several. default: the rules chosen without it.
+
+    >>> choice_of_rule("rules", ["grpo", "spo"]).default
+    ('grpo', 'spo')
+    """
     known = ", ".join(rule.names())
     if chooses == "rule":
         return Option("rule", str, default[0], f"Update rule: {known}; {COMMON_HELP}.")
@@ -75,10 +96,15 @@ def offered_options(chosen: Sequence[str], own: Container[str]) -> list[Option]:
     """The options of the chosen rules, without those whose names are in ``own``.
 
     For several rules: the union, each with None as default, which stands for every rule's own default.
+
+    >>> both = offered_options(["grpo", "spo"], own=["group_size"])
+    >>> {option.default for option in both}
+    {None}
     """
     if len(chosen) == 1:
         return [option for option in rule.options(chosen[0]) if option.name not in own]
 
+    # The help of a shared option says which of the rules have it
     union: dict[str, Option] = {}
     for name in chosen:
         for option in rule.options(name):
@@ -90,7 +116,15 @@ def offered_options(chosen: Sequence[str], own: Container[str]) -> list[Option]:
 
 
 def given_options(chosen: Sequence[str], offered: Sequence[Option], values: Values) -> dict[str, Values]:
-    """For each chosen rule the options of it whose value is not the default."""
+    """For each chosen rule the options of it whose value is not the default.
+
+    offered: the options that could be given (`offered_options`). values: those of the line, by name.
+
+    >>> offered = offered_options(["grpo", "spo"], own=["group_size"])
+    >>> values = {option.name: option.default for option in offered} | {"gamma": 0.2}
+    >>> given_options(["grpo", "spo"], offered, values)
+    {'grpo': {}, 'spo': {'gamma': 0.2}}
+    """
     changed = {option.name: values[option.name] for option in offered if values[option.name] != option.default}
     return {
         name: {option: value for option, value in changed.items() if option in option_names(name)} for name in chosen

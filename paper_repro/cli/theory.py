@@ -33,7 +33,12 @@ class Theory:
     out: Annotated[Path | None, "Also write the curve: .csv, .parquet, or .png for a picture."] = None
 
     def successes(self) -> tuple[float, ...]:
-        """Probability of every step; raises `InputError` for values that are not allowed."""
+        """Probability of every step; raises `InputError` for values that are not allowed.
+
+        >>> Theory(step_success=(0.3,), horizon=2).successes()
+        (0.3, 0.3)
+        """
+        # One value stands for all steps; several must be as many as there are steps
         success = self.step_success
         horizon = self.horizon
         check(horizon is None or horizon >= 1, "horizon", horizon, "a whole number, at least 1")
@@ -42,6 +47,7 @@ class Theory:
             check(fits, "step-success", list(success), f"one value, or one for each of {horizon} steps")
             success = success * horizon if len(success) == 1 else success
 
+        # At 0 and 1 the logits are infinite and nothing is learnt
         bad = [probability for probability in success if not 0 < probability < 1]
         check(not bad, "step_success", bad, "strictly between 0 and 1")
         check(bool(success), "step_success", list(success), "at least one value")
@@ -49,7 +55,12 @@ class Theory:
 
 
 def theory(values: Values, rules: dict[str, Values]) -> None:
-    """Solve a chain and print its classes and its curve. Raises `InputError` before any work."""
+    """Solve a chain, print its classes and its curve, and write the curve as a table or a picture.
+
+    values: of the options of `Theory`, by name. rules: for the one update rule the options given for it.
+    Raises `InputError` before any work for what is not allowed.
+    """
+    # All checks come before the modules that load slowly
     options = Theory(**values)
     success = options.successes()
     method = chosen_method(rules)
@@ -58,10 +69,12 @@ def theory(values: Values, rules: dict[str, Values]) -> None:
     from spo_theory import ReasoningChain, solve
     from spo_theory.dynamics.maps import updates_to
 
+    # This curve is the only one: compiled for itself alone it is there sooner
     chain = ReasoningChain(step_success=success)
     curve = solve(chain, method, steps=options.steps, learning_rate=options.learning_rate, reusable=False)
     heading = f"{method.name}, G = {method.group_size}, H = {chain.horizon}"
 
+    # First what the method earns at the start, then what it comes to
     print(f"{heading}; {', '.join(parts_in_words(method).values())}\n")
     print(class_table(chain, method).to_string(index=False, float_format="{:.4f}".format, na_rep="-"))
     print(f"\nexact curve, learning rate {options.learning_rate:g}:")
@@ -69,6 +82,7 @@ def theory(values: Values, rules: dict[str, Values]) -> None:
     half = updates_to(curve)
     print(f"\nupdates to half success: {half:.1f}" if half == half else "\nhalf success is not reached")
 
+    # The ending of the file decides between a picture and a table
     if options.out is not None and options.out.suffix == ".png":
         from figures.curve import draw
 
@@ -79,7 +93,11 @@ def theory(values: Values, rules: dict[str, Values]) -> None:
 
 
 def chosen_method(rules: dict[str, Values]) -> Method:
-    """The one update rule that was chosen, with the options given for it."""
+    """The one update rule that was chosen, with the options given for it. Raises `InputError` for a bad value.
+
+    >>> chosen_method({"grpo": {"group_size": 4}}).group_size
+    4
+    """
     [(name, given)] = rules.items()
     return rule(name, **given)
 
@@ -88,6 +106,8 @@ def class_table(chain: "ReasoningChain", method: Method) -> "pd.DataFrame":
     """What an update rule makes of each outcome class of the chain, one row for a class.
 
     The weights are those of single steps, in the mean over groups: for most rules the expected advantage of the class.
+    Returns H + 1 rows for a chain of H steps, from an error in the first step to none; a weight is NaN where the class
+    has no such step. RTS is the share of right steps before the first error.
     """
     import jax
     import numpy as np
@@ -102,6 +122,7 @@ def class_table(chain: "ReasoningChain", method: Method) -> "pd.DataFrame":
     right = [weights[k, :k].mean() if k else np.nan for k in range(horizon + 1)]
     wrong = [weights[k, k] if k < horizon else np.nan for k in range(horizon + 1)]
 
+    # The names are what the reader sees
     columns: dict[str, Any] = {
         "right steps before the first error": range(horizon + 1),
         "RTS": chain.rts,

@@ -38,7 +38,10 @@ class Output:
 
 
 def train_boxes() -> Boxes:
-    """The settings of a training run in one box per group, then seeds and output; without those of update rules."""
+    """The options of `spo train`, those of update rules left out.
+
+    The settings of a training run stand in one box per group, seeds and output in the last one.
+    """
     from toy_llm.config import TrainConfig, settings
 
     hints = get_type_hints(TrainConfig)
@@ -53,7 +56,12 @@ def train_boxes() -> Boxes:
 
 
 def train(values: Values, rules: dict[str, Values]) -> None:
-    """Train, print how it went and write the table. Raises `InputError` before any work for what is not allowed."""
+    """Train, print how it went and write the table.
+
+    values: of all options but those of the update rule, by name. rules: for that rule the options given for it.
+    Raises `InputError` before any work for what is not allowed, and `SystemExit` if the run fails.
+    """
+    # All faults are told together, before anything is written
     output = Output(**{field.name: values[field.name] for field in fields(Output)})
     settings = {name: value for name, value in values.items() if name not in vars(output)}
     config = train_config(settings, rules)
@@ -64,6 +72,7 @@ def train(values: Values, rules: dict[str, Values]) -> None:
 
     from toy_llm.training.seeds import WorkerLost, for_seed, restored
 
+    # The warm start is made once here, not by every seed
     configs = [for_seed(config, seed, len(seeds) > 1) for seed in seeds]
     kept = restored(configs)
     prepare_start(config)
@@ -81,6 +90,7 @@ def train(values: Values, rules: dict[str, Values]) -> None:
         raise
     seconds = time.perf_counter() - started
 
+    # Updates that were there before a resume took no time now, so the rate leaves them out
     print(ten_rows(table.groupby("step", as_index=False)[SHOWN].mean()))
     new = len(table) - len(kept)
     rate = new * config.questions * config.group_size / seconds
@@ -90,7 +100,10 @@ def train(values: Values, rules: dict[str, Values]) -> None:
 
 
 def train_config(settings: Values, rules: dict[str, Values]) -> "TrainConfig":
-    """The training run of the one chosen update rule; by default groups are as large as the rule's own default."""
+    """The training run of the one chosen update rule; by default groups are as large as the rule's own default.
+
+    settings: fields of `TrainConfig` by name. rules: the rule, and the options given for it.
+    """
     from toy_llm.config import TrainConfig
 
     [(name, given)] = rules.items()
@@ -100,7 +113,11 @@ def train_config(settings: Values, rules: dict[str, Values]) -> "TrainConfig":
 
 
 def output_problems(output: Output, seeds: Sequence[int]) -> list[str]:
-    """What is wrong with the seeds and the processes, one line each."""
+    """What is wrong with the seeds and the processes, one line each.
+
+    >>> output_problems(Output(workers=0), seeds=[0, 1])
+    ['workers = 0 is not allowed: workers must be a whole number, at least 1']
+    """
     lines = problem(all(seed >= 0 for seed in seeds), "seeds", list(seeds), "whole numbers, at least 0")
     lines += problem(len(set(seeds)) == len(seeds), "seeds", list(seeds), "different from one another")
     return lines + problem(output.workers >= 1, "workers", output.workers, "a whole number, at least 1")
@@ -126,6 +143,7 @@ def train_with_progress(
 
     from toy_llm.training.seeds import train_seeds
 
+    # A .csv holds every row as soon as it is there, so that a failure loses little
     rows = list(kept)
     log = TableLog(output.out)
     latest = {row["seed"]: row for row in rows}
@@ -140,18 +158,26 @@ def train_with_progress(
             bar.set_postfix_str(f"success {success:.3f}, all-negative {stuck:.3f}")
             bar.update()
 
+    # Seeds run side by side, so their rows arrive mixed
     table = pd.DataFrame(rows).sort_values(["seed", "step"], ignore_index=True)
     write_table(table, output.out)
     return table
 
 
 def mean_of(latest: dict[float, dict[str, float]], column: str) -> float:
-    """Mean of a column over the latest rows of the seeds."""
+    """Mean of a column over the latest rows of the seeds.
+
+    >>> mean_of({0: {"success": 0.25}, 1: {"success": 0.75}}, "success")
+    0.5
+    """
     return sum(row[column] for row in latest.values()) / len(latest)
 
 
 class TableLog:
-    """A table that grows with the run. What is in the file already is never lost, also if the disk is full."""
+    """A table that grows with the run. What is in the file already is never lost, also if the disk is full.
+
+    out: the file; only a .csv grows, because Parquet is written as a whole. None for no file.
+    """
 
     def __init__(self, out: Path | None) -> None:
         self.out = out

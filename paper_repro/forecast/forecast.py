@@ -14,7 +14,15 @@ from toy_llm.training.loop import TrainConfig, make_policy, train
 
 @dataclass(frozen=True)
 class Configuration:
-    """One configuration of the network, trained with every rule from every seed's own warm start."""
+    """One configuration of the network, trained with every rule from every seed's own warm start.
+
+    horizon: steps per question. learning_rate: the step size of the optimizer. updates: their number.
+    start_accuracy: probability of a right step after the warm start. group_size: responses per question.
+    questions: per update. output_scale: factor on the network's logits; the other fields say themselves what they are.
+
+    >>> QUICK[0].config("spo", seed=1).updates
+    70
+    """
 
     name: str
     horizon: int
@@ -33,7 +41,7 @@ class Configuration:
     """Options of single rules: the rule, the name of its option, the value."""
 
     def config(self, rule: str, seed: int) -> TrainConfig:
-        """The training run of one rule and seed."""
+        """The training run of one rule and seed; the seed also decides the warm start."""
         return TrainConfig(
             horizon=self.horizon,
             rule=rule,
@@ -50,7 +58,7 @@ class Configuration:
         )
 
     def labels(self, source: str, rule: str, seed: int) -> dict[str, Any]:
-        """The columns that say what a curve is."""
+        """The columns of the table of curves that say what a curve is; ``source``: "theory" or "network"."""
         return {
             "experiment": self.name,
             "source": source,
@@ -81,7 +89,10 @@ QUICK = (replace(FULL[0], name="H4-sgd-quick", seeds=(0, 1), updates=70),)
 
 @cache
 def measured(config: TrainConfig) -> tuple[TransformerPolicy, Start]:
-    """The warm-started policy of a run and what is measured of it; one warm start serves all rules."""
+    """The warm-started policy of a run and what is measured of it at its start.
+
+    The result is kept for as long as the process lives, because one warm start serves all rules and takes long.
+    """
     policy = make_policy(config)
     assert isinstance(policy, TransformerPolicy)
     return policy, measure_start(policy, seed=config.start_seed)
@@ -97,16 +108,21 @@ def forecast(configuration: Configuration, seed: int) -> pd.DataFrame:
 
     config = configuration.config(configuration.rules[0], seed)
     torch.set_num_threads(1)
+
+    # All rules start from the same network, so it is measured once
     policy, at_start = measured(config)
     chain = ReasoningChain(logits=at_start.log_odds)
     frames = []
     for name in configuration.rules:
         rule = configuration.config(name, seed).make_rule()
+
+        # Adam divides by the size of the noisy gradient, so its forecast needs the noise; that of SGD does not
         if configuration.optimizer == "adam":
             noise = gradient_variance(policy, rule, configuration.questions, seed=seed)
             options: dict[str, Any] = {"features": at_start.features, "gradient_variance": noise}
         else:
             options = {"kernel": at_start.kernel}
+
         options["optimizer"] = configuration.optimizer
         curve = solve(chain, rule, configuration.updates, configuration.learning_rate, **options)
         frames.append(curve.assign(**configuration.labels("theory", name, seed)))

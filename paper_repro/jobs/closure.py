@@ -28,18 +28,39 @@ METHODS = "spo_theory.methods"
 
 
 def code_hash(function: Callable[..., Any], arguments: Iterable[Any] = ()) -> str:
-    """Hash of all code that the result of ``function`` depends on; ``arguments`` may name methods."""
+    """Hash of all code that the result of ``function`` depends on, 12 hexadecimal digits.
+
+    arguments: those of the call. The names of methods in them count, because their modules are then imported.
+    Raises `ModuleNotFoundError` if the module of ``function`` has no source.
+
+    >>> from paper_repro.report.names import rule_name
+    >>> len(code_hash(rule_name)), code_hash(rule_name) == code_hash(rule_name)
+    (12, True)
+    """
     digests = sorted(reached(function, arguments).items())
     return hashlib.sha256(repr(digests).encode()).hexdigest()[:12]
 
 
 def reached(function: Callable[..., Any], arguments: Iterable[Any] = ()) -> dict[str, str]:
-    """The modules that ``function`` reaches by imports, each with the hash of its code that counts."""
+    """The modules that ``function`` reaches by imports, each with the hash of its code that counts.
+
+    Arguments and errors as for `code_hash`.
+
+    >>> from paper_repro.report.names import rule_name
+    >>> found = reached(rule_name)
+    >>> "figures.style" in found, "toy_llm" in found
+    (True, False)
+    """
+    # Of the function's own module only what the function uses counts
     home = function.__module__
     own = {*PROJECT, home.split(".")[0]}
     code = read(home, function.__qualname__.split(".")[0])
     digests = {home: code.digest}
+
+    # Any text in quotes may be the name of a method: in the code, or in the written form of the arguments
     named = code.strings.union(*(re.findall(r"'([^']*)'", repr(value)) for value in arguments))
+
+    # Every other module counts in full, and leads to those that it imports itself
     waiting = set(code.needs)
     while waiting:
         name = waiting.pop()

@@ -14,7 +14,10 @@ from paper_repro.jobs.worker import Worker, hire, is_finished
 
 
 class JobError(RuntimeError):
-    """A job failed; the message names it. ``detail`` is the worker's traceback."""
+    """A job failed, or the list of jobs cannot be run.
+
+    message: one line that names the job. detail: the traceback of the worker, empty if there is none.
+    """
 
     def __init__(self, message: str, detail: str = ""):
         super().__init__(message)
@@ -22,19 +25,29 @@ class JobError(RuntimeError):
 
 
 def run_jobs(jobs: Sequence[Job], parts: Path, workers: int = 2) -> None:
-    """Run every job whose result is not in ``parts`` yet, ``workers`` at a time, in the given order.
+    """Run every job whose result is not in ``parts`` yet, in the given order.
 
-    Raises `JobError` for the first job that fails, after those running beside it have finished and been
-    saved, and lets KeyboardInterrupt through after stopping the workers.
+    jobs: with all jobs that they wait for. parts: the folder of the results. workers: the number of processes.
+
+    Raises `JobError` for the first job that fails. The jobs that run beside it are finished and saved before that.
+    Also raises `JobError` if a job waits for one that is not in the list. Ctrl-C stops the workers and is passed on
+    as KeyboardInterrupt.
     """
-    for stray in parts.glob(".*.parquet.*"):  # half-written by a process that was killed
+    # A process that was killed may have left a file half-written
+    for stray in parts.glob(".*.parquet.*"):
         stray.unlink(missing_ok=True)
+
+    # What is on disk is not run again
     done = {job.name for job in jobs if is_finished(job, parts)}
     waiting = [job for job in jobs if job.name not in done]
+
+    # A job that waits for an unknown one would never start: better to say so before any work
     known = {job.name for job in jobs}
     for job in waiting:
         if not known.issuperset(job.after):
             raise JobError(f"{job.name} waits for a job that is not in the list: {set(job.after) - known}")
+
+    # Ctrl-C may have been lost on the way, so the event is asked once more at the end
     with _interrupts() as interrupted:
         _run(waiting, done, parts, workers, interrupted)
         if interrupted.is_set():
@@ -43,9 +56,12 @@ def run_jobs(jobs: Sequence[Job], parts: Path, workers: int = 2) -> None:
 
 def _run(waiting: list[Job], done: set[str], parts: Path, workers: int, interrupted: threading.Event) -> None:
     """Run the ``waiting`` jobs; ``done``: names of the finished ones. Both change as jobs finish."""
+    # Jobs that were finished before count as done, so that the bar shows the whole
     progress = Progress(total=len(waiting) + len(done), done=len(done))
     crew: list[Worker] = []
     failure: JobError | None = None
+
+    # Workers are ended on every way out of this block, also after an error or Ctrl-C
     try:
         crew = hire(parts, min(workers, len(waiting)))
         while waiting or any(worker.job for worker in crew):
@@ -58,6 +74,7 @@ def _run(waiting: list[Job], done: set[str], parts: Path, workers: int, interrup
             if not ready:
                 break  # a failure, or jobs that wait for each other
 
+            # The first failure is kept until the other workers are done; a process that died gets no more jobs
             for worker, job in ready:
                 report = worker.report()
                 if not report.error:
@@ -67,12 +84,16 @@ def _run(waiting: list[Job], done: set[str], parts: Path, workers: int, interrup
                     failure = JobError(f"{job.name} failed: {report.error}", report.detail)
                 if not worker.process.is_alive():
                     crew.remove(worker)
+
+        # Nothing is left to do: the workers may end by themselves, which is cleaner than terminating them
         for worker in crew:
             worker.dismiss()
     finally:
         for worker in crew:
             worker.process.terminate()
         progress.close()
+
+    # Told only now, when all results that could be had are saved
     if failure is not None:
         raise failure
     if waiting:
@@ -105,12 +126,17 @@ def _interrupts() -> Iterator[threading.Event]:
     (jax has one); the event is not. Outside the main thread, which gets no signals, the event is never set.
     """
     interrupted = threading.Event()
+
+    # Python delivers signals to the main thread only, and lets no other thread handle them
     if threading.current_thread() is not threading.main_thread():
         yield interrupted
         return
+
+    # The old handler comes back at the end, so that the rest of the program sees no change
     before = signal.getsignal(signal.SIGINT)
 
     def note(number: int, frame: Any) -> None:
+        """Remember Ctrl-C, then do what it usually does."""
         interrupted.set()
         raise KeyboardInterrupt
 

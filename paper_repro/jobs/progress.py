@@ -8,7 +8,10 @@ from tqdm import tqdm
 
 
 class Progress:
-    """A bar on a terminal, plain lines elsewhere. ``total``: all jobs; ``done``: how many were finished before."""
+    """How far the jobs are: a bar on a terminal, plain lines where standard error goes elsewhere.
+
+    total: the number of all jobs. done: how many of them were finished before.
+    """
 
     def __init__(self, total: int, done: int):
         self.total = total
@@ -19,6 +22,7 @@ class Progress:
             self._say(f"{done} of {total} jobs finished before")
 
     def _say(self, text: str) -> None:
+        """Write one line, above the bar if there is one."""
         if self.bar is None:
             print(text, file=sys.stderr, flush=True)
         else:
@@ -30,7 +34,7 @@ class Progress:
             self.bar.set_postfix_str(", ".join(names))
 
     def finished(self, name: str, seconds: float) -> None:
-        """Count a finished job."""
+        """Count the finished job ``name``, which took ``seconds`` of wall time."""
         self.count += 1
         if self.bar is not None:
             self.bar.update()

@@ -13,9 +13,10 @@ from pathlib import Path
 class Code:
     """Some code of one module, and all that matters about it here.
 
-    digest: hash of the code without layout, comments and docstrings. needs: the modules that it needs at once: its
-    imports and the packages around them and around itself. strings: the text of every string in it. functions: the
-    names of the functions that it defines at its top level.
+    digest: hash of the code without layout, comments and docstrings.
+    needs: the modules that it needs directly, which are its imports, the packages around them and around itself.
+    strings: the text of every string in it.
+    functions: the names of the functions that it defines at its top level.
     """
 
     digest: str
@@ -25,9 +26,14 @@ class Code:
 
 
 def read(module: str, start: str | None = None) -> Code:
-    """What counts of ``module``: all of it, or what its top-level definition ``start`` uses.
+    """What counts of a module, read from its source without importing it.
 
+    module: its full name. start: one of its top-level definitions, of which only what it uses counts; None for all.
     Raises `ModuleNotFoundError` if there is no source.
+
+    >>> code = read("paper_repro.report.names", "optimizer_name")
+    >>> sorted(code.functions), "AdamW" in code.strings
+    (['optimizer_name'], True)
     """
     file = file_of(module)
     if file is None:
@@ -38,15 +44,20 @@ def read(module: str, start: str | None = None) -> Code:
 @cache
 def _read(module: str, start: str | None, changed: int) -> Code:
     """As `read`; ``changed``: when the source was last written, so that what was read before is then stale."""
+    # Of a module that holds the function itself only what that function uses counts
     statements = _tree(module).body
     if start is not None:
         statements = _used(statements, start)
+
+    # An import leads to the module that it names and to those behind the names that it takes from there
     strings = set()
     found = {module}
     for statement in statements:
         strings |= {node.value for node in ast.walk(statement) if _is_text(node)}  # type: ignore[attr-defined]
         for origin, name in _imports(module, statement):
             found |= {origin, *_homes(origin, name)}
+
+    # The dump of the syntax tree has no layout and no comments, so they cannot change the hash
     return Code(
         digest=hashlib.sha256("\n".join(map(ast.dump, statements)).encode()).hexdigest(),
         needs=frozenset(name for name in _with_packages(found) if file_of(name) is not None),
@@ -56,7 +67,11 @@ def _read(module: str, start: str | None, changed: int) -> Code:
 
 
 def file_of(module: str) -> Path | None:
-    """The source file of a module; None if it has none or is not there."""
+    """The source file of a module; None if it has none or is not there.
+
+    >>> file_of("paper_repro.jobs.source").name, file_of("paper_repro.nothing")
+    ('source.py', None)
+    """
     top, *rest = module.split(".")
     root = _root(top)
     if root is None or not rest:
@@ -88,6 +103,7 @@ def _tree(module: str) -> ast.Module:
 
 @cache
 def _parsed(file: Path, changed: int) -> ast.Module:
+    """As `_tree`, of a file; ``changed``: when it was last written, so that a new version is parsed again."""
     tree = ast.parse(file.read_bytes())
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -96,14 +112,17 @@ def _parsed(file: Path, changed: int) -> ast.Module:
 
 
 def _is_text(node: ast.AST) -> bool:
+    """Whether a node is a string written in the code."""
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _is_docstring(node: ast.stmt) -> bool:
+    """Whether a statement is nothing but a string: a docstring, also one below a constant."""
     return isinstance(node, ast.Expr) and _is_text(node.value)
 
 
 def _is_for_checkers(node: ast.stmt) -> bool:
+    """Whether a statement is ``if TYPE_CHECKING:``, which never runs."""
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
@@ -121,7 +140,7 @@ def _used(statements: list[ast.stmt], start: str) -> list[ast.stmt]:
 
 
 def _one_name_each(statement: ast.stmt) -> list[ast.stmt]:
-    """An import of several names as one import for each name."""
+    """An import of several names as one import for each name, so that unused ones can be left out."""
     if isinstance(statement, ast.Import):
         return [ast.Import([alias]) for alias in statement.names]
     if isinstance(statement, ast.ImportFrom):
@@ -176,12 +195,15 @@ def _homes(module: str, name: str | None) -> set[str]:
 
 def _lazy_homes(package: str) -> set[tuple[str, str]]:
     """Pairs of a name and its module, as a package with ``__getattr__`` lists them in a dictionary of strings."""
+    # Only a package with ``__getattr__`` imports on first use
     file = file_of(package)
     if file is None or file.name != "__init__.py":
         return set()
     tree = _tree(package)
     if not any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in tree.body):
         return set()
+
+    # Which dictionary it is does not matter: pairs that name no module are dropped at the end
     pairs = set()
     for table in (node for node in ast.walk(tree) if isinstance(node, ast.Dict)):
         for key, value in zip(table.keys, table.values, strict=True):

@@ -29,7 +29,10 @@ ONE_THREAD = {
 
 
 def is_finished(job: Job, parts: Path) -> bool:
-    """Whether the result of ``job`` is on disk and readable."""
+    """Whether the result of ``job`` is in the folder ``parts`` and readable.
+
+    Only the metadata of the file are read. A damaged file counts as missing, so that its job runs again.
+    """
     try:
         parquet.read_metadata(job.path(parts))
     except (OSError, ValueError):
@@ -38,12 +41,19 @@ def is_finished(job: Job, parts: Path) -> bool:
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
-    """Write ``table`` as Parquet so that ``path`` is either the whole file or not there."""
+    """Write ``table`` as Parquet, without its index.
+
+    At every moment ``path`` is either a whole file or not there. Raises `OSError` if it cannot be written.
+    """
     write_atomic(path, table.to_parquet(index=False))
 
 
 def execute(job: Job, parts: Path) -> float:
-    """Run ``job`` here, write its result with its wall time, return the seconds it took."""
+    """Run ``job`` in this process and write its result to the folder ``parts``.
+
+    Returns the wall time of the job in seconds. The file holds it too, as the attribute ``seconds`` of its table.
+    Raises whatever the job raises.
+    """
     begin = time.perf_counter()
     table = job.run()
     seconds = time.perf_counter() - begin
@@ -54,7 +64,10 @@ def execute(job: Job, parts: Path) -> float:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a job. seconds: its wall time. error: one line, empty if it succeeded. detail: the traceback."""
+    """What became of a job.
+
+    seconds: its wall time. error: what went wrong in one line, empty if the job succeeded. detail: the traceback.
+    """
 
     seconds: float = 0.0
     error: str = ""
@@ -63,14 +76,18 @@ class Report:
 
 @dataclass
 class Worker:
-    """The process, the way to talk to it, and the job it is working on."""
+    """A worker process as the process that hired it sees it.
+
+    process: of `multiprocessing`. connection: jobs go out on it, a `Report` of each comes back. job: the one that it
+    is working on, None if it is idle.
+    """
 
     process: Any
     connection: Connection
     job: Job | None = None
 
     def begin(self, job: Job) -> None:
-        """Give it a job."""
+        """Give it a job; returns at once, and `report` tells later what became of it."""
         self.job = job
         self.connection.send(job)
 
@@ -85,21 +102,28 @@ class Worker:
             return Report(error=f"its process died (exit code {code}; killed, or out of memory?)")
 
     def dismiss(self) -> None:
-        """Let it end by itself."""
+        """Let it end by itself, and wait until it has; one that has ended already is left alone."""
         if self.process.is_alive():
             self.connection.send(None)
             self.process.join()
 
 
 def hire(parts: Path, number: int) -> list[Worker]:
-    """Start ``number`` workers that write to ``parts``."""
+    """Start ``number`` idle workers that write their results to the folder ``parts``.
+
+    Each has one thread (`ONE_THREAD`). They end when they are dismissed or when this process is gone.
+    """
     context = get_context("spawn")  # a forked jax or torch can hang
     workers = []
+
+    # The libraries read their number of threads when a process starts, so it is set around the start
     with _environment(ONE_THREAD):
         for _ in range(number):
             ours, theirs = context.Pipe()
             process = context.Process(target=_work, args=(theirs, parts), daemon=True)
             process.start()
+
+            # With this end open here, a worker that died would not be noticed
             theirs.close()
             workers.append(Worker(process, ours))
     return workers
@@ -124,13 +148,17 @@ def _work(connection: Connection, parts: Path) -> None:
     """Loop of a worker process: receive a job, run it, report; end on None or when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     threading.Thread(target=_die_with_parent, daemon=True).start()
+
     while True:
+        # A closed connection means that the parent is gone: there is nobody to work for
         try:
             job = connection.recv()
         except EOFError:
             return
         if job is None:
             return
+
+        # A job that fails is reported, and the worker stays ready for the next one
         try:
             connection.send(Report(seconds=execute(job, parts)))
         except Exception as error:
@@ -139,6 +167,7 @@ def _work(connection: Connection, parts: Path) -> None:
 
 
 def _die_with_parent() -> None:
+    """Wait for the end of the parent process, then end this one."""
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -7,7 +7,14 @@ from paper_repro.report.names import rule_name
 
 
 def misses(tables: Tables) -> list[str]:
-    """Where the theory misses, in sentences: every row of the comparison that is off, and why it may be."""
+    """Where the theory misses, in sentences.
+
+    tables: by name; of them "comparison" (columns as in `paper_repro.report.schema.COMPARISON`) is read. Returns a
+    sentence for every row that is off, and what is off in it. Without the table there are no sentences.
+
+    >>> misses({})
+    []
+    """
     table = tables.get("comparison")
     if table is None:
         return []
@@ -15,6 +22,8 @@ def misses(tables: Tables) -> list[str]:
     for row in table.to_dict("records"):
         name = f"{row['experiment']}, {rule_name(row['rule'])}"
         faults = []
+
+        # The time to half success: it is off if it differs by more than a tenth, or is never reached
         if pd.isna(row["ratio"]):
             never = [k for k in ("predicted", "measured") if pd.isna(row[f"{k}_half"])]
             faults.append(f"half success is never reached ({' and '.join(never)})")
@@ -24,6 +33,8 @@ def misses(tables: Tables) -> list[str]:
                 f"half success is predicted {abs(row['ratio'] - 1):.0%} {way} than it comes "
                 f"({row['predicted_half']:.1f} against {row['measured_half']:.1f} updates)"
             )
+
+        # The curve as a whole; a collapse explains a bad fit, so only one of the two is told
         if row["collapsed"] > 0:
             faults.append(
                 f"{row['collapsed']} of {row['seeds']} runs collapse after success, which a theory of the mean "
@@ -31,20 +42,27 @@ def misses(tables: Tables) -> list[str]:
             )
         elif pd.notna(row["r2"]) and row["r2"] < 0.95:
             faults.append(f"the curve as a whole is off (R² = {row['r2']:.2f}, RMSE = {row['rmse']:.3f})")
+
         if faults:
             lines.append(f"{name}: {'; '.join(faults)}.")
     return lines
 
 
 def comparison_rows(tables: Tables) -> list[dict[str, str]]:
-    """The table of comparison with its numbers written out."""
+    """The table of comparison with its numbers written out, as the page shows them.
+
+    Times are in updates with one digit. A time that is never reached is "never"; a ratio, an interval or an R² that
+    does not exist is empty. Without the table there are no rows.
+    """
     table = tables.get("comparison")
     if table is None:
         return []
 
     def number(value: float, digits: int) -> str:
+        """A time with so many digits, or that it is never reached."""
         return "never" if pd.isna(value) else f"{value:.{digits}f}"
 
+    # A missing number would be written as "nan", which says nothing to a reader
     rows = []
     for r in table.to_dict("records"):
         low = r["measured_low"]

@@ -13,5 +13,9 @@ def rule_name(name: str) -> str:
 
 
 def optimizer_name(name: str) -> str:
-    """An optimizer in a sentence, like ``AdamW``."""
+    """An optimizer in a sentence, like ``AdamW``; an unknown one keeps its name.
+
+    >>> optimizer_name("sgd")
+    'SGD'
+    """
     return {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}.get(name, name)

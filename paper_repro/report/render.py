@@ -18,13 +18,23 @@ LONGEST_JOBS = 8
 
 
 def render(tables: Tables, pictures: Mapping[str, Path], manifest: Mapping[str, Any]) -> str:
-    """The page as a string. ``pictures``: PNG of every figure by name; ``tables``: see `paper_repro.reproduce`."""
+    """The report as one HTML page.
+
+    tables: the assembled tables by name, with "claims" (`paper_repro.claims.table.judge_claims`).
+    pictures: the PNG file of every figure by name; a figure without one is left out.
+    manifest: as `paper_repro.reproduce.describe` makes it. Raises `OSError` if a picture cannot be read.
+    """
+    # An undefined name in the template is an error, so that no number is silently missing
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     source = files("paper_repro.report").joinpath("report.html.j2").read_text(encoding="utf-8")
+
+    # Every figure that was drawn goes to its section, in the order of the report
     shown = [plate for plate in plates() if plate.name in pictures]
     sections: dict[str, list[dict[str, Any]]] = {"main": [], "statements": [], "literature": []}
     for plate in shown:
         sections[plate.section].append(_figure(plate, pictures[plate.name], tables))
+
+    # A job that was not run in this version has no time
     seconds = [(job["seconds"], name) for name, job in manifest["jobs"].items() if job["seconds"] is not None]
     return environment.from_string(source).render(
         figures=sections["main"],
@@ -42,7 +52,11 @@ def render(tables: Tables, pictures: Mapping[str, Path], manifest: Mapping[str, 
 
 
 def headlines(tables: Tables) -> list[str]:
-    """The main numbers of all studies in sentences; only what the tables hold."""
+    """The main numbers of all studies in sentences, in the order of the studies; only what the tables hold.
+
+    >>> headlines({})
+    []
+    """
     return [line for study in studies() if study.headlines is not None for line in study.headlines(tables)]
 
 

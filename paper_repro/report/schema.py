@@ -51,9 +51,17 @@ CLAIMS = {
 
 
 def check_table(table: pd.DataFrame, schema: dict, name: str) -> pd.DataFrame:
-    """Return ``table`` if every column of ``schema`` is there and holds what it should.
+    """Return ``table`` if every column of ``schema`` is there and holds what it should; further columns are fine.
 
-    Raises `InputError` naming the table, the column, a bad value and what is allowed. Further columns are fine.
+    schema: for every column a kind ("text", "probability", "whole" or "number", the last two also with "or missing"),
+    or a tuple of the values that are allowed. name: of the table, for the message.
+
+    Raises `InputError` naming the table, the column, a bad value and what is allowed.
+
+    >>> table = pd.DataFrame({"success": [0.2, 1.5]})
+    >>> check_table(table, {"success": "probability"}, "curves")
+    Traceback (most recent call last):
+    spo_theory.validation.InputError: table curves: column 'success' holds np.float64(1.5), must be probability
     """
     for column, kind in schema.items():
         if column not in table:
@@ -66,10 +74,13 @@ def check_table(table: pd.DataFrame, schema: dict, name: str) -> pd.DataFrame:
 
 
 def _bad(values: pd.Series, kind: str | tuple[str, ...]) -> pd.Series:
+    """For every value of a column whether it is not of its kind."""
     if isinstance(kind, tuple):
         return ~values.isin(kind)
     if kind == "text":
         return ~values.map(lambda v: isinstance(v, str)).astype(bool)
+
+    # All other kinds are numbers; what cannot be read as one is bad, what is missing only if it must be there
     number = pd.to_numeric(values, errors="coerce").astype(float)
     missing = values.isna()
     unreadable = number.isna() & ~missing

@@ -12,7 +12,13 @@ from spo_theory.exact.groups import all_groups, group_probabilities
 
 
 def all_negative_probability(horizons: tuple[int, ...], group_sizes: tuple[int, ...]) -> pd.DataFrame:
-    """Probability of an all-negative group for H steps of equal accuracy."""
+    """Probability of an all-negative group for H steps of equal accuracy.
+
+    One row per number of steps, group size and step accuracy: horizon, group_size, step_success, all_negative.
+
+    >>> len(all_negative_probability(horizons=(2,), group_sizes=(4, 8)))
+    200
+    """
     from spo_theory.outcomes.chain import ReasoningChain
 
     accuracy = np.linspace(0.005, 0.995, 100)
@@ -31,12 +37,14 @@ def silent_groups(horizon: int, group_size: int, step_success: tuple[float, ...]
     One row per rule, step accuracy and kind: probability, and the smallest and largest value over the groups
     of that kind of max |advantage|. By enumeration of all group compositions; nothing is sampled.
     """
+    # What kind a group is depends on its outcome classes alone, not on rule or accuracy
     groups = all_groups(horizon, group_size)
     right = groups == horizon
     same = groups[:, 0] == groups[:, -1]
     kinds = ("all correct", "mixed", "all-negative, one first error")
     kind = np.select([right.all(1), right.any(1), same], kinds, "all-negative")
 
+    # Advantages depend on the rule and the group, probabilities on the accuracy and the group
     rows = []
     for name in ("grpo", "spo"):
         advantages = build(name, group_size).advantages(right, groups, np.full(groups.shape, float(horizon)))
@@ -58,7 +66,10 @@ def silent_groups(horizon: int, group_size: int, step_success: tuple[float, ...]
 
 
 def grpo_is_silent(tables: Tables) -> Finding | None:
-    """Claim 1: largest GRPO advantage over all possible all-negative groups."""
+    """Claim 1: largest GRPO advantage over all possible all-negative groups.
+
+    tables: of them "silent_groups" is read; None if it is missing. The claim holds if that advantage is exactly 0.
+    """
     rows = _silent(tables, "grpo")
     if rows is None:
         return None
@@ -67,7 +78,11 @@ def grpo_is_silent(tables: Tables) -> Finding | None:
 
 
 def colouring_speaks(tables: Tables) -> Finding | None:
-    """Claim 2: smallest update from an all-negative group whose first errors differ, and how many there are."""
+    """Claim 2: smallest update from an all-negative group whose first errors differ, and how many there are.
+
+    tables: of them "silent_groups" is read; None if it is missing. Groups with one first error are the other part of
+    the claim: it holds in part if they stay silent.
+    """
     rows = _silent(tables, "spo")
     if rows is None:
         return None
@@ -84,7 +99,10 @@ def colouring_speaks(tables: Tables) -> Finding | None:
 
 
 def limits(tables: Tables) -> Finding | None:
-    """Claim 17: groups whose members all fail at one step, and how their share grows as errors come earlier."""
+    """Claim 17: groups whose members all fail at one step, and how their share grows as errors come earlier.
+
+    tables: of them "silent_groups" is read; None if it is missing.
+    """
     rows = _silent(tables, "spo")
     if rows is None:
         return None

@@ -11,7 +11,10 @@ from spo_theory.parts.rewards import Colouring
 
 
 def colouring_curves() -> pd.DataFrame:
-    """Reward against RTS: both readings of the paper's values and other slopes and thresholds."""
+    """Reward against RTS: both readings of the paper's values and other slopes and thresholds.
+
+    One row per curve and RTS from 0 to 1: beta, gamma, reading (empty for the other curves), rts, reward.
+    """
     pairs = [(*values, f"reading: {name}") for name, values in READINGS.items()]
     pairs += [(5.0, 0.5, ""), (10.0, 0.25, ""), (10.0, 0.75, ""), (2.0, 0.5, "")]
     rts = np.linspace(0, 1, 101)

@@ -24,6 +24,7 @@ def escape(
     from spo_theory import simulate
     from spo_theory.dynamics.maps import updates_to
 
+    # The exact count comes first: it says how long the sampled runs must be
     start = ReasoningChain(step_success=np.full(horizon, step_success))
     rule = build(name, group_size)
     exact = _exact_updates(start, rule, most)
@@ -55,11 +56,17 @@ def _exact_updates(chain: ReasoningChain, rule: Method, most: int) -> float:
 def tabular_curves(
     name: str, group_size: int, horizon: int, step_success: float, questions: int, seeds: int, steps: int
 ) -> pd.DataFrame:
-    """Success over updates of the tabular chain, exact and by sampled groups, as rows of the table of curves."""
+    """Success over updates of the tabular chain, as rows of the table of curves.
+
+    Rows of source "theory" are exact; those of source "monte_carlo" come from ``seeds`` runs of ``questions`` sampled
+    groups an update. All ``horizon`` steps start at the probability ``step_success``; ``steps``: updates of size 1.
+    """
     from spo_theory import simulate, solve
 
     chain = ReasoningChain(step_success=np.full(horizon, step_success))
     rule = build(name, group_size)
+
+    # Both from the same start, under the same rule
     exact = solve(chain, rule, steps=steps).assign(source="theory")
     sampled = simulate(chain, rule, steps=steps, questions=questions, seeds=seeds).assign(source="monte_carlo")
     both = pd.concat([exact, sampled], ignore_index=True)
@@ -74,10 +81,16 @@ def tabular_curves(
 
 
 def all_negative_helps(tables: Tables) -> Finding | None:
-    """Claim 5: escape of the tabular chain from mostly all-negative groups, GRPO (which drops them) over SPO."""
+    """Claim 5: escape of the tabular chain from mostly all-negative groups, GRPO (which drops them) over SPO.
+
+    tables: of them "escape" is read; None if it is missing or has no sampled runs of both rules. In every setting the
+    slowest seed of SPO must come before the fastest of GRPO.
+    """
     escape = tables.get("escape")
     if escape is None:
         return None
+
+    # The claim is about hard questions; a run that never arrives counts as the slowest of all
     hard = escape[escape["all_negative"] >= 0.5]
     sampled = hard[hard["source"] == "monte_carlo"]
     passed = []
@@ -90,6 +103,7 @@ def all_negative_helps(tables: Tables) -> Finding | None:
     if not passed:
         return None
 
+    # The exact ratios are told beside the sampled ones, which decide
     exact = hard[hard["source"] == "theory"]
     exact = exact.pivot_table(index=["group_size", "horizon"], columns="rule", values="updates")
     gain = exact["grpo"] / exact["spo"]
@@ -107,6 +121,8 @@ def headlines(tables: Tables) -> list[str]:
     escape = tables.get("escape")
     if escape is None:
         return []
+
+    # The smallest groups show the growth best: they are all-negative most often
     lines = []
     exact = escape[(escape["source"] == "theory") & (escape["group_size"] == escape["group_size"].min())]
     wide = exact.pivot_table(index="horizon", columns="rule", values="updates").dropna()
@@ -138,9 +154,12 @@ def _sampled_against_exact(escape: pd.DataFrame) -> str | None:
 
 def jobs(quick: bool) -> list[Job]:
     """A job for every rule, group size and number of steps, and one curve for each rule."""
+    # The quick version leaves out what takes long: many steps, large groups, many seeds
     horizons = (2, 4, 6) if quick else (2, 3, 4, 5, 6, 8, 10, 12)
     sizes = (8,) if quick else (8, 64)
     seeds = 5 if quick else 20
+
+    # Every count is a job of its own, so that a stopped run loses little
     jobs = []
     for name in ("grpo", "spo"):
         for size in sizes:

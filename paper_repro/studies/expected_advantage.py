@@ -11,13 +11,20 @@ from spo_theory.methods.registry import rule
 
 
 def expected_advantage_table(step_success: tuple[float, ...], group_sizes: tuple[int, ...]) -> pd.DataFrame:
-    """Exact expected advantage of every outcome class under GRPO and both scopes of colouring."""
+    """Exact expected advantage of every outcome class under GRPO and both scopes of colouring.
+
+    step_success: probability of each step, all strictly between 0 and 1. group_sizes: responses per question.
+    One row per rule, scope, group size and outcome class, whose ``probability`` does not depend on the rule.
+    """
     from spo_theory.exact.update import rule_advantage_function
     from spo_theory.outcomes.chain import ReasoningChain
 
+    # All rules are held against one chain, in which every class has the same chance under each of them
     chain = ReasoningChain(step_success=step_success)
     p = chain.class_probs
     frames = []
+
+    # GRPO does not colour, so it has no scope
     for g in group_sizes:
         rules = {("grpo", "none"): rule("grpo", group_size=g)}
         for scope in ("all_negative", "all_incorrect"):

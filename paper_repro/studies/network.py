@@ -33,10 +33,16 @@ def derive(tables: Tables) -> dict[str, pd.DataFrame]:
 
 
 def acceleration(tables: Tables) -> Finding | None:
-    """Claim 4: updates to half success of the network, GRPO over SPO, paired by seed."""
+    """Claim 4: updates to half success of the network, GRPO over SPO, paired by seed.
+
+    tables: of them "curves" is read; None if no network was trained with both rules. Ratios are averaged by their
+    logarithms, and each experiment is one effect, which must be above 1.
+    """
     network = _trained_with_both(tables)
     if network is None:
         return None
+
+    # The rules start from the same warm start in every seed, so their times are compared seed by seed
     times = half_times(network)
     last = network.groupby("experiment")["step"].max()
     parts = []
@@ -62,10 +68,15 @@ def acceleration(tables: Tables) -> Finding | None:
 
 
 def early_gain(tables: Tables) -> Finding | None:
-    """Claim 8: lead of SPO in success, first two thirds of training against the last third, paired by seed."""
+    """Claim 8: lead of SPO in success, first two thirds of training against the last third, paired by seed.
+
+    tables: of them "curves" is read; None if no network was trained with both rules.
+    """
     network = _trained_with_both(tables)
     if network is None:
         return None
+
+    # The claim is about the difference of two leads, so that is what the interval is of
     parts = []
     intervals = []
     effects = []
@@ -85,10 +96,15 @@ def early_gain(tables: Tables) -> Finding | None:
 
 
 def entropy_falls(tables: Tables) -> Finding | None:
-    """Claim 14: entropy averaged over the run, SPO minus GRPO, paired by seed."""
+    """Claim 14: entropy averaged over the run, in nats per token, SPO minus GRPO, paired by seed.
+
+    tables: of them "curves" is read; None if no network was trained with both rules, or none tells its entropy.
+    """
     network = _trained_with_both(tables, "entropy")
     if network is None:
         return None
+
+    # A run has one mean entropy, so that the interval is over seeds and not over updates
     parts = []
     intervals = []
     effects = []
@@ -127,6 +143,8 @@ def headlines(tables: Tables) -> list[str]:
     table = tables.get("comparison")
     if table is None:
         return []
+
+    # A forecast of the mean update knows no collapse, so the runs without one are told apart
     lines = []
     for optimizer, rows in table[table["ratio"].notna()].groupby("optimizer", sort=False):
         off = (rows["ratio"] - 1).abs()
@@ -159,6 +177,7 @@ def training_caption(tables: Tables) -> str:
 
 
 def _configurations(quick: bool) -> "tuple[Configuration, ...]":
+    """What is trained in the quick or in the full version."""
     from paper_repro.forecast.forecast import FULL, QUICK
 
     return QUICK if quick else FULL
@@ -183,7 +202,7 @@ def jobs(quick: bool) -> list[Job]:
 
 
 def training_runs(quick: bool) -> "list[TrainConfig]":
-    """One run for every warm start."""
+    """One run for every warm start; the rule does not matter, since all rules share it."""
     return [one.config(one.rules[0], seed) for one in _configurations(quick) for seed in one.seeds]
 
 

@@ -26,11 +26,16 @@ published results."""
 class Plate:
     """One figure of the report and of ``out/figures``.
 
-    name: of its files, and what claims call it. title: its heading. needs: the tables that ``draw`` takes, in this
-    order; without them the figure is left out. draw: a function of `figures`. caption: sentences, or a function of all
-    tables that writes them. options: further named arguments of ``draw``. optional: named arguments of ``draw`` that
-    are tables too, by the name of the table, None where it is missing. section: part of the report. statements: names
-    of the theory's statements that it shows. order: place among the figures of its section, if it is not the study's.
+    name: of its files, and what claims call it.
+    title: its heading.
+    needs: the tables that ``draw`` takes, in this order; without them the figure is left out.
+    draw: a function of `figures`.
+    caption: sentences, or a function of all tables that writes them.
+    options: further named arguments of ``draw``.
+    optional: the names of tables that ``draw`` can do without, by its argument; None is passed for a missing one.
+    section: part of the report.
+    statements: names of the theory's statements that it shows.
+    order: place among the figures of its section, if it is not the study's.
     """
 
     name: str
@@ -45,14 +50,14 @@ class Plate:
     order: int | None = None
 
     def figure(self, tables: Tables) -> Figure | None:
-        """The figure, or None if a table that it needs is missing."""
+        """The figure, or None if a table that it needs is missing; ``tables``: by name, also those not needed."""
         if any(name not in tables for name in self.needs):
             return None
         extra = {argument: tables.get(name) for argument, name in self.optional.items()}
         return self.draw(*(tables[name] for name in self.needs), **self.options, **extra)
 
     def text(self, tables: Tables) -> str:
-        """The caption."""
+        """The caption, with its numbers read from ``tables`` if it has any."""
         return self.caption if isinstance(self.caption, str) else self.caption(tables)
 
 
@@ -60,8 +65,11 @@ class Plate:
 class Claim:
     """A claim of the paper (arXiv 2505.11595 and its TMLR 2026 version), and how it is judged.
 
-    where: its place in the paper. analogue: what stands for it here. judge: a function of the tables (None from it:
-    the data are not there), or the reason why it cannot be tested here. figure: name of the figure that shows it.
+    claim: what the paper says, in one sentence.
+    where: its place in the paper.
+    analogue: what stands for it here.
+    judge: a function of the tables (None from it: the data are not there), or why it cannot be tested here.
+    figure: name of the figure that shows it, or "".
     number: its place in the table of claims.
     """
 
@@ -77,10 +85,14 @@ class Claim:
 class Study:
     """One question and everything that answers it.
 
-    name: that of its file. question: one sentence. jobs: its jobs, given whether the quick version is wanted. order:
-    place among the studies. derive: tables made of the finished ones, for figures and claims. headlines: its main
-    numbers in sentences. training_runs: the network's runs behind some jobs; their cached warm starts are checked
-    before any job starts.
+    name: that of its file.
+    question: one sentence.
+    jobs: its jobs, given whether the quick version is wanted.
+    order: place among the studies.
+    plates, claims: its figures, and the claims that its data judge.
+    derive: tables made of the finished ones, for figures and claims.
+    headlines: its main numbers in sentences.
+    training_runs: the network's runs behind some jobs; their cached warm starts are checked before any job starts.
     """
 
     name: str
@@ -95,14 +107,22 @@ class Study:
 
 
 def study_names() -> list[str]:
-    """The names of all studies, by the files in this folder; imports none of them."""
+    """The names of all studies in alphabetical order, by the files in this folder; imports none of them.
+
+    >>> "escape" in study_names(), "study" in study_names()
+    (True, False)
+    """
     package = import_module("paper_repro.studies")
     return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name != "study")
 
 
 @cache
 def studies() -> tuple[Study, ...]:
-    """All studies in their order."""
+    """All studies in their order: the ``STUDY`` of every file and folder beside this file.
+
+    >>> sorted(study.name for study in studies()) == study_names()
+    True
+    """
     found = []
     for module in pkgutil.iter_modules(import_module("paper_repro.studies").__path__):
         if module.name != "study":
@@ -112,7 +132,13 @@ def studies() -> tuple[Study, ...]:
 
 
 def choose(only: Sequence[str]) -> list[Study]:
-    """The studies named in ``only`` (all if empty). Raises `InputError` for an unknown name."""
+    """The studies named in ``only``, in the order of the report; all if it is empty.
+
+    Raises `InputError` for an unknown name.
+
+    >>> [study.name for study in choose(["escape"])]
+    ['escape']
+    """
     names = [study.name for study in studies()]
     for name in only:
         check(name in names, "only", name, f"one of {', '.join(names)}")
@@ -120,7 +146,7 @@ def choose(only: Sequence[str]) -> list[Study]:
 
 
 def plates() -> list[Plate]:
-    """All figures in the order of the report."""
+    """All figures in the order of the report: by their own order, or else by that of their study."""
     placed = [
         (study.order if plate.order is None else plate.order, plate) for study in studies() for plate in study.plates
     ]

@@ -12,12 +12,20 @@ from spo_theory.methods.registry import rule
 
 
 def two_step_rule(name: str) -> Method:
-    """The paper's rules of its Section 3.2: groups of 2, rewards 0, 1/2 and 1."""
+    """The paper's rules of its Section 3.2: groups of 2, rewards 0, 1/2 and 1. ``name``: "spo" or "grpo".
+
+    >>> two_step_rule("spo").group_size
+    2
+    """
     return rule("spo", group_size=2, shape="raw") if name == "spo" else rule("grpo", group_size=2)
 
 
 def two_step_curves(starts: tuple[tuple[float, float], ...], steps: int) -> pd.DataFrame:
-    """p and p q over iterations of the paper's two-step model (its Fig. 2) from several starting points."""
+    """p and p q over iterations of the paper's two-step model (its Fig. 2) from several starting points.
+
+    starts: pairs of step accuracies (p, q). steps: iterations. One row per start, rule and iteration, with the columns
+    p, q, success (their product), start_p and start_q.
+    """
     from spo_theory.dynamics.maps import solve
     from spo_theory.outcomes.chain import ReasoningChain
 
@@ -31,7 +39,13 @@ def two_step_curves(starts: tuple[tuple[float, float], ...], steps: int) -> pd.D
 
 
 def two_step_map(points: int) -> pd.DataFrame:
-    """Success after one coloured step minus success after one GRPO step, on a grid of starting points."""
+    """Success after one coloured step minus success after one GRPO step, on a grid of starting points.
+
+    points: on each axis of the grid. One row per point: p and q, the accuracies of both steps, and the gain.
+
+    >>> len(two_step_map(points=2))
+    4
+    """
     from spo_theory.exact.update import expected_update
     from spo_theory.outcomes.chain import ReasoningChain
 
@@ -46,17 +60,28 @@ def two_step_map(points: int) -> pd.DataFrame:
 
 
 def two_step_boundary(points: int) -> pd.DataFrame:
-    """The curve ``1 - p = q (1 - q)`` on which both first steps gain the same to first order."""
+    """The curve ``1 - p = q (1 - q)`` on which both first steps gain the same to first order.
+
+    Columns p and q, the accuracies of both steps, at ``points`` equally spaced values of q from 0 to 1.
+
+    >>> two_step_boundary(points=3)["p"].tolist()
+    [1.0, 0.75, 1.0]
+    """
     q = np.linspace(0, 1, points)
     return pd.DataFrame({"p": 1 - q * (1 - q), "q": q})
 
 
 def theorem(tables: Tables) -> Finding | None:
-    """Claim 3: parts (i), (ii), (iii) of Theorem 3.3 from the paper's starting point."""
+    """Claim 3: parts (i), (ii), (iii) of Theorem 3.3 from the paper's starting point.
+
+    tables: of them "two_step" and "two_step_limit" are read, None if one is missing; and "two_step_map" for a remark.
+    """
     curves = tables.get("two_step")
     limit = tables.get("two_step_limit")
     if curves is None or limit is None:
         return None
+
+    # Parts (ii) and (iii) are about every iteration, part (i) about the limit
     later = curves[curves["step"] >= 1]
     paper = later[(later["start_p"] == 0.5) & (later["start_q"] == 0.5)]
     lead_p = _lead(paper, "p").min()
@@ -108,6 +133,7 @@ def headlines(tables: Tables) -> list[str]:
 
 
 def _gain_at(grid: pd.DataFrame, p: float, q: float) -> float:
+    """The gain at the point of the grid that is closest to ``(p, q)``."""
     return float(grid["gain"].iloc[int(np.argmin((grid["p"] - p) ** 2 + (grid["q"] - q) ** 2))])
 
 

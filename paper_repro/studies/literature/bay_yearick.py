@@ -144,6 +144,7 @@ def fidelity_of_every_group(group_size: int, p: float) -> float:
 
 def draw_fidelity(ax: Axes, table: pd.DataFrame) -> str:
     """Share of the infinite group's update against G."""
+    # The expansion in 1/G means nothing in small groups, so it is drawn only where it is near the curve
     handles = []
     for (p, one), shade in zip(table.groupby("p", sort=False), COLOURS, strict=False):
         curve = one[one["part"] == "curve"]
@@ -171,6 +172,7 @@ def std_identity(group_size: int = 6) -> pd.DataFrame:
     in every possible group of a three-step chain, projected on the contrast; ``residual``: the largest component of the
     update beside it, and ``low``, ``high``: the extreme ratios. Source: Bay and Yearick, arXiv 2607.00152.
     """
+    # Only mixed groups have a contrast: the others lack one of the two kinds of response
     chain = ReasoningChain(step_success=[0.6, 0.3, 0.8])
     classes = all_groups(chain.horizon, group_size)
     correct = (classes == chain.horizon).sum(1)
@@ -185,6 +187,7 @@ def std_identity(group_size: int = 6) -> pd.DataFrame:
     mean_wrong = (scores * ~right).sum(1) / (group_size - correct)[:, None]
     contrast = mean_right - mean_wrong
 
+    # Dr. GRPO does not divide by the std, so its update has one factor of it more
     rows = []
     for name, power in (("grpo", 1), ("dr_grpo", 2)):
         update = group_updates(chain, rule(name, group_size=group_size), classes)

@@ -23,7 +23,11 @@ FLOW_END = 0.97  # success at which the drawn flow ends
 
 
 def time_scale(name: str, group_size: int) -> float:
-    """What time to count per unit of the flow: Dr. GRPO's group baseline loses the factor ``(G - 1) / G``."""
+    """What time to count per unit of the flow: Dr. GRPO's group baseline loses the factor ``(G - 1) / G``.
+
+    >>> time_scale("dr_grpo", group_size=8), time_scale("grpo", group_size=8)
+    (0.875, 1.0)
+    """
     return (group_size - 1) / group_size if name == "dr_grpo" else 1.0
 
 
@@ -42,16 +46,20 @@ def flow_clock(start: float = 0.01, group_size: int = 4096) -> pd.DataFrame:
     """
     parts = []
     for name, size in (("grpo", group_size), ("dr_grpo", 8)):
+        # The flow is followed until the published clock shows that success is high
         scale = scale_of(name)
         unit = time_scale(name, size)
         end = float(transform_clock(FLOW_END, scale) - transform_clock(start, scale))
         path = flow(single_steps(np.array([start])), rule(name, group_size=size), end / unit, points=61)
         time = path["time"].to_numpy() * unit
 
+        # The clock gives the time of a success; the curve needs the success at a time, so it is solved for
         def too_late(logit: float, now: float, scale: Scale = scale) -> float:
+            """Time at which the log-odds of success are ``logit``, minus the time ``now``."""
             p = 1 / (1 + np.exp(-logit))
             return float(transform_clock(p, scale) - transform_clock(start, scale)) - now
 
+        # The root lies between a logit below the start's and one above the end's
         first = np.log(start / (1 - start)) - FIRST_LOGIT_MARGIN
         logits = [brentq(too_late, first, LAST_LOGIT, args=(now,)) for now in time]
         published = 1 / (1 + np.exp(-np.array(logits)))
@@ -96,6 +104,7 @@ def time_to_half(group_sizes: tuple[int, ...] = (64, 4096)) -> pd.DataFrame:
 
 def draw_time_to_half(ax: Axes, table: pd.DataFrame) -> str:
     """Time to one half against the start."""
+    # First the published lines, which have no group size, then the points of every size
     texts = {"grpo": "with std: 1 / √P", "dr_grpo": "mean only: 1 / P"}
     lines: dict[str, Any] = {"dr_grpo": DASHED}
     handles = []
@@ -106,6 +115,7 @@ def draw_time_to_half(ax: Axes, table: pd.DataFrame) -> str:
         ax.plot(curve["start"], curve["published"], linewidth=1.2, **look)
         handles.append(Line2D([], [], label=texts.get(str(name), str(name)), **look))
 
+    # The points differ by colour for the rule and by marker for the size
     for (run, one), marker in zip(table.groupby(["rule", "group_size"], sort=False), MARKERS, strict=False):
         computed_by = str(run[0])
         size = run[1]

@@ -37,12 +37,19 @@ def no_displacement(step_success: tuple[float, ...] = (0.9, 0.8, 0.5), group_siz
 
 
 def share_that_falls(rows: pd.DataFrame) -> float:
-    """Share of groups, by probability, that lower P."""
+    """Share of groups, by probability, that lower P.
+
+    rows: of one rule, with the columns ``change`` and ``probability`` of `no_displacement`.
+
+    >>> share_that_falls(no_displacement().query("rule == 'grpo'"))
+    0.0
+    """
     return float(rows.loc[rows["change"] < -ROUND_OFF, "probability"].sum())
 
 
 def draw_no_displacement(ax: Axes, table: pd.DataFrame) -> str:
     """Distribution over groups of the change of log P."""
+    # The steps of the distribution go on beyond both ends, so that it reaches 0 and 1 inside the frame
     ax.axvline(0, color=style.INK, linewidth=0.8)
     for name in style.rules_of(table):
         rows = table[table["rule"] == name]
@@ -55,6 +62,8 @@ def draw_no_displacement(ax: Axes, table: pd.DataFrame) -> str:
             label=f"{style.label(name)}: {share_that_falls(rows):.1%} of groups do",
             gid=f"project {name}",
         )
+
+    # The frame ends where the changes do
     low = table["change"].min()
     high = table["change"].max()
     margin = 0.08 * (high - low)

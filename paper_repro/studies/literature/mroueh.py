@@ -25,6 +25,7 @@ def kl_rounds(
     ``published``: ``logit P' = logit P_ref + 1 / (beta sqrt(P (1 - P) + eps))``. ``project``: the outcome classes of a
     three-step chain, tilted by ``exp(A / beta)``. Source: Mroueh, arXiv 2503.06639.
     """
+    # Three unequal steps whose product is the reference success: the recurrence sees that product alone
     start = ReasoningChain(step_success=reference ** np.array([0.2, 0.3, 0.5])).class_probs
     parts = []
     for beta in betas:
@@ -89,6 +90,7 @@ def kl_fixed_points(references: tuple[float, ...] = (0.05, 0.2, 0.5)) -> pd.Data
         mean_only = [float(kl_round(reference, reference, weight, scale="none")) for weight in betas]
         plain = {"part": "mean only", "beta": betas, "success": mean_only, "stable": True}
 
+        # Where the iteration ends is computed for a few weights only
         limits = [kl_fixed_point(reference, weight) for weight in tried]
         limit = {"part": "limit", "beta": tried, "success": limits, "stable": True}
         parts += [part | {"reference": reference} for part in (curve, plain, limit)]
@@ -97,6 +99,7 @@ def kl_fixed_points(references: tuple[float, ...] = (0.05, 0.2, 0.5)) -> pd.Data
 
 def draw_kl_fixed_points(ax: Axes, table: pd.DataFrame) -> str:
     """Fixed points against beta, a colour for every reference policy."""
+    # Stable and unstable points lie on one curve, which is drawn twice, each time with a gap for the others
     handles = []
     for (reference, one), shade in zip(table.groupby("reference", sort=False), COLOURS, strict=False):
         curve = one[one["part"] == "fixed point"]

@@ -29,6 +29,7 @@ def youden_threshold(
     infinite group. ``project``: exact expected advantages of accepted and rejected responses.
     Source: Rad et al., arXiv 2601.04411, in the form it takes on the chain.
     """
+    # With TPR + FPR = 1 one number, J, says all about the verifier
     chain = ReasoningChain(step_success=np.full(horizon, step_success))
     success = float(chain.success)
     gradient = chain.success * (1 - chain.step_success)
@@ -36,6 +37,8 @@ def youden_threshold(
     tpr = (1 + youden) / 2
     fpr = (1 - youden) / 2
     accepted = success * tpr + (1 - success) * fpr
+
+    # An infinite group has a closed form, but no groups that could be enumerated
     parts = []
     for group_size in (*group_sizes, INFINITE):
         contrast = youden * mean_group_std(group_size, accepted) / (accepted * (1 - accepted))
@@ -74,6 +77,7 @@ def noisy_tails(fpr: float = 0.3, tprs: tuple[float, ...] = (1.0, 0.8)) -> pd.Da
     ``project``: the flow integrated. ``published``: its tail, ``t^-2`` without false negatives and ``t^-1`` with them
     (the power is the source's, the height that of the last point). Source: Rad et al., arXiv 2601.04411.
     """
+    # Unequal logits, so that the answers do not share a symmetry that the result could rest on
     right = np.array([True, True, False, False])
     start = np.array([0.3, -0.4, 0.8, 0.1])
     times = np.geomspace(0.1, 1e5, 61)
@@ -82,6 +86,7 @@ def noisy_tails(fpr: float = 0.3, tprs: tuple[float, ...] = (1.0, 0.8)) -> pd.Da
     for tpr in tprs:
 
         def velocity(log_time: float, logits: np.ndarray, tpr: float = tpr) -> np.ndarray:
+            """Change of the logits by unit of the logarithm of time."""
             return np.exp(log_time) * noisy_bandit_flow(logits, right, tpr, fpr)
 
         # over the logarithm of time: the tail takes 1e5 units, the start 1e-3
@@ -112,6 +117,7 @@ def noisy_judge(step_success: tuple[float, float] = (0.35, 0.2), tpr: float = 0.
     ``s' = s TPR + (1 - s) FPR``: zero at J = 0. ``project``: the judge as a confusion matrix over outcome classes.
     After Rad et al., arXiv 2601.04411, whose threshold J > 0 it carries over to step judges.
     """
+    # The closed form: among failures the judge sees two kinds, and takes some of one for the other
     chain = ReasoningChain(step_success=step_success)
     success = float(chain.success)
     late = step_success[0] * (1 - step_success[1]) / (1 - success)
@@ -126,6 +132,7 @@ def noisy_judge(step_success: tuple[float, float] = (0.35, 0.2), tpr: float = 0.
     coloured = np.array([update(chain.logits, confusion(2, miss=rate, false_alarm=1 - tpr)) for rate in fpr])
     project = (coloured - plain) / (1 - success) ** group_size
 
+    # The closed form pushes both steps, the second one against the first
     parts = [
         {"step": h + 1, "fpr": fpr, "project": project[:, h], "published": published * sign}
         for h, sign in ((0, 1.0), (1, -step_success[1]))

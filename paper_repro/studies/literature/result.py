@@ -17,10 +17,12 @@ from paper_repro.studies.study import Plate, Tables
 class Result:
     """A published result, held against what the project computes.
 
-    compute: makes the table; table and figure carry the function's name. columns: those that the figure needs. draw:
-    see `figures.published_beside_project.small_figure`. title: above the figure. source: authors and arXiv ids, below
-    it. finding: a sentence, or a function of the table that writes it. quick: arguments of ``compute`` in the quick
-    version.
+    compute: makes the table; table and figure carry the function's name.
+    draw: see `figures.published_beside_project.small_figure`.
+    columns: those that the figure needs.
+    title: above the figure. source: authors and arXiv ids, below it.
+    finding: a sentence, or a function of the table that writes it.
+    quick: arguments of ``compute`` in the quick version.
     """
 
     compute: Callable[..., pd.DataFrame]

@@ -27,6 +27,7 @@ def safe_rate(
     largest step that still keeps the guarantee, computed (infinite where every step does, as for short questions).
     Source: Suk and Duan, arXiv 2510.08539.
     """
+    # Equal steps of accuracy P^(1/H), so that all lengths start from the same success
     rows = []
     for start in starts:
         for horizon in horizons:
@@ -44,12 +45,17 @@ def safe_rate(
 
 
 def largest_rate_that_keeps_the_guarantee(chain: ReasoningChain, start: float) -> float:
-    """The longest step along the unit gradient gap after which logit P has gained ``step x gap / 2``, or infinity."""
+    """The longest step along the unit gradient gap after which logit P has gained ``step x gap / 2``.
+
+    chain: one question, whose success probability P is ``start``. Returns a length in logits, infinite if every step
+    keeps the guarantee.
+    """
     gap = float(np.linalg.norm(gradient_gap(chain)))
     direction = gradient_gap(chain) / gap
     before = np.log(start) - np.log1p(-start)
 
     def gain_to_spare(rate: float) -> float:
+        """What logit P gains by a step of length ``rate`` beyond the guarantee."""
         log_p = -np.logaddexp(0.0, -(chain.logits + rate * direction)).sum()
         return float(log_p - np.log(-np.expm1(log_p)) - before - rate * gap / 2)
 
@@ -92,6 +98,7 @@ def success_bound(start: float = 0.05, horizons: tuple[int, ...] = (1, 2, 4), mo
     ``published``: the lower bound ``P0 / (P0 + (1 - P0) exp(-M / 2))``. ``project``: P on a chain of H untied steps of
     equal accuracy. Source: Suk and Duan, arXiv 2510.08539.
     """
+    # Each step has the length that is safe at the point where it begins, until the mass is reached
     parts = []
     for horizon in horizons:
         chain = ReasoningChain(step_success=np.full(horizon, start ** (1 / horizon)))

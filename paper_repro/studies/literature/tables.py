@@ -18,18 +18,32 @@ INFINITE = float("inf")
 
 
 def joined(parts: list[dict[str, Any]]) -> pd.DataFrame:
-    """One table of parts; in a part a single value stands for a whole column."""
+    """One table of parts; in a part a single value stands for a whole column.
+
+    >>> joined([{"rule": "grpo", "project": [0.1, 0.2]}, {"rule": "spo", "project": [0.3]}])["rule"].tolist()
+    ['grpo', 'grpo', 'spo']
+    """
     return pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)
 
 
 def largest_difference(table: pd.DataFrame) -> float:
-    """Largest difference of ``project`` and ``published`` as a share of the largest published value."""
+    """Largest difference of ``project`` and ``published`` as a share of the largest published value.
+
+    table: with both columns; rows in which one of them is missing or infinite do not count.
+
+    >>> largest_difference(pd.DataFrame({"project": [1.0, 2.5, np.nan], "published": [1.0, 2.0, 3.0]}))
+    0.25
+    """
     both = table[np.isfinite(table["project"]) & np.isfinite(table["published"])]
     return float((both["project"] - both["published"]).abs().max() / both["published"].abs().max())
 
 
 def single_steps(p: np.ndarray) -> ReasoningChain:
-    """One question of a single step for each success probability in ``p`` ``(N,)``."""
+    """One question of a single step for each success probability in ``p`` ``(N,)``.
+
+    >>> single_steps(np.array([0.1, 0.2])).horizon
+    1
+    """
     return ReasoningChain(step_success=np.asarray(p)[:, None])
 
 

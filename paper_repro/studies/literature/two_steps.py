@@ -30,6 +30,7 @@ def colour_values(second: float = 0.2, group_size: int = 8) -> pd.DataFrame:
     that a failure survived step 1: the values of the colours drop out. ``project``: exact expected updates.
     Extends Section 3.2 of arXiv 2505.11595 (there G = 2) by the identity of Bay and Yearick, arXiv 2607.00152.
     """
+    # The closed forms: GRPO's, and what colouring adds in an all-negative group
     first = np.linspace(0.01, 0.99, 99)
     chain = ReasoningChain(step_success=np.stack([first, np.full_like(first, second)], axis=-1))
     success = chain.success
@@ -38,6 +39,7 @@ def colour_values(second: float = 0.2, group_size: int = 8) -> pd.DataFrame:
     push = (1 - success) ** group_size * mean_group_std(group_size, survived)
     colour = push[:, None] * np.array([1, -second])
 
+    # The same closed form stands beside all colourings, because it does not depend on their values
     rules = {"GRPO": (rule("grpo", group_size=group_size), plain)}
     for name, options in COLOURINGS.items():
         rules[name] = (rule("spo", group_size=group_size, **options), plain + colour)
@@ -53,6 +55,7 @@ def colour_values(second: float = 0.2, group_size: int = 8) -> pd.DataFrame:
 
 def draw_colour_values(ax: Axes, table: pd.DataFrame) -> str:
     """Update of both steps: one line for all colourings, a marker for each."""
+    # Markers of different sizes, because those of the colourings lie on top of each other
     handles = []
     looks = [("s", style.VERMILLION, 5.0), ("o", style.BLUE, 7.5), ("^", style.ORANGE, 4.0), ("+", style.INK, 5.0)]
     for (name, one), (marker, shade, size) in zip(table.groupby("colours", sort=False), looks, strict=False):
@@ -82,7 +85,11 @@ def colour_values_finding(table: pd.DataFrame) -> str:
 
 
 def colouring_rate(chain: ReasoningChain, group_size: int) -> np.ndarray:
-    """What colouring adds to the rate of log P ``(N,)``; the small difference is taken step by step, before the sum."""
+    """What colouring adds to the rate of log P, one number per question ``(N,)``.
+
+    chain: N questions of two steps. The small difference is taken step by step, before the sum, so that round-off does
+    not swallow it.
+    """
     coloured = expected_update(chain, rule("spo", group_size=group_size))
     plain = expected_update(chain, rule("grpo", group_size=group_size))
     return ((coloured - plain) * (1 - chain.step_success)).sum(-1)
@@ -112,6 +119,7 @@ def sign_change(group_sizes: tuple[int, ...] = (2, 4, 8)) -> pd.DataFrame:
 
 def draw_sign_change(ax: Axes, table: pd.DataFrame) -> str:
     """The boundary in the square of both accuracies."""
+    # The published curve does not depend on the group size, so that of the first one stands for all
     one = table[table["group_size"] == table["group_size"].iloc[0]]
     ax.plot(one["published"], one["q_2"], color=style.INK, gid="published")
     ax.fill_betweenx(one["q_2"], one["published"], 1, color=style.VERMILLION, alpha=0.15, linewidth=0)

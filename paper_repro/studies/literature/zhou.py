@@ -25,6 +25,7 @@ def u_statistic_variance(
     gradient, times ``(G / (G - 1))^2`` for the baseline that leaves a response out. Source: Zhou et al.,
     arXiv 2603.01162.
     """
+    # Errors fall like 1 / G: times G and over their limit, chains of any length fit in one frame
     rows = []
     for step_success in chains:
         chain = ReasoningChain(step_success=step_success)
@@ -69,6 +70,7 @@ def best_group_size(budgets: tuple[int, ...] = (1_000, 10_000, 100_000), questio
     best size ``1 + sqrt(c3 / c1)`` of that form, free of N. Source: Zhou et al., arXiv 2603.01162, whose bound has
     c3 / G and therefore its minimum at ``sqrt(c3 / c1)``.
     """
+    # Two sources of error: which questions are drawn, and which responses within one
     chain = ReasoningChain(step_success=np.random.default_rng(5).uniform(0.02, 0.98, (questions, 3)))
     gradient = chain.success[:, None] * (1 - chain.step_success)
     between = float(((gradient - gradient.mean(0)) ** 2).sum(-1).mean())
@@ -96,6 +98,8 @@ def best_group_size(budgets: tuple[int, ...] = (1_000, 10_000, 100_000), questio
 def draw_best_group_size(ax: Axes, table: pd.DataFrame) -> str:
     """Error against G at fixed budgets, the smallest one with a star."""
     handles = draw_beside(ax, table, "group_size", "budget", lambda budget: f"N = {budget:,}")
+
+    # Stars on one vertical line show that the best size is the same for every budget
     for _, one in table.groupby("budget", sort=False):
         lowest = one.iloc[int(one["project"].argmin())]
         ax.plot(lowest["group_size"], lowest["project"], "*", color=style.INK, markersize=9, zorder=6)

@@ -17,6 +17,7 @@ STARTS = {
 
 def judges(points: int = 41) -> pd.DataFrame:
     """What colouring adds to the rate of log success under an erring judge, and where it adds nothing, at three P."""
+    # Every cell of a map is a judge; the gain is scaled to its largest, so that all panels share one scale of colours
     rates = (np.arange(points) + 0.5) / points
     miss, alarm = (a.ravel() for a in np.meshgrid(rates, rates, indexing="ij"))
     coloured = rule("spo", group_size=3, beta=5.0)

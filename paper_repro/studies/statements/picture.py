@@ -21,9 +21,11 @@ from spo_theory.outcomes.chain import ReasoningChain
 class Picture:
     """A figure of statements about the rules.
 
-    compute: makes the table; table and figure carry the function's name. title: above the figure. caption: sentences
-    below it. axes: further options of `figures.lines_and_maps.draw`. statements: names of those that it shows. quick,
-    full: arguments of ``compute`` in the two versions of the study.
+    compute: makes the table; table and figure carry the function's name.
+    title: above the figure. caption: sentences below it.
+    axes: further options of `figures.lines_and_maps.draw`.
+    statements: names of those that it shows.
+    quick, full: arguments of ``compute`` in the two versions of the study.
     """
 
     compute: Callable[..., pd.DataFrame]
@@ -57,7 +59,14 @@ class Picture:
 
 
 def series(name: str, x: Any, y: Any, kind: str = "line", panel: str = "", **more: Any) -> pd.DataFrame:
-    """Rows of one series; ``more``: further columns, as z, low and high."""
+    """Rows of one series of a figure.
+
+    x, y: numbers of equal length. kind: see the head of this file. panel: title of its panel. more: further columns,
+    as z for a map, or low and high for intervals.
+
+    >>> series("grpo", [1, 2], [0.1, 0.2])["kind"].tolist()
+    ['line', 'line']
+    """
     return pd.DataFrame({"panel": panel, "series": name, "kind": kind, "x": x, "y": y, **more})
 
 
@@ -67,6 +76,10 @@ def joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def equal_steps(success: Any, horizon: int) -> ReasoningChain:
-    """Questions of ``horizon`` equal steps, one for each success probability."""
+    """Questions of ``horizon`` equal steps, one for each success probability ``(N,)``.
+
+    >>> equal_steps([0.25], horizon=2).step_success.tolist()
+    [[0.5, 0.5]]
+    """
     accuracy = np.asarray(success, dtype=float)[:, None] ** (1 / horizon)
     return ReasoningChain(step_success=np.repeat(accuracy, horizon, axis=1))

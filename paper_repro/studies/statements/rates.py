@@ -20,6 +20,7 @@ NORMAL_95 = 1.96  # half a 95 % interval of the normal distribution, in standard
 
 def escape_bounds() -> pd.DataFrame:
     """Updates to half success from q = 0.3: GRPO (G = 8) with its bound and asymptote, pairs with their bound."""
+    # Measured times are points, proved bounds dashed lines
     horizons = np.arange(2, 11)
     chains = [ReasoningChain(step_success=[0.3] * int(h)) for h in horizons]
     grpo = [flow_time(chain, rule("grpo"), longest=1e12) for chain in chains]
@@ -91,6 +92,7 @@ def difficulty_spread() -> pd.DataFrame:
 
 def collapse(seeds: int = 200) -> pd.DataFrame:
     """Share of runs that fall below half success within 400 updates, against the learning rate over its prediction."""
+    # Steps with random features disturb each other, as those of a network do
     features = np.random.default_rng(1).normal(size=(8, 4))
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     interference = features @ features.T
@@ -98,6 +100,7 @@ def collapse(seeds: int = 200) -> pd.DataFrame:
     grpo = rule("grpo")
     predicted, _ = collapse_rate(chain, grpo, interference)
 
+    # The control: the same kernel without negative entries, under which one failure cannot spread
     multiples = np.array([0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.6, 2.0])
     kernels = {"kernel with interference": interference, "no negative entry": np.abs(interference)}
     frames = [series("predicted", [1.0, 1.0], [0.0, 1.0], "dashed")]

@@ -25,11 +25,16 @@ def boundaries() -> pd.DataFrame:
 
 
 def equal_rates(scope: str, group_size: int, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For every accuracy of step 2 the smallest one of step 1 at which colouring stops helping, where there is one."""
+    """For every accuracy of step 2 the smallest one of step 1 at which colouring stops helping, where there is one.
+
+    scope: which groups are coloured. second: accuracies of step 2 ``(N,)``, strictly between 0 and 1.
+    Returns the accuracies of step 1 and those of step 2 that they belong to, both ``(M,)`` with M at most N.
+    """
     coloured = rule("spo", group_size=group_size, beta=5.0, scope=scope)
     plain = rule("grpo", group_size=group_size)
 
     def gain(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+        """What colouring adds to the rate of log success where the steps have accuracies p and q."""
         chain = ReasoningChain(step_success=np.stack([p, q], axis=-1))
         return log_success_rate(chain, coloured) - log_success_rate(chain, plain)
 

@@ -16,6 +16,7 @@ FAILURES = "(i) k times the failure rate"
 
 def theorem_33(updates: int = 20_000) -> pd.DataFrame:
     """The paper's two-step model from (1/2, 1/2): failures left, lead of step 1, lead of success, all over k."""
+    # Updates at equal distances on a logarithmic axis are enough for the figure
     shown = set(np.unique(np.geomspace(1, updates, 120).astype(int)).tolist())
     rows = []
     for k, coloured, plain in two_step_paths(updates):

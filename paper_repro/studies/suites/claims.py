@@ -20,7 +20,11 @@ LITTLE = 0.2
 
 
 def ends_of(table: pd.DataFrame, metric: str = "success", k: int | None = None) -> pd.DataFrame:
-    """Mean over the trained suites of a metric at the end of every run, column ``value``; one row per run."""
+    """Mean over the trained suites of a metric at the end of every run.
+
+    table: rows of `paper_repro.studies.suites.runs.suite_run`. metric: one of its ``metric`` column. k: that of pass@k.
+    Returns one row per run, with the columns that say what the run is and the mean as ``value``.
+    """
     rows = table[(table["metric"] == metric) & table["suite"].isin(TRAINED)]
     rows = rows if k is None else rows[rows["k"] == k]
     labels = [c for c in LABELS if c in rows]
@@ -51,15 +55,22 @@ def _summed_up(gaps: dict[str, pd.Series]) -> tuple[str, str]:
 
 
 def _intervals(gaps: Iterable[pd.Series]) -> list[tuple[float, float]]:
+    """Lower and upper end of the interval over seeds of each difference; those without a seed are left out."""
     return [mean_interval(values)[1:] for values in gaps if len(values)]
 
 
 def offline_improves(tables: Tables) -> Finding | None:
-    """Claim 6: success after training on stored all-negative groups alone, minus the start's."""
+    """Claim 6: success after training on stored all-negative groups alone, minus the start's.
+
+    tables: of them "suite_offline" and "suites" are read; None if one is missing. Training on the other groups is
+    told beside it and does not decide.
+    """
     runs = tables.get("suite_offline")
     suites = tables.get("suites")
     if runs is None or suites is None:
         return None
+
+    # The start is the same for all runs and seeds: the base network of the same size, before training
     start = ends_of(suites)
     start = start[(start["rule"] == "none") & (start["size"] == runs["size"].iloc[0]) & (start["start"] == "base")]
     ends = ends_of(runs)
@@ -74,13 +85,20 @@ def offline_improves(tables: Tables) -> Finding | None:
 
 
 def suites_lead(tables: Tables) -> Finding | None:
-    """Claim 7 on the ten suites: success at the end, SPO minus GRPO, mean over suites; the paper's rule decides."""
+    """Claim 7 on the ten suites: success at the end, SPO minus GRPO, mean over suites; the paper's rule decides.
+
+    tables: of them "suites" is read, None if it is missing; and "suite_lengths" for the lengths, if it is there.
+    """
     suites = tables.get("suites")
     if suites is None:
         return None
+
+    # Only the usual size was trained with both optimizers and with every rule
     size = usual_size(suites)
     gaps = {key: gap for key, gap in _over_grpo(ends_of(suites)).items() if key[0] == size}
     means, intervals = _summed_up({f"{rule} {size} {start} {opt}": gap for (_, start, opt, rule), gap in gaps.items()})
+
+    # On how many suites the rule of the paper is ahead, because the mean may hide those where it is not
     base = suites[(suites["size"] == size) & (suites["start"] == "base")]
     success = base[(base["metric"] == "success") & (base["rule"] != "none")]
     ahead = []
@@ -88,6 +106,7 @@ def suites_lead(tables: Tables) -> Finding | None:
         wide = rows.groupby(["suite", "rule"])["value"].mean().unstack()
         ahead.append(f"{(wide[PAPER] > wide['grpo']).sum()} of {len(wide)} suites with {optimizer}")
 
+    # Lengths are told because a rule may gain by writing more
     lengths = _lengths(base, tables.get("suite_lengths"))
     return by_intervals(
         f"mean success of the trained suites at the end, minus GRPO's: {means}; from the base start SPO is ahead on "
@@ -119,7 +138,11 @@ def across_sizes(tables: Tables) -> Finding | None:
 
 
 def weaker_judges(tables: Tables) -> Finding | None:
-    """Claim 10: success with a noisy judge minus success with the exact one, paired by seed."""
+    """Claim 10: success with a noisy judge minus success with the exact one, paired by seed.
+
+    tables: of them "suite_judges" is read; None if it is missing. Each noisy judge is one part of the claim, and holds
+    if surely less than the share `LITTLE` of the success with the exact judge is lost.
+    """
     judges = tables.get("suite_judges")
     if judges is None:
         return None
@@ -127,6 +150,8 @@ def weaker_judges(tables: Tables) -> Finding | None:
     run = ["accuracy", "rule", "seed"]
     exact = ends[ends["miss"] == 0].set_index(run)["value"]
     noisy = ends[ends["miss"] > 0]
+
+    # Every noisy judge against the exact one from the same start, with the same rule and seed
     parts = []
     intervals = []
     cheap = []
@@ -146,10 +171,15 @@ def weaker_judges(tables: Tables) -> Finding | None:
 
 
 def votes_help(tables: Tables) -> Finding | None:
-    """Claim 11: success with a majority of five noisy judgments minus success with one."""
+    """Claim 11: success with a majority of five noisy judgments minus success with one, paired by seed.
+
+    tables: of them "suite_judges" is read; None if it is missing. The spread over seeds is told beside it.
+    """
     judges = tables.get("suite_judges")
     if judges is None:
         return None
+
+    # Only the noisiest judge was asked both once and five times
     ends = ends_of(judges[judges["miss"] == judges["miss"].max()])
     gaps = {
         f"{rule} from {accuracy:.0%}": gap
@@ -166,7 +196,11 @@ def votes_help(tables: Tables) -> Finding | None:
 
 
 def judge_need_not_solve(tables: Tables) -> Finding | None:
-    """Claim 12: solving rates of a learned judge, of its twin that was trained to solve, and of its student."""
+    """Claim 12: solving rates of a learned judge, of its twin that was trained to solve, and of its student.
+
+    tables: of them "weak_judge" is read; None if it is missing. The trained student must be surely better than the
+    judge, than the twin, and than itself at the start: three parts of the claim.
+    """
     weak = tables.get("weak_judge")
     if weak is None:
         return None
@@ -188,6 +222,8 @@ def colouring_steadies(tables: Tables) -> Finding | None:
     colours = tables.get("suite_colours")
     if colours is None:
         return None
+
+    # What the noise costs: with the exact judge minus with the noisy one, seed by seed
     ends = ends_of(colours)
     exact = ends[ends["miss"] == 0].set_index(["beta", "gamma", "seed"])["value"]
     noisy = ends[ends["miss"] > 0].set_index(["beta", "gamma", "seed"])["value"]

@@ -91,7 +91,11 @@ LABELS = (
 
 
 def suite_run(run: Run) -> pd.DataFrame:
-    """Train, then measure on all suites; the rows of both, with what the run is."""
+    """Train, then measure on all suites.
+
+    Returns the rows of the curve (columns `CURVE`), then those of the measurement (suite, metric, k, value), all with
+    the columns `LABELS`, which say what the run is.
+    """
     torch.set_num_threads(1)
     config = run.config()
     policy = make_policy(config)
@@ -108,6 +112,7 @@ def suite_run(run: Run) -> pd.DataFrame:
 
 
 def _powers(samples: int) -> tuple[int, ...]:
+    """The powers of two up to ``samples``: the k of pass@k."""
     return tuple(2**i for i in range(samples.bit_length()) if 2**i <= samples)
 
 
@@ -136,18 +141,23 @@ def weak_judge(spec: WeakJudge) -> pd.DataFrame:
     from toy_llm.judging.report import judge_beside_student
     from toy_llm.judging.step_judge import JudgeSource
 
+    # The twin sees the same traces as the judge, but learns to solve: it shows what the judge could solve itself
     torch.set_num_threads(1)
     config = spec.config()
     how = JudgeSpec(width=32, heads=2, accuracy=spec.accuracy, updates=spec.judge_updates, batch=64, learning_rate=1e-2)
     task = config.task()
     judge = train_judge(how, task)
     twin = train_twin(how, task)
+
+    # All students share one warm start; seeds differ in questions and sampling
     start = make_policy(config)
     students = []
     for seed in spec.seeds:
         student = make_policy(config)
         list(updates(replace(config, seed=seed), student, judge=JudgeSource("learned", lambda *_: judge)))
         students.append(student)
+
+    # One call measures them all in the same way, so that their rates can be held side by side
     found = judge_beside_student(judge, twin, [start], students, Evaluation(questions=256, samples=16, ks=()))
     judging = found.judging.set_index("step")
     return found.solving.assign(
