@@ -32,6 +32,7 @@ def draw(table: pd.DataFrame, group_size: int = 8, horizon: int = 6) -> Figure:
     _family(left, table[table["group_size"] == group_size], "horizon", "H")
     _family(right, table[table["horizon"] == horizon], "group_size", "G")
 
+    # The axis is common, so its label stands once; the foot says why the probability matters.
     left.set_ylabel("probability that a group is all-negative")
     style.panel_letter(left, "a", f"steps per question H, groups of G = {group_size}")
     style.panel_letter(right, "b", f"responses per group G, H = {horizon} steps")

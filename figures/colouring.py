@@ -37,7 +37,7 @@ def draw(table: pd.DataFrame) -> Figure:
         high = one["reward"].max()
         right.plot(one["rts"], (one["reward"] - low) / (high - low), **line)
 
-    # The reward of a correct response is the level that no colour may reach.
+    # The reward of a correct response, 1, is what colours are to be compared with.
     left.axhline(1, color=style.INK, linewidth=0.8, linestyle=":")
     left.text(0.015, 1.015, "reward of a correct response", fontsize=7.5, color=style.INK, va="bottom")
     left.set(xlim=(0, 1), ylim=(0, 1.1), ylabel="reward of an incorrect response")

@@ -35,6 +35,7 @@ def draw(curve: pd.DataFrame, rule: str, setting: str) -> Figure:
         label="share of all-negative groups",
     )
 
+    # A little room at both ends, so that curves at 0 and at 1 are seen whole.
     ax.set(xlabel="updates", ylabel="probability", ylim=(-0.02, 1.02), xlim=(0, curve["step"].max()), title=setting)
     ax.legend()
     return figure

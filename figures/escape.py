@@ -49,7 +49,7 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
     figure = Figure(figsize=(8.6, 4.0), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
 
-    # SPO again on a linear axis: a logarithmic one hides how nearly straight its curve is.
+    # SPO again on a linear axis: a logarithmic one hides the shape of its growth.
     for ax, shown in ((left, rules), (right, ["spo"])):
         for rule in shown:
             for size, look in looks.items():

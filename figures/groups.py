@@ -37,6 +37,8 @@ def draw(curves: pd.DataFrame) -> Figure:
             draw_theory(top, one, rule, "all_negative")
             lowest.append(_norms(bottom, rows, rule))
             draw_theory(bottom, one, rule, "grad_norm")
+
+        # Axes are common to a row of panels, so the first panel alone has labels.
         top.set(ylim=(-0.02, 1.02), xlim=(0, network["step"].max()))
         style.panel_letter(top, letter, name)
         if top.get_subplotspec().is_first_col():  # type: ignore[union-attr]

@@ -84,12 +84,24 @@ def open_marker(colour: str, marker: str, size: float = 4.5) -> dict[str, Any]:
 
 
 def legend_line(label: str, colour: str = style.INK, line: Any = "-", width: float = 1.0) -> Line2D:
-    """Handle of a line in a legend."""
+    """Handle of a line in a legend.
+
+    ``line``: style of the line, as matplotlib writes it. ``width``: in points.
+
+    >>> legend_line("limit").get_label()
+    'limit'
+    """
     return Line2D([], [], color=colour, linestyle=line, linewidth=width, label=label)
 
 
 def plain_log_axis(ax: Axes, ticks: Sequence[float]) -> None:
-    """Ticks of a logarithmic x axis as plain numbers."""
+    """Ticks of a logarithmic x axis as plain numbers.
+
+    >>> ax = Figure().subplots()
+    >>> plain_log_axis(ax, [1.0, 0.01])
+    >>> [label.get_text() for label in ax.get_xticklabels()]
+    ['1', '0.01']
+    """
     ax.xaxis.set_major_locator(FixedLocator(list(ticks)))
     ax.xaxis.set_major_formatter(FixedFormatter([f"{t:g}" for t in ticks]))
     ax.xaxis.set_minor_locator(NullLocator())

@@ -78,7 +78,12 @@ P = ParamSpec("P")
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Apply the look inside a ``with`` block and nowhere else."""
+    """Apply the look inside a ``with`` block and nowhere else.
+
+    >>> with look():
+    ...     matplotlib.rcParams["pdf.fonttype"]
+    42
+    """
     with matplotlib.rc_context():
         matplotlib.rcParams.update(matplotlib.rcParamsDefault)
         matplotlib.rcParams.update(cast(Any, _RC))
@@ -86,7 +91,10 @@ def look() -> Iterator[None]:
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Decorate a function that returns a figure, so that it draws in the common look and leaves matplotlib's own."""
+    """Decorate a function that returns a figure, so that it draws in the common look.
+
+    Matplotlib's own settings are as before afterwards. Used as ``@styled`` on every public drawing function.
+    """
 
     @wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -109,7 +117,10 @@ def save(figure: Figure, stem: Path) -> list[Path]:
 
 
 def save_png(figure: Figure, path: Path | BinaryIO) -> None:
-    """Write ``figure`` as PNG (150 dpi) to a path or an open file."""
+    """Write ``figure`` as PNG (150 dpi) to a path or an open file.
+
+    The PNG does not name the version of matplotlib. Raises `OSError` where it cannot write.
+    """
     with look():  # ticks are made while drawing, so the look must hold here too
         figure.savefig(path, dpi=150, format="png", metadata={"Software": None})
 
@@ -164,7 +175,11 @@ def colour(rule: str) -> str:
 
 
 def dark(rule: str) -> str:
-    """Colour of a rule's theory curves: a dark shade of its colour."""
+    """Colour of a rule's theory curves: a dark shade of its colour, ink where none is listed.
+
+    >>> dark("ngrpo") == INK
+    True
+    """
     return look_of(rule).dark
 
 
@@ -281,7 +296,13 @@ def blocks(n: int, heights: tuple[float, float], per_row: int = 4) -> tuple[Figu
 
 
 def panel_letter(ax: Axes, letter: str, text: str) -> None:
-    """Title of a panel: its letter and what it shows."""
+    """Title of a panel: its letter and what it shows.
+
+    >>> ax = Figure().subplots()
+    >>> panel_letter(ax, "b", "lead of SPO")
+    >>> ax.get_title()
+    '(b) lead of SPO'
+    """
     ax.set_title(f"({letter}) {text}")
 
 

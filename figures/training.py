@@ -74,7 +74,10 @@ def draw_theory(ax: Axes, one: pd.DataFrame, rule: str, column: str) -> None:
 
 
 def legend(figure: Figure, rules: list[str]) -> None:
-    """A legend for the whole figure: each rule measured and predicted."""
+    """A legend for the whole figure: each rule measured and predicted.
+
+    ``rules``: their names. A wide figure has it in one row, a narrow one in two.
+    """
     handles = [Line2D([], [], color=style.colour(r), label=f"{style.label(r)}, network") for r in rules]
     handles += [
         Line2D([], [], color=style.dark(r), label=f"{style.label(r)}, theory", **style.THEORY_LINE) for r in rules
@@ -108,6 +111,8 @@ def draw(curves: pd.DataFrame) -> Figure:
             error = residuals(one, rule)
             if len(error):
                 style.draw_seeds(bottom, error, "success", rule, faint=False)
+
+        # Half success is what the escape studies count to; 0 is a forecast without error.
         top.axhline(0.5, color=style.INK, linewidth=0.6, linestyle=":")
         top.set(ylim=(-0.01, 1.01), xlim=(0, network["step"].max()))
         bottom.axhline(0, color=style.INK, linewidth=0.8)

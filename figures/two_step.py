@@ -36,6 +36,7 @@ def draw(curves: pd.DataFrame, grid: pd.DataFrame, boundary: pd.DataFrame) -> Fi
     _paths(paths, paper)
     style.panel_letter(paths, "a", f"from p = {p:g}, q = {q:g} (paper, Fig. 2)")
 
+    # Other starts as differences: in pairs of curves a small lead would not be seen.
     _leads(leads, starts, last=int(paper["step"].max()))
     style.panel_letter(leads, "b", "lead of SPO")
 
@@ -46,6 +47,7 @@ def draw(curves: pd.DataFrame, grid: pd.DataFrame, boundary: pd.DataFrame) -> Fi
         gains.plot(p, q, "o", color="white", markeredgecolor=style.INK, markersize=6, zorder=6)
     style.panel_letter(gains, "c", "which first iteration gains more")
 
+    # The share of the square that is lost cannot be read off the map.
     style.foot(
         figure,
         "Two steps of accuracy p and q; groups of 2; rewards 0, 1/2, 1; step size 1; exact updates.\n"

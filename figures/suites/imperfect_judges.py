@@ -53,6 +53,7 @@ def draw(judges: pd.DataFrame, colours: pd.DataFrame, weak: pd.DataFrame, traine
         style.panel_letter(ax, letter, f"start from {accuracy:.0%} right steps")
     axes[0].legend(handles=rule_marks(style.rules_of(judges)))
 
+    # What a judge's errors cost may depend on the colouring; the last panel asks whether a judge must be able to solve.
     by_colouring, who_solves = axes[-2:]
     _by_colouring(by_colouring, success(colours, trained))
     style.panel_letter(by_colouring, letters[-2], "colouring and judge noise")
@@ -90,6 +91,8 @@ def _by_colouring(ax: Axes, rows: pd.DataFrame) -> None:
     pairs = sorted(set(zip(rows["beta"], rows["gamma"], strict=True)))
     alarm = rows.groupby("miss")["false_alarm"].first()
     handles = []
+
+    # Both judges at one tick, side by side: what noise costs is the gap between them.
     for miss, (colour, marker, shift) in zip(sorted(rows["miss"].unique()), JUDGE_LOOKS, strict=False):
         for i, pair in enumerate(pairs):
             draw_point(ax, i + shift, mean[(miss, *pair)], color=colour, marker=marker)

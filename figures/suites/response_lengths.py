@@ -29,7 +29,7 @@ def draw(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
     optimizers = list(dict.fromkeys(curves["optimizer"]))
     figure, pairs = style.blocks(len(optimizers), (1.0, 1.0))
 
-    # Length above success: a rule may win by writing shorter responses.
+    # Length above success: shows whether a rule gains by writing longer or shorter responses.
     for (top, bottom), optimizer, letters in zip(pairs, optimizers, ("ab", "cd"), strict=False):
         one = curves[curves["optimizer"] == optimizer]
         for ax, column in ((top, "response_length"), (bottom, "success_exact")):
@@ -41,6 +41,7 @@ def draw(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
     pairs[0][0].set_ylabel("tokens per response")
     pairs[0][1].set_ylabel("success, mean of questions")
 
+    # Rules mean the same in all panels: one legend.
     handles = [Line2D([], [], color=style.colour(r), label=style.label(r)) for r in style.rules_of(curves)]
     figure.legend(handles=handles, loc="outside upper center", ncols=2)
     style.foot(figure, style.seeds_note(curves))

@@ -59,6 +59,7 @@ def draw_point(ax: Axes, x: float, values: pd.Series, color: str, marker: str = 
     bar = None if np.isnan(half) else half
     look: dict[str, Any] = {"fmt": marker, "color": color, "markersize": 5, "capsize": 2.5, "zorder": 3}
 
+    # Seeds lie behind their mean, which is what the eye should find first.
     if across:
         ax.plot(values, place, ".", color=color, alpha=0.45, markersize=4, zorder=2)
         ax.errorbar(mean, x, xerr=bar, **look)
@@ -68,12 +69,20 @@ def draw_point(ax: Axes, x: float, values: pd.Series, color: str, marker: str = 
 
 
 def rule_marks(rules: Sequence[str]) -> list[Line2D]:
-    """Handles of a legend: a dot for every rule."""
+    """Handles of a legend: a dot for every rule.
+
+    >>> [mark.get_label() for mark in rule_marks(["grpo", "dr_grpo"])]
+    ['GRPO', 'Dr. GRPO']
+    """
     return [Line2D([], [], color=style.colour(r), marker="o", linestyle="", label=style.label(r)) for r in rules]
 
 
 def seeds_note(table: pd.DataFrame) -> str:
-    """One sentence on what marks and bars are."""
+    """What the marks and bars of `draw_point` are, by the number of values in the column seed.
+
+    >>> seeds_note(pd.DataFrame({"seed": [0, 1]}))
+    'Large marks: mean of 2 seeds; too few for intervals. Small dots: each seed.'
+    """
     n = table["seed"].nunique()
     bars = "bars: 95 % intervals of the mean (Student t)" if n > 2 else "too few for intervals"
     return f"Large marks: mean of {n} seeds; {bars}. Small dots: each seed."

@@ -38,6 +38,7 @@ def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | No
     usual = table[(table["optimizer"] == "adamw") & (table["size"] == size) & (table["start"] == "base")]
     rules = [r for r in style.rules_of(success(usual)) if r != "none"]
 
+    # Held-out suites are shown here only: all means below are of the suites trained on.
     _by_suite(axes[0], success(usual), rules, trained)
     style.panel_letter(axes[0], "a", f"by suite, {size} base network")
 
@@ -45,6 +46,7 @@ def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | No
     _leads(axes[1], table, mean, rules[1:])
     style.panel_letter(axes[1], "b", "lead by size and start")
 
+    # Stored rollouts are of the start itself, so its success is the level to beat.
     if offline is not None:
         _stored(axes[2], success(offline, trained), before=float(mean["adamw", size, "base", "none"].mean()))
         style.panel_letter(axes[2], "c", "on stored rollouts")
@@ -73,6 +75,7 @@ def _by_suite(ax: Axes, rows: pd.DataFrame, rules: Sequence[str], trained: Seque
 
 def _leads(ax: Axes, table: pd.DataFrame, mean: pd.Series, rules: Sequence[str]) -> None:
     """For every optimizer and size what ``rules`` gain over GRPO with the same seed, from each start."""
+    # AdamW by size first; runs with another optimizer are exceptions and stand behind, by name.
     places = [("adamw", size) for size in SIZES if size in set(table["size"])]
     tried = dict.fromkeys(zip(table["optimizer"], table["size"], strict=True))
     places += [(optimizer, size) for optimizer, size in tried if optimizer != "adamw"]
@@ -87,6 +90,7 @@ def _leads(ax: Axes, table: pd.DataFrame, mean: pd.Series, rules: Sequence[str])
                     beside = shift + 0.08 * (rule != "spo")
                     draw_point(ax, i + beside, lead, color=style.colour(rule), marker=marker)
 
+    # Colours are those of the rules, so the starts differ by marker and have a legend here.
     ax.axhline(0, color="0.4", linewidth=0.8)
     ax.set_xticks(range(len(places)), [s if o == "adamw" else f"{s},\n{o.upper()}" for o, s in places])
     ax.set(xlabel="size of the network", ylabel=LEAD)
