@@ -47,7 +47,7 @@ def draw(curves: pd.DataFrame, grid: pd.DataFrame, boundary: pd.DataFrame) -> Fi
         gains.plot(p, q, "o", color="white", markeredgecolor=style.INK, markersize=6, zorder=6)
     style.panel_letter(gains, "c", "which first iteration gains more")
 
-    # The share of the square that is lost cannot be read off the map.
+    # On how much of the square SPO gains less cannot be read off the map.
     style.foot(
         figure,
         "Two steps of accuracy p and q; groups of 2; rewards 0, 1/2, 1; step size 1; exact updates.\n"

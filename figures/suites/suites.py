@@ -46,7 +46,7 @@ def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | No
     _leads(axes[1], table, mean, rules[1:])
     style.panel_letter(axes[1], "b", "lead by size and start")
 
-    # Stored rollouts are of the start itself, so its success is the level to beat.
+    # The success before training is the level that stored rollouts have to beat.
     if offline is not None:
         _stored(axes[2], success(offline, trained), before=float(mean["adamw", size, "base", "none"].mean()))
         style.panel_letter(axes[2], "c", "on stored rollouts")
