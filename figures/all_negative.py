@@ -8,6 +8,7 @@ from figures import style
 
 
 def _family(ax: Axes, table: pd.DataFrame, by: str, symbol: str) -> None:
+    """One curve for each value of the column ``by``, dark to light; ``symbol`` stands for the column in the legend."""
     shades = style.ladder(list(table[by]))
     for value, one in table.groupby(by):
         ax.plot(one["step_success"], one["all_negative"], color=shades[value], label=f"{symbol} = {value}")
@@ -19,14 +20,19 @@ def _family(ax: Axes, table: pd.DataFrame, by: str, symbol: str) -> None:
 def draw(table: pd.DataFrame, group_size: int = 8, horizon: int = 6) -> Figure:
     """Probability of an all-negative group against step accuracy.
 
-    ``table``: columns step_success, horizon, group_size, all_negative. Left: every horizon at ``group_size``;
-    right: every group size at ``horizon``.
+    ``table``: columns step_success and all_negative (probabilities), horizon (steps), group_size (responses).
+    Left: every horizon at ``group_size``; right: every group size at ``horizon``.
+    Returns the figure. Raises `ValueError` for a table without these columns or without rows.
     """
     style.need(table, ["step_success", "horizon", "group_size", "all_negative"], "the all-negative figure")
+
+    # One probability on both panels: a common axis lets the two families be compared.
     figure = Figure(figsize=(8.6, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     _family(left, table[table["group_size"] == group_size], "horizon", "H")
     _family(right, table[table["horizon"] == horizon], "group_size", "G")
+
+    # The axis is common, so its label stands once; the foot says why the probability matters.
     left.set_ylabel("probability that a group is all-negative")
     style.panel_letter(left, "a", f"steps per question H, groups of G = {group_size}")
     style.panel_letter(right, "b", f"responses per group G, H = {horizon} steps")

@@ -38,8 +38,10 @@ def _looks(sizes: Sequence[int]) -> dict[int, SizeLook]:
 def draw(table: pd.DataFrame, setting: str = "") -> Figure:
     """Updates until success reaches 1/2 against H: logarithmic axis left, linear axis and SPO alone right.
 
-    ``table``: columns source ("theory" or "monte_carlo"), rule, group_size, horizon, seed, updates (NaN: never).
+    ``table``: columns source ("theory" or "monte_carlo"), rule, group_size (responses), horizon (steps), seed,
+    updates (until success is 1/2; NaN: never).
     ``setting``: a sentence on the chain and the colouring, for the foot of the figure.
+    Returns the figure. Raises `ValueError` for a table without these columns or without rows.
     """
     style.need(table, ["source", "rule", "group_size", "horizon", "seed", "updates"], "the escape figure")
     looks = _looks(sorted(table["group_size"].unique()))
@@ -47,6 +49,7 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
     figure = Figure(figsize=(8.6, 4.0), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
 
+    # SPO again on a linear axis: a logarithmic one hides the shape of its growth.
     for ax, shown in ((left, rules), (right, ["spo"])):
         for rule in shown:
             for size, look in looks.items():
@@ -59,6 +62,7 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
     style.panel_letter(left, "a", "every rule, logarithmic axis")
     style.panel_letter(right, "b", "SPO alone, linear axis")
 
+    # Lines and points of one rule and group size share a handle, else the legend would be twice as long.
     left.legend(handles=[_handle(rule, size, look) for rule in rules for size, look in looks.items()], loc="upper left")
     n = table.loc[table["source"] == "monte_carlo", "seed"].nunique()
     note = f"Lines: exact theory. Points: median of {n} seeds of sampled groups; bars: smallest to largest seed."
@@ -68,6 +72,7 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
 
 def _curve(ax: Axes, rows: pd.DataFrame, rule: str, look: SizeLook) -> None:
     """The exact line of one rule and group size, and its sampled points with their range."""
+    # Theory lies over the points, in the dark shade of its rule.
     theory = rows[rows["source"] == "theory"].sort_values("horizon")
     line = style.THEORY_LINE | {"linestyle": look.line}
     ax.plot(theory["horizon"], theory["updates"], color=style.dark(rule), **line)
@@ -98,6 +103,7 @@ def _summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _handle(rule: str, size: int, look: SizeLook) -> Line2D:
+    """What stands for a rule and a group size in the legend."""
     return Line2D(
         [],
         [],

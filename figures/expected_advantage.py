@@ -26,16 +26,23 @@ _USUAL: dict[str, Any] = {"markersize": 4.5, "linewidth": 1.2}
 def draw(table: pd.DataFrame, setting: str = "") -> Figure:
     """Expected advantage against outcome class, one panel per group size.
 
-    ``table``: columns rule, scope ("none" for GRPO), group_size, horizon, outcome_class, advantage.
+    ``table``: columns rule ("grpo" or "spo"), scope (of the colouring; "none" for GRPO), group_size (responses),
+    horizon (steps, the same in all rows), outcome_class (correct steps before the first error), advantage (a pure
+    number).
     ``setting``: a sentence on the chain and the colouring, for the foot of the figure.
+    Returns the figure. Raises `ValueError` for a table without these columns or without rows, `KeyError` for
+    another rule or scope.
     """
     need = ["rule", "scope", "group_size", "horizon", "outcome_class", "advantage"]
     style.need(table, need, "the expected-advantage figure")
+
+    # Advantages of all group sizes on one axis: their size is what the panels compare.
     sizes = sorted(table["group_size"].unique())
     figure = Figure(figsize=(2.2 * len(sizes) + 0.6, 3.7), layout="constrained")
     axes = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
     horizon = int(table["horizon"].iloc[0])
 
+    # The class of correct responses is shaded: left of it lie the incorrect ones, whose order is the point.
     for ax, size, letter in zip(axes, sizes, "abcdefgh", strict=False):
         ax.axhline(0, color=style.INK, linewidth=0.8)
         ax.axvspan(horizon - 0.5, horizon + 0.5, color="#eeeeee", zorder=0)
@@ -46,6 +53,7 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         style.panel_letter(ax, letter, f"G = {size}")
 
+    # All panels have the same x axis and lines: one label and one legend for the figure.
     axes[0].set_ylabel("expected advantage")
     figure.supxlabel(
         f"outcome class: correct steps before the first error (shaded: all {horizon} right, a correct response)"

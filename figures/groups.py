@@ -16,13 +16,17 @@ from figures.training import COLUMNS, draw_theory, legend, panels
 def draw(curves: pd.DataFrame) -> Figure:
     """All-negative share (top) and gradient norm (bottom, logarithmic), one column per (H, optimizer).
 
-    ``curves``: as for the training figure, with columns all_negative and grad_norm (0 where no group gave a
-    gradient; such updates leave a gap on the logarithmic axis).
+    ``curves``: as for the training figure, with columns all_negative (share of groups, 0 to 1) and grad_norm (length
+    of the gradient, 0 where no group gave one; such updates leave a gap on the logarithmic axis).
+    Returns the figure. Raises `ValueError` for a table without these columns, without rows or without rows of
+    source "network".
     """
     style.need(curves, [*COLUMNS, "all_negative", "grad_norm"], "the groups figure")
     found = panels(curves)
     if not found:
         raise ValueError("the groups figure needs rows with source 'network'")
+
+    # Share above norm on a common x axis: where groups fall silent, the gradient below must shrink.
     figure, axes = style.blocks(len(found), heights=(1.0, 1.0))
     lowest = []
     for (name, one), (top, bottom), letter in zip(found, axes, ascii_lowercase, strict=False):
@@ -33,6 +37,8 @@ def draw(curves: pd.DataFrame) -> Figure:
             draw_theory(top, one, rule, "all_negative")
             lowest.append(_norms(bottom, rows, rule))
             draw_theory(bottom, one, rule, "grad_norm")
+
+        # Axes are common to a row of panels, so the first panel alone has labels.
         top.set(ylim=(-0.02, 1.02), xlim=(0, network["step"].max()))
         style.panel_letter(top, letter, name)
         if top.get_subplotspec().is_first_col():  # type: ignore[union-attr]
@@ -47,6 +53,7 @@ def draw(curves: pd.DataFrame) -> Figure:
         bottom.yaxis.set_minor_locator(NullLocator())
         bottom.set_ylim(bottom=0.5 * np.nanmin(lowest))
 
+    # The foot says what theory leaves out: sampling noise makes a gradient longer than its mean.
     network = curves[curves["source"] == "network"]
     legend(figure, style.rules_of(network))
     style.foot(

@@ -40,10 +40,14 @@ def draw(
     """Draw one panel per value of ``panel``; a series keeps its colour over all panels.
 
     ``table``: columns panel, series, kind ("line", "dashed", "points", "both", and "cell" in maps), x, y; z for cells;
-    low and high for intervals. ``title`` above, ``note`` below all panels. ``kind``: "lines" or "map". ``zero``: draw a
-    horizontal line at 0, or at that value. Raises `ValueError` for a table without these columns or without rows.
+    low and high for intervals; units as the labels say. ``kind``: "lines" or "map". ``title`` above, ``note`` below
+    all panels. ``xlabel``, ``ylabel``, ``zlabel``: of the axes and the colour bar. ``logx``, ``logy``: logarithmic.
+    ``zero``: draw a horizontal line at 0, or at that value. ``xlim``: ends of the x axis.
+    Returns the figure. Raises `ValueError` for a table without the first five columns or without rows.
     """
     style.need(table, ["panel", "series", "kind", "x", "y"], "a statement's figure")
+
+    # Looks are chosen for the whole table, so that a series keeps its colour where it is missing in some panels.
     panels = list(dict.fromkeys(table["panel"]))
     width = (4.6 if len(panels) == 1 else 2.9 * len(panels)) + 2.0  # the legend stands beside the panels
     figure = Figure(figsize=(width, 3.9), layout="constrained")
@@ -65,6 +69,7 @@ def draw(
         if xlim:
             ax.set_xlim(*xlim)
 
+    # One legend for all panels: handles are made of all rows of a series, whichever panels they are in.
     if looks:
         handles = [_handle(axes[0], curves[curves["series"] == name], look) for name, look in looks.items()]
         figure.legend(handles, list(looks), loc="outside right upper")
@@ -85,6 +90,7 @@ def _looks(names: list[str]) -> dict[str, Look]:
 
 
 def _scale_axes(ax: Axes, *, whole: bool, logx: bool, logy: bool) -> None:
+    """Set logarithmic axes; ticks of a linear x axis are whole numbers if all x are (``whole``)."""
     if logx:
         ax.set_xscale("log")
     else:
@@ -106,6 +112,7 @@ def _handle(ax: Axes, rows: pd.DataFrame, look: Look) -> Any:
 
 
 def _draw_curves(ax: Axes, curves: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+    """Every series of a panel, with vertical bars where all its rows have an interval."""
     line_of_kind = {"line": "-", "dashed": "--", "both": "-", "points": "none"}
     for (name, kind), rows in curves.groupby(["series", "kind"], sort=False):
         look = looks[str(name)]

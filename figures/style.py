@@ -78,7 +78,12 @@ P = ParamSpec("P")
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Apply the look inside a ``with`` block and nowhere else."""
+    """Apply the look inside a ``with`` block and nowhere else.
+
+    >>> with look():
+    ...     matplotlib.rcParams["pdf.fonttype"]
+    42
+    """
     with matplotlib.rc_context():
         matplotlib.rcParams.update(matplotlib.rcParamsDefault)
         matplotlib.rcParams.update(cast(Any, _RC))
@@ -86,7 +91,10 @@ def look() -> Iterator[None]:
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Decorate a drawing function so that it draws in the common look."""
+    """Decorate a function that returns a figure, so that it draws in the common look.
+
+    Matplotlib's own settings are as before afterwards. Used as ``@styled`` on every public drawing function.
+    """
 
     @wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -97,7 +105,10 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write ``stem.png`` (150 dpi) and ``stem.pdf``; returns both paths. The PDF carries no date."""
+    """Write ``stem.png`` (150 dpi) and ``stem.pdf``, the same bytes for the same figure: the PDF carries no date.
+
+    ``stem``: path without suffix, in a folder that exists. Returns both paths. Raises `OSError` where it cannot write.
+    """
     paths = [stem.with_suffix(".png"), stem.with_suffix(".pdf")]
     save_png(figure, paths[0])
     with look():
@@ -106,13 +117,21 @@ def save(figure: Figure, stem: Path) -> list[Path]:
 
 
 def save_png(figure: Figure, path: Path | BinaryIO) -> None:
-    """Write ``figure`` as PNG, 150 dpi."""
+    """Write ``figure`` as PNG (150 dpi) to a path or an open file.
+
+    The PNG does not name the version of matplotlib. Raises `OSError` where it cannot write.
+    """
     with look():  # ticks are made while drawing, so the look must hold here too
         figure.savefig(path, dpi=150, format="png", metadata={"Software": None})
 
 
 def need(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
-    """Refuse a table that lacks columns, naming them."""
+    """Refuse a table that lacks ``columns`` or has no rows: raises `ValueError`, which begins with ``what``.
+
+    >>> need(pd.DataFrame({"step": [0]}), ["step", "success"], "the curve figure")
+    Traceback (most recent call last):
+    ValueError: the curve figure needs the columns success
+    """
     missing = [c for c in columns if c not in table]
     if missing:
         raise ValueError(f"{what} needs the columns {', '.join(missing)}")
@@ -121,13 +140,21 @@ def need(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
 
 
 def rules_of(table: pd.DataFrame) -> list[str]:
-    """Rules in ``table``, in the common order."""
+    """Rules in the column rule of ``table``, in the common order; rules not listed here come last.
+
+    >>> rules_of(pd.DataFrame({"rule": ["mine", "spo", "grpo", "spo"]}))
+    ['grpo', 'spo', 'mine']
+    """
     present = list(dict.fromkeys(table["rule"]))
     return [name for name in RULES if name in present] + [name for name in present if name not in RULES]
 
 
 def look_of(rule: str) -> RuleLook:
-    """The look of a rule: as listed here, else as its method was registered, else grey and called by its name."""
+    """The look of a rule: as listed here, else as its method was registered, else grey and called by its name.
+
+    >>> look_of("nobody's")
+    RuleLook(label="nobody's", colour='#7F7F7F', marker='x', dark='#222222')
+    """
     if rule in RULES:
         return RULES[rule]
     from spo_theory.methods.registry import rule as methods
@@ -139,17 +166,29 @@ def look_of(rule: str) -> RuleLook:
 
 
 def colour(rule: str) -> str:
-    """Colour of a rule's measured or simulated curves."""
+    """Colour of a rule's measured or simulated curves.
+
+    >>> colour("spo") == BLUE
+    True
+    """
     return look_of(rule).colour
 
 
 def dark(rule: str) -> str:
-    """Colour of a rule's theory curves: a dark shade of its colour."""
+    """Colour of a rule's theory curves: a dark shade of its colour, ink where none is listed.
+
+    >>> dark("ngrpo") == INK
+    True
+    """
     return look_of(rule).dark
 
 
 def label(rule: str) -> str:
-    """Name of a rule in legends."""
+    """Name of a rule in legends.
+
+    >>> label("dr_grpo")
+    'Dr. GRPO'
+    """
     return look_of(rule).label
 
 
@@ -158,22 +197,38 @@ THEORY_LINE: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.2, "zord
 
 
 def ladder(values: Sequence[Any]) -> dict[Any, Any]:
-    """A colour for each of an ordered set of values, dark to light, readable in grey too."""
+    """A colour for each of a set of values that can be ordered, dark to light, readable in grey too.
+
+    Returns red, green, blue and opacity (0 to 1) by value, the smallest value first.
+
+    >>> list(ladder([8, 2, 4, 2]))
+    [2, 4, 8]
+    """
     ordered = sorted(set(values))
     shades = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, max(len(ordered), 2)))
     return dict(zip(ordered, shades[: len(ordered)], strict=True))
 
 
 def interval_factor(n: int) -> float:
-    """Half the 95 % Student t interval of a mean of ``n`` values over their standard deviation; NaN below three."""
+    """Half the 95 % Student t interval of a mean of ``n`` values over their standard deviation; NaN below three.
+
+    >>> round(interval_factor(5), 3)
+    1.242
+    """
     return float(student.ppf(0.975, n - 1) / np.sqrt(n)) if n > 2 else float("nan")
 
 
 def over_seeds(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """Mean over seeds of ``column`` at every step, with the 95 % Student t interval of the mean.
 
-    Returns columns step, mean, low, high, n, at the steps that every seed reached; fewer than three seeds have
-    no interval (low and high are NaN): at two, Student's factor is 12.7 and the band says nothing.
+    ``table``: columns step (updates), seed, ``column``.
+    Returns columns step, mean, low, high (in the unit of ``column``) and n (seeds), at the steps that every seed
+    reached; fewer than three seeds have no interval (low and high are NaN): at two, Student's factor is 12.7 and the
+    band says nothing.
+
+    >>> table = pd.DataFrame({"seed": [0, 1, 2], "step": [1, 1, 1], "success": [0.2, 0.3, 0.4]})
+    >>> over_seeds(table, "success").round(3).values.tolist()
+    [[1.0, 0.3, 0.052, 0.548, 3.0]]
     """
     wide = table.pivot_table(index="step", columns="seed", values=column).dropna()
     n = wide.shape[1]
@@ -183,7 +238,11 @@ def over_seeds(table: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def seeds_note(table: pd.DataFrame) -> str:
-    """One sentence on what lines and bands are."""
+    """What lines and bands of `draw_seeds` are, by the number of values in the column seed.
+
+    >>> seeds_note(pd.DataFrame({"seed": [3, 3]}))
+    'One seed.'
+    """
     n = table["seed"].nunique()
     if n == 1:
         return "One seed."
@@ -193,7 +252,10 @@ def seeds_note(table: pd.DataFrame) -> str:
 
 
 def draw_seeds(ax: Axes, table: pd.DataFrame, column: str, rule: str, faint: bool = True) -> None:
-    """Draw every seed faintly, their mean and its interval, in the rule's colour."""
+    """Draw every seed faintly (if ``faint``), their mean and its interval, in the colour of ``rule``.
+
+    ``table``: columns seed, step (updates), ``column``. Seeds are averaged at the steps that all of them reached.
+    """
     if faint:
         for _, one in table.groupby("seed"):
             ax.plot(one["step"], one[column], color=colour(rule), linewidth=0.5, alpha=0.35, zorder=1)
@@ -206,12 +268,20 @@ def draw_seeds(ax: Axes, table: pd.DataFrame, column: str, rule: str, faint: boo
 def blocks(n: int, heights: tuple[float, float], per_row: int = 4) -> tuple[Figure, list[tuple[Axes, Axes]]]:
     """A figure of ``n`` pairs of panels, one above the other with a common x axis, ``per_row`` pairs in a row.
 
-    Returns the figure and the (top, bottom) axes of every pair; y axes are common to a row of panels.
+    ``heights``: of top and bottom, in proportion. Returns the figure and the (top, bottom) axes of every pair; y axes
+    are common to a row of panels.
+
+    >>> figure, pairs = blocks(5, heights=(2.0, 1.0))
+    >>> len(pairs), len(figure.axes)
+    (5, 10)
     """
+    # A narrow figure has no room for its legend, hence the least width.
     columns = min(n, per_row)
     rows = -(-n // per_row)
     figure = Figure(figsize=(max(2.6 * columns, 4.6) + 0.5, 3.9 * rows + 1.0), layout="constrained")
     grid = figure.add_gridspec(2 * rows, columns, height_ratios=list(heights) * rows)
+
+    # Axes are shared with the first pair of the row, which alone has tick labels.
     pairs: list[tuple[Axes, Axes]] = []
     for i in range(n):
         row, column = divmod(i, columns)
@@ -226,12 +296,24 @@ def blocks(n: int, heights: tuple[float, float], per_row: int = 4) -> tuple[Figu
 
 
 def panel_letter(ax: Axes, letter: str, text: str) -> None:
-    """Title of a panel: its letter and what it shows."""
+    """Title of a panel: its letter and what it shows.
+
+    >>> ax = Figure().subplots()
+    >>> panel_letter(ax, "b", "lead of SPO")
+    >>> ax.get_title()
+    '(b) lead of SPO'
+    """
     ax.set_title(f"({letter}) {text}")
 
 
 def foot(figure: Figure, text: str) -> None:
-    """Write ``text`` below all panels, its lines broken to the figure's width."""
+    """Write ``text`` below all panels, its lines broken to the figure's width.
+
+    >>> figure = Figure(figsize=(1.0, 1.0))
+    >>> foot(figure, "Points: median of the seeds.")
+    >>> figure.get_supxlabel()
+    'Points: median\\nof the seeds.'
+    """
     room = int(figure.get_figwidth() * 16.5)  # characters of 8 points that fit
     lines = [fill(line, room) for line in text.splitlines()]
     figure.supxlabel("\n".join(lines), fontsize=8, color="#444444", x=0.01, ha="left")

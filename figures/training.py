@@ -14,7 +14,10 @@ COLUMNS = ["experiment", "source", "rule", "horizon", "group_size", "model", "op
 
 
 def panels(curves: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """The experiments with a trained network, each with its title, by horizon and optimizer."""
+    """The experiments with a trained network, by horizon and optimizer, plain SGD first.
+
+    ``curves``: columns `COLUMNS`. Returns pairs of a title and the rows of the experiment, theory included.
+    """
     network = set(curves.loc[curves["source"] == "network", "experiment"])
     chosen = curves[curves["experiment"].isin(network)]
     ordered = sorted(chosen.groupby("experiment"), key=lambda kv: _order(kv[1]))
@@ -22,12 +25,19 @@ def panels(curves: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _order(one: pd.DataFrame) -> tuple:
+    """Key of an experiment in the order of panels."""
     first = one[one["source"] == "network"].iloc[0]
     return int(first["horizon"]), str(first["optimizer"]) != "sgd", str(first["experiment"])
 
 
 def title(one: pd.DataFrame) -> str:
-    """What sets an experiment apart: its horizon, optimizer and, where they are known, step size and note."""
+    """What sets an experiment apart: its horizon, optimizer and, where they are known, step size and note.
+
+    ``one``: rows of one experiment; columns source, horizon (steps), optimizer; learning_rate and note if known.
+
+    >>> title(pd.DataFrame({"source": ["network"], "horizon": [6], "optimizer": ["sgd"], "learning_rate": [0.5]}))
+    'H = 6, SGD 0.5'
+    """
     first = one[one["source"] == "network"].iloc[0]
     name = str(first["optimizer"]).replace("sgd", "SGD").replace("adam", "Adam")
     rate = first.get("learning_rate", np.nan)
@@ -37,7 +47,11 @@ def title(one: pd.DataFrame) -> str:
 
 
 def residuals(one: pd.DataFrame, rule: str, column: str = "success") -> pd.DataFrame:
-    """Measured minus predicted, each seed against its own forecast: columns seed, step, ``column``."""
+    """Measured minus predicted, each seed against its own forecast where there is one, else against the common one.
+
+    ``one``: rows of one experiment; columns source, rule, seed, step (updates), ``column``.
+    Returns columns seed, step and ``column``, the difference, at the updates that both have.
+    """
     rows = one[one["rule"] == rule]
     theory = rows[rows["source"] == "theory"]
     measured = rows[rows["source"] == "network"]
@@ -48,7 +62,10 @@ def residuals(one: pd.DataFrame, rule: str, column: str = "success") -> pd.DataF
 
 
 def draw_theory(ax: Axes, one: pd.DataFrame, rule: str, column: str) -> None:
-    """Draw the theory's curve of ``rule``, the mean of the seeds' forecasts, up to the last measured update."""
+    """Draw the theory's curve of ``rule``, the mean of the seeds' forecasts, up to the last measured update.
+
+    ``one``: rows of one experiment; columns source, rule, step (updates), ``column``. Nothing is drawn without theory.
+    """
     last = one.loc[one["source"] == "network", "step"].max()
     theory = one[(one["source"] == "theory") & (one["rule"] == rule) & (one["step"] <= last)]
     if len(theory):
@@ -57,7 +74,10 @@ def draw_theory(ax: Axes, one: pd.DataFrame, rule: str, column: str) -> None:
 
 
 def legend(figure: Figure, rules: list[str]) -> None:
-    """A legend for the whole figure: each rule measured and predicted."""
+    """A legend for the whole figure: each rule measured and predicted.
+
+    ``rules``: their names. A wide figure has it in one row, a narrow one in two.
+    """
     handles = [Line2D([], [], color=style.colour(r), label=f"{style.label(r)}, network") for r in rules]
     handles += [
         Line2D([], [], color=style.dark(r), label=f"{style.label(r)}, theory", **style.THEORY_LINE) for r in rules
@@ -71,12 +91,17 @@ def legend(figure: Figure, rules: list[str]) -> None:
 def draw(curves: pd.DataFrame) -> Figure:
     """Success over updates, one column per (H, optimizer); below each, measured minus predicted.
 
-    ``curves``: the tidy table of curves; rows with source "network" (several seeds) and "theory".
+    ``curves``: columns `COLUMNS` (horizon in steps, group_size in responses, step in updates) and success (a
+    probability); rows with source "network" (several seeds) and "theory".
+    Returns the figure. Raises `ValueError` for a table without these columns, without rows or without rows of
+    source "network".
     """
     style.need(curves, [*COLUMNS, "success"], "the training figure")
     found = panels(curves)
     if not found:
         raise ValueError("the training figure needs rows with source 'network'")
+
+    # The difference has a panel of its own: on the curves it would be thinner than the lines.
     figure, axes = style.blocks(len(found), heights=(2.4, 1.0))
     for (name, one), (top, bottom), letter in zip(found, axes, ascii_lowercase, strict=False):
         network = one[one["source"] == "network"]
@@ -86,6 +111,8 @@ def draw(curves: pd.DataFrame) -> Figure:
             error = residuals(one, rule)
             if len(error):
                 style.draw_seeds(bottom, error, "success", rule, faint=False)
+
+        # Half success is what the escape studies count to; 0 is a forecast without error.
         top.axhline(0.5, color=style.INK, linewidth=0.6, linestyle=":")
         top.set(ylim=(-0.01, 1.01), xlim=(0, network["step"].max()))
         bottom.axhline(0, color=style.INK, linewidth=0.8)
@@ -93,9 +120,13 @@ def draw(curves: pd.DataFrame) -> Figure:
         if top.get_subplotspec().is_first_col():  # type: ignore[union-attr]
             top.set_ylabel("success probability")
             bottom.set_ylabel("measured\nminus predicted")
+
+    # One scale for all differences, symmetric about 0 and never so fine that round-off looks like an error.
     reach = max([0.05, *(np.abs(bottom.get_ylim()).max() for _, bottom in axes)])
     for _, bottom in axes:
         bottom.set_ylim(-reach, reach)
+
+    # Rules mean the same in every column: one legend.
     network = curves[curves["source"] == "network"]
     legend(figure, style.rules_of(network))
     sizes = ", ".join(str(int(g)) for g in sorted(network["group_size"].unique()))

@@ -17,29 +17,37 @@ _LITTLE = 1e-9
 def draw(curves: pd.DataFrame, grid: pd.DataFrame, boundary: pd.DataFrame) -> Figure:
     """The paper's Fig. 2, the difference of the rules from several starts, and where one coloured step is better.
 
-    ``curves``: columns rule, start_p, start_q, step, p, success; the first starting point is the paper's. ``grid``:
-    columns p, q, gain (success after one coloured step minus after one GRPO step) on a rectangular grid.
-    ``boundary``: columns p, q, the curve on which both first steps gain the same to first order.
+    ``curves``: columns rule, start_p, start_q, step (iterations), p, success; the first start is the paper's.
+    ``grid``: columns p, q, gain (success after one coloured step minus after one GRPO step) on a rectangular grid.
+    ``boundary``: columns p, q, the curve on which both first steps gain the same to first order. All but rule and step
+    are probabilities or their differences.
+    Returns the figure. Raises `ValueError` for curves or a grid without these columns or without rows.
     """
     style.need(curves, ["rule", "start_p", "start_q", "step", "p", "success"], "the two-step figure (curves)")
     style.need(grid, ["p", "q", "gain"], "the two-step figure (map)")
+
+    # Starts keep the order of the table, whose first one is the paper's.
     starts = dict(iter(curves.groupby(["start_p", "start_q"], sort=False)))
     figure = Figure(figsize=(10.4, 3.9), layout="constrained")
     paths, leads, gains = figure.subplots(1, 3, width_ratios=[1, 1, 1.25])
 
+    # The published picture first, then what it does not show: other starts, and all of them.
     (p, q), paper = next(iter(starts.items()))
     _paths(paths, paper)
     style.panel_letter(paths, "a", f"from p = {p:g}, q = {q:g} (paper, Fig. 2)")
 
+    # Other starts as differences: in pairs of curves a small lead would not be seen.
     _leads(leads, starts, last=int(paper["step"].max()))
     style.panel_letter(leads, "b", "lead of SPO")
 
+    # Forecast and exact map in one panel: the dashed curve should lie near the line of equal gain.
     _gains(gains, grid)
     gains.plot(boundary["p"], boundary["q"], color=style.INK, **style.THEORY_LINE)
     for p, q in starts:
         gains.plot(p, q, "o", color="white", markeredgecolor=style.INK, markersize=6, zorder=6)
     style.panel_letter(gains, "c", "which first iteration gains more")
 
+    # On how much of the square SPO gains less cannot be read off the map.
     style.foot(
         figure,
         "Two steps of accuracy p and q; groups of 2; rewards 0, 1/2, 1; step size 1; exact updates.\n"
@@ -85,6 +93,7 @@ def _gains(ax: Axes, grid: pd.DataFrame) -> None:
     ax.set(xlabel="starting p", ylabel="starting q", xlim=(p.min(), p.max()), ylim=(q.min(), q.max()))
     ax.grid(False)
 
+    # Gains are small: thousandths read better than four decimals.
     bar = ax.figure.colorbar(mesh, ax=ax, label="pq after one iteration,\nSPO minus GRPO (thousandths)")
     bar.set_ticks([values.min(), 0.0, values.max() / 2, values.max()])
     bar.ax.set_yticklabels([f"{1000 * v:+.1f}" if v else "0" for v in bar.get_ticks()])

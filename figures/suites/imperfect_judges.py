@@ -17,7 +17,11 @@ JUDGE_LOOKS = ((style.INK, "o", -0.1), (style.GREY, "s", 0.1))
 
 
 def judge_name(miss: float, false_alarm: float, votes: int) -> str:
-    """A noisy judge in words."""
+    """A noisy judge in words: the shares of errors it misses and of right steps it blames, and its votes.
+
+    >>> judge_name(0.1, 0.05, votes=1)
+    'misses 10%,\\nalarms 5%'
+    """
     if miss == 0 and false_alarm == 0:
         return "exact"
     return f"misses {miss:.0%},\nalarms {false_alarm:.0%}" + (f",\n{votes} votes" if votes > 1 else "")
@@ -27,29 +31,36 @@ def judge_name(miss: float, false_alarm: float, votes: int) -> str:
 def draw(judges: pd.DataFrame, colours: pd.DataFrame, weak: pd.DataFrame, trained: Sequence[str]) -> Figure:
     """Success by judge, a panel for each start; by colouring with an exact and a noisy judge; and who solves what.
 
-    ``judges``: columns of `figures.suites.runs.COLUMNS`, suite, metric, value, and accuracy, the share of right steps
-    in the traces of the start. ``colours``: also beta, gamma. ``weak``: columns who, success, low, high.
+    ``judges``: columns of `figures.suites.runs.COLUMNS`, suite, metric, value (a probability), and accuracy, the share
+    of right steps in the traces of the start. ``colours``: also beta, gamma. ``weak``: columns who, success, low, high,
+    judge_accuracy (probabilities) and seeds (a number). ``trained``: the suites trained on.
+    Returns the figure. Raises `ValueError` for a table without these columns (the last two apart) or without rows.
     """
     own = [*COLUMNS, "accuracy", "suite", "metric", "value"]
     style.need(judges, own, "the judges figure")
     style.need(colours, [*own, "beta", "gamma"], "the judges figure")
     style.need(weak, ["who", "success", "low", "high"], "the judges figure")
+
+    # The number of starts sets the number of panels; the last two panels are always there.
     starts = sorted(judges["accuracy"].unique(), reverse=True)
     figure = Figure(figsize=(6.0 + 3.3 * len(starts), 4.0), layout="constrained")
     axes = figure.subplots(1, len(starts) + 2, width_ratios=[1.1] * len(starts) + [1, 0.8])
     letters = "abcdef"[: len(starts) + 2]
 
+    # All starts show the same rules, in the same colours: the legend stands in the first panel alone.
     for ax, accuracy, letter in zip(axes, starts, letters, strict=False):
         _by_judge(ax, success(judges[judges["accuracy"] == accuracy], trained), style.rules_of(judges))
         style.panel_letter(ax, letter, f"start from {accuracy:.0%} right steps")
     axes[0].legend(handles=rule_marks(style.rules_of(judges)))
 
+    # What a judge's errors cost may depend on the colouring; the last panel asks whether a judge must be able to solve.
     by_colouring, who_solves = axes[-2:]
     _by_colouring(by_colouring, success(colours, trained))
     style.panel_letter(by_colouring, letters[-2], "colouring and judge noise")
     _who_solves(who_solves, weak)
     style.panel_letter(who_solves, letters[-1], "a judge that cannot solve")
 
+    # The panels are of different networks and worlds, so the foot says which is of what.
     style.foot(
         figure,
         f"a to {letters[-2]}: small network, base start; {letters[-2]}: from {colours['accuracy'].iloc[0]:.0%} right "
@@ -80,6 +91,8 @@ def _by_colouring(ax: Axes, rows: pd.DataFrame) -> None:
     pairs = sorted(set(zip(rows["beta"], rows["gamma"], strict=True)))
     alarm = rows.groupby("miss")["false_alarm"].first()
     handles = []
+
+    # Both judges at one tick, side by side: what noise costs is the gap between them.
     for miss, (colour, marker, shift) in zip(sorted(rows["miss"].unique()), JUDGE_LOOKS, strict=False):
         for i, pair in enumerate(pairs):
             draw_point(ax, i + shift, mean[(miss, *pair)], color=colour, marker=marker)

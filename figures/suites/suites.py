@@ -24,10 +24,13 @@ MEAN = "mean success of the trained suites"
 def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | None = None) -> Figure:
     """Success by suite (a), SPO's lead by size and start (b), training on stored rollouts (c).
 
-    ``table``, ``offline``: columns of `COLUMNS`, suite, metric, value; rule "none" is the start. ``trained``: the
-    suites trained on.
+    ``table``, ``offline``: columns of `figures.suites.runs.COLUMNS`, suite, metric, value (a probability); rule "none"
+    is the start. ``trained``: the suites trained on. Without ``offline`` there is no panel (c).
+    Returns the figure. Raises `ValueError` for a table without these columns or without rows.
     """
     style.need(table, [*COLUMNS, "suite", "metric", "value"], "the suites figure")
+
+    # Panel (a) is of the usual runs alone: other sizes and starts come in (b).
     panels = 2 if offline is None else 3
     figure = Figure(figsize=(3.2 + 2.9 * (panels - 1), 4.6), layout="constrained")
     axes = figure.subplots(1, panels, width_ratios=[1.25, 1, 0.9][:panels])
@@ -35,6 +38,7 @@ def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | No
     usual = table[(table["optimizer"] == "adamw") & (table["size"] == size) & (table["start"] == "base")]
     rules = [r for r in style.rules_of(success(usual)) if r != "none"]
 
+    # Held-out suites are shown here only: all means below are of the suites trained on.
     _by_suite(axes[0], success(usual), rules, trained)
     style.panel_letter(axes[0], "a", f"by suite, {size} base network")
 
@@ -42,10 +46,12 @@ def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | No
     _leads(axes[1], table, mean, rules[1:])
     style.panel_letter(axes[1], "b", "lead by size and start")
 
+    # The success before training is the level that stored rollouts have to beat.
     if offline is not None:
         _stored(axes[2], success(offline, trained), before=float(mean["adamw", size, "base", "none"].mean()))
         style.panel_letter(axes[2], "c", "on stored rollouts")
 
+    # The start is no rule, so it has a handle of its own.
     before = Line2D([], [], linestyle="", label="before training", markersize=4, **START)
     figure.legend(handles=[*rule_marks(rules), before], loc="outside upper center", ncols=4)
     style.foot(figure, seeds_note(table[table["rule"] != "none"]))
@@ -69,9 +75,12 @@ def _by_suite(ax: Axes, rows: pd.DataFrame, rules: Sequence[str], trained: Seque
 
 def _leads(ax: Axes, table: pd.DataFrame, mean: pd.Series, rules: Sequence[str]) -> None:
     """For every optimizer and size what ``rules`` gain over GRPO with the same seed, from each start."""
+    # AdamW by size first; runs with another optimizer are exceptions and stand behind, by name.
     places = [("adamw", size) for size in SIZES if size in set(table["size"])]
     tried = dict.fromkeys(zip(table["optimizer"], table["size"], strict=True))
     places += [(optimizer, size) for optimizer, size in tried if optimizer != "adamw"]
+
+    # Differences between runs of one seed: what seeds have in common drops out.
     for start, shift, marker in STARTS:
         for i, (optimizer, size) in enumerate(places):
             for rule in rules:
@@ -80,6 +89,8 @@ def _leads(ax: Axes, table: pd.DataFrame, mean: pd.Series, rules: Sequence[str])
                     lead = mean[(*run, rule)] - mean[(*run, "grpo")]
                     beside = shift + 0.08 * (rule != "spo")
                     draw_point(ax, i + beside, lead, color=style.colour(rule), marker=marker)
+
+    # Colours are those of the rules, so the starts differ by marker and have a legend here.
     ax.axhline(0, color="0.4", linewidth=0.8)
     ax.set_xticks(range(len(places)), [s if o == "adamw" else f"{s},\n{o.upper()}" for o, s in places])
     ax.set(xlabel="size of the network", ylabel=LEAD)
