@@ -59,12 +59,6 @@ class Method:
         check(whole, "credit", self.credit, f"WholeResponse() with {self.objective}, which weighs whole responses")
 
     @property
-    def advantage(self) -> GroupAdvantage:
-        """The group statistics inside the baseline."""
-        found: Any = getattr(self.baseline, "otherwise", self.baseline)
-        return found
-
-    @property
     def colouring(self) -> Colouring | None:
         """How incorrect responses are coloured, or None."""
         return self.reward if isinstance(self.reward, Colouring) else None

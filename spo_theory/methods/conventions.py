@@ -35,7 +35,7 @@ def standardized(convention: str = "paper", std_eps: float | None = None, ddof: 
 
     Example:
         >>> standardized("trl")
-        GroupAdvantage(ddof=1, eps=0.0001, scale='std', baseline='mean')
+        GroupAdvantage(ddof=1, eps=0.0001, scale='std')
     """
     check(convention in CONVENTIONS, "convention", convention, f"one of {', '.join(CONVENTIONS)}")
     known = CONVENTIONS[convention]

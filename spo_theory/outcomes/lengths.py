@@ -108,8 +108,7 @@ def normalized_update_function(
         + problem(is_whole(groups, 1), "groups", groups, "a whole number, at least 1")
     )
 
-    # A penalty by confidence makes the fast path's advantages no form in the probabilities
-    form = prepare_update(plain, rule, "enumerate" if rule.baseline.uses_log_prob else "auto")
+    form = prepare_update(plain, rule)
 
     # A divisor that a response knows by itself only rescales what its class contributes
     if normalization != "token":

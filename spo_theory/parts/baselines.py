@@ -1,6 +1,6 @@
 """Group-relative advantages on any array library, exact zero for equal rewards in every dtype."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf, isfinite, nan
 from typing import Any, Literal, Protocol, get_args
 
@@ -10,7 +10,6 @@ from spo_theory.group import Array, Group, float_dtype
 from spo_theory.validation import InputError, check, problem, refuse
 
 Scale = Literal["std", "none"]
-Kind = Literal["mean", "virtual", "half"]
 
 
 def _is_traced(x: Array) -> bool:
@@ -29,12 +28,6 @@ class GroupAdvantage:
     ddof: 0 (population) or 1 (sample). eps: added to the standard deviation, >= 0. A group of equal rewards
     has advantage exactly 0. Source: GRPO, arXiv 2402.03300; mean only: Dr. GRPO, arXiv 2503.20783.
 
-    baseline: ``mean`` as above; ``virtual``: one more response of reward 1 counts in the mean and the std, so wrong
-    responses are pushed down in a group without a correct one (NGRPO, arXiv 2509.18851); ``half``: ``2 r - 1``
-    whatever the group is (the sign advantage, arXiv 2605.07689).
-
-    Raises `InputError` for other values. Exact expectations: docs/theory/expected-advantages.md.
-
     Example:
         >>> import numpy as np
         >>> rewards = np.array([1.0, 0.0, 0.0, 0.0])
@@ -47,15 +40,14 @@ class GroupAdvantage:
     ddof: int = 0
     eps: float = 0.0
     scale: Scale = "std"
-    baseline: Kind = "mean"
     uses_log_prob = False
+    silent_if_equal = True
 
     def __post_init__(self) -> None:
         refuse(
             problem(self.ddof in (0, 1), "ddof", self.ddof, "0 or 1")
             + problem(isfinite(self.eps) and self.eps >= 0, "std_eps", self.eps, "a finite number, at least 0")
             + problem(self.scale in get_args(Scale), "scale", self.scale, " or ".join(get_args(Scale)))
-            + problem(self.baseline in get_args(Kind), "baseline", self.baseline, " or ".join(get_args(Kind)))
         )
 
     def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
@@ -68,52 +60,10 @@ class GroupAdvantage:
         cancel exactly, and neither large offsets nor tiny differences lose precision.
         """
         xp = array_namespace(rewards)
-        r = xp.astype(rewards, float_dtype(xp, rewards))
+        r = _finite(rewards, valid)
 
-        # A response that does not count may have any reward, even NaN: it must neither be refused nor matter
-        if valid is not None:
-            r = xp.where(valid, r, xp.zeros_like(r))
-
-        # While jax is tracing there are no values to look at
-        if not _is_traced(r):
-            for bad, found in ((nan, xp.isnan(r)), (inf, r == inf), (-inf, r == -inf)):
-                check(not bool(xp.any(found)), "rewards", bad, "finite numbers")
-
-        # The sign does not depend on the group
-        if self.baseline == "half":
-            signed = 2 * r - 1
-            return signed if valid is None else xp.where(valid, signed, xp.zeros_like(signed))
-
-        # The virtual response takes part in the statistics, and its own advantage is dropped
-        if self.baseline == "virtual":
-            one_more = xp.ones_like(r[..., :1])
-            seen = None if valid is None else xp.concat([valid, xp.astype(one_more, valid.dtype)], axis=-1)
-            return replace(self, baseline="mean")(xp.concat([r, one_more], axis=-1), seen)[..., :-1]
-
-        # Smallest and largest reward, the number of responses, and the degrees of freedom of the variance. Responses
-        # that do not count are replaced by infinities of the sign that cannot win. Both divisors are at least 1, so
-        # that a group in which nothing counts is not divided by 0
-        if valid is None:
-            low = xp.min(r, axis=-1, keepdims=True)
-            high = xp.max(r, axis=-1, keepdims=True)
-            n: Any = r.shape[-1]
-            freedom: Any = max(n - self.ddof, 1)
-        else:
-            top = xp.full_like(r, inf)
-            low = xp.min(xp.where(valid, r, top), axis=-1, keepdims=True)
-            high = xp.max(xp.where(valid, r, -top), axis=-1, keepdims=True)
-            count = xp.sum(xp.astype(valid, r.dtype), axis=-1, keepdims=True)
-            one = xp.ones_like(count)
-            n = xp.where(count > 1, count, one)
-            freedom = xp.where(count > 1 + self.ddof, count - self.ddof, one)
-
-        # Both sides are divided by 8, because the range itself may overflow
-        if not _is_traced(r):
-            most = float(xp.finfo(r.dtype).max) / 4  # beyond, 1 / range is subnormal and jax takes it as 0
-            if bool(xp.any(high / 8 - low / 8 > most / 8)):
-                raise InputError(
-                    f"rewards that span more than {most:.3g} are not allowed in {r.dtype}: scale them down"
-                )
+        low, high, n, freedom = self._extremes(r, valid)
+        _check_span(low, high)
 
         # Map rewards to [0, 1]. A group of equal rewards has range 0; it is divided by 1 and set to 0 instead
         gap = high - low
@@ -140,9 +90,124 @@ class GroupAdvantage:
         # 0 / span has slope 0 / 0 at a range of 1e-300
         return centred / (std + self.eps / span if self.eps else std)
 
+    def _extremes(self, r: Array, valid: Array | None) -> tuple[Array, Array, Any, Any]:
+        """Smallest and largest reward ``(..., 1)``, number of responses, and degrees of freedom of the variance.
+
+        Both numbers are at least 1, so that a group in which nothing counts is not divided by 0.
+        """
+        xp = array_namespace(r)
+        if valid is None:
+            size = r.shape[-1]
+            low = xp.min(r, axis=-1, keepdims=True)
+            high = xp.max(r, axis=-1, keepdims=True)
+            return low, high, size, max(size - self.ddof, 1)
+
+        # Responses that do not count are replaced by infinities of the sign that cannot win
+        top = xp.full_like(r, inf)
+        low = xp.min(xp.where(valid, r, top), axis=-1, keepdims=True)
+        high = xp.max(xp.where(valid, r, -top), axis=-1, keepdims=True)
+        count = xp.sum(xp.astype(valid, r.dtype), axis=-1, keepdims=True)
+        one = xp.ones_like(count)
+        size = xp.where(count > 1, count, one)
+        return low, high, size, xp.where(count > 1 + self.ddof, count - self.ddof, one)
+
     def advantages(self, group: Group, rewards: Array) -> Array:
         """Advantages ``(..., G)`` of a group's rewards."""
         return self(rewards, group.valid)
+
+
+def _finite(rewards: Array, valid: Array | None) -> Array:
+    """``rewards`` as floating numbers, 0 where they do not count; raises `InputError` for NaN and infinite ones."""
+    xp = array_namespace(rewards)
+    r = xp.astype(rewards, float_dtype(xp, rewards))
+
+    # A response that does not count may have any reward, even NaN: it must neither be refused nor matter
+    if valid is not None:
+        r = xp.where(valid, r, xp.zeros_like(r))
+
+    # While jax is tracing there are no values to look at
+    if not _is_traced(r):
+        for bad, found in ((nan, xp.isnan(r)), (inf, r == inf), (-inf, r == -inf)):
+            check(not bool(xp.any(found)), "rewards", bad, "finite numbers")
+    return r
+
+
+def _check_span(low: Array, high: Array) -> None:
+    """Refuse rewards whose range is more than a quarter of the dtype's largest number."""
+    if _is_traced(low):
+        return
+    xp = array_namespace(low)
+    most = float(xp.finfo(low.dtype).max) / 4  # beyond, 1 / range is subnormal and jax takes it as 0
+
+    # Both sides are divided by 8, because the range itself may overflow
+    if bool(xp.any(high / 8 - low / 8 > most / 8)):
+        raise InputError(f"rewards that span more than {most:.3g} are not allowed in {low.dtype}: scale them down")
+
+
+@dataclass(frozen=True)
+class VirtualCorrect:
+    """One more response of reward 1 counts in the statistics: wrong responses of a silent group are pushed down.
+
+    otherwise: the statistics. Source: NGRPO, arXiv 2509.18851.
+
+    Example:
+        >>> import numpy as np
+        >>> VirtualCorrect()(np.zeros(4)).tolist()
+        [-0.5, -0.5, -0.5, -0.5]
+    """
+
+    otherwise: GroupAdvantage = field(default_factory=GroupAdvantage)
+    uses_log_prob = False
+    silent_if_equal = False
+
+    @property
+    def scale(self) -> Scale:
+        """How advantages are scaled."""
+        return self.otherwise.scale
+
+    def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
+        """Advantages of ``rewards`` ``(..., G)``; arguments and errors as in `GroupAdvantage`."""
+        xp = array_namespace(rewards)
+        r = _finite(rewards, valid)
+        one_more = xp.ones_like(r[..., :1])
+        seen = None if valid is None else xp.concat([valid, xp.astype(one_more, valid.dtype)], axis=-1)
+        return self.otherwise(xp.concat([r, one_more], axis=-1), seen)[..., :-1]
+
+    def advantages(self, group: Group, rewards: Array) -> Array:
+        """Advantages ``(..., G)`` of a group's rewards."""
+        return self(rewards, group.valid)
+
+
+@dataclass(frozen=True)
+class Signed:
+    """``2 r - 1`` whatever the group is: the sign of the outcome (arXiv 2605.07689).
+
+    Example:
+        >>> import numpy as np
+        >>> Signed()(np.array([1.0, 0.0])).tolist()
+        [1.0, -1.0]
+    """
+
+    uses_log_prob = False
+    silent_if_equal = False
+    scale = "none"
+
+    def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
+        """Advantages of ``rewards`` ``(..., G)``; arguments and errors as in `GroupAdvantage`."""
+        xp = array_namespace(rewards)
+        signed = 2 * _finite(rewards, valid) - 1
+        return signed if valid is None else xp.where(valid, signed, xp.zeros_like(signed))
+
+    def advantages(self, group: Group, rewards: Array) -> Array:
+        """Advantages ``(..., G)`` of a group's rewards."""
+        return self(rewards, group.valid)
+
+
+GroupStatistics = GroupAdvantage | VirtualCorrect | Signed
+"""Baselines that are a function of the group's rewards alone, ``(rewards, valid) -> advantages``.
+
+``silent_if_equal``: whether a group of equal rewards has advantages 0.
+"""
 
 
 class Baseline(Protocol):

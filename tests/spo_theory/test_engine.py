@@ -14,7 +14,7 @@ from spo_theory.outcomes.judged import confusion, judged_world
 from spo_theory.outcomes.lengths import rambling_world
 from spo_theory.outcomes.many_paths import many_paths_world
 from spo_theory.outcomes.options import option_world
-from spo_theory.parts.baselines import GroupAdvantage, Raw
+from spo_theory.parts.baselines import Raw, VirtualCorrect
 from spo_theory.parts.objectives import PairLogistic
 from spo_theory.parts.rewards import Colouring
 
@@ -29,7 +29,7 @@ WORLDS = {
 EXTRA = {
     "pairs": Method("pairs", 3, baseline=Raw(), objective=PairLogistic(0.5)),
     "pairs of mixed groups": rule("rebel", group_size=3, train_on="mixed"),
-    "coloured ngrpo": Method("odd", 3, reward=Colouring(), baseline=GroupAdvantage(baseline="virtual")),
+    "coloured ngrpo": Method("odd", 3, reward=Colouring(), baseline=VirtualCorrect()),
 }
 
 

@@ -85,3 +85,24 @@ def test_bad_input_is_named():
     assert "groups = 0" in str(error.value)
     with pytest.raises(InputError, match="after_error"):
         expected_update_normalized(CHAIN, rule("grpo"), -1.0)
+
+
+@pytest.mark.parametrize("name", rule.names())
+@pytest.mark.parametrize(("normalization", "groups"), [("response", 1), ("token", 1), ("token", 2)])
+def test_every_method_against_every_batch(name, normalization, groups):
+    """The method's own weights in every ordered batch, the loss written as a trainer would."""
+    method = rule(name, group_size=2)
+    log_prob = np.asarray(WORLD.model.step_log_probs(WORLD.logits, ()))
+    scores = np.asarray(WORLD.model.step_scores(WORLD.logits, ()))
+    total = np.zeros(CHAIN.horizon)
+    for classes in product(range(WORLD.classes), repeat=2 * groups):
+        k = np.array(classes).reshape(groups, 2)
+        weights = np.asarray(method.weights(WORLD.group(k, log_prob[k])))
+        each = np.einsum("ngs,ngsd->ngd", weights, scores[k])
+        if normalization == "response":
+            update = (each / LENGTHS[k][..., None]).mean((0, 1))
+        else:
+            update = each.sum((0, 1)) / LENGTHS[k].sum()
+        total += CHAIN.class_probs[k].prod() * update
+    exact = normalized_update_function(WORLD, method, normalization, groups=groups)(CHAIN.logits)
+    np.testing.assert_allclose(exact, total, rtol=1e-12, atol=1e-16)

@@ -409,7 +409,7 @@ def test_rad_noisy_outcomes_on_the_chain():
         for accepted in product([False, True], repeat=3):
             accept = np.where(classes == 2, tpr, fpr)
             odds = chance * np.where(accepted, accept, 1 - accept).prod(1)
-            a = GRPO.advantage(np.array(accepted, float))
+            a = GRPO.baseline(np.array(accepted, float))
             total += odds @ (np.asarray(a)[:, None] * chain.scores[classes]).mean(1)
         np.testing.assert_allclose(noisy_outcome_update(chain, 3, tpr, fpr), total, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(noisy_outcome_update(chain, 8, 1.0, 0.0), expected_update(chain, GRPO), rtol=1e-13)
@@ -451,7 +451,7 @@ def test_noisy_judge_by_every_group(scope, steps, group_size):
     colour = r.colouring.values(np.append(chain.rts, 1.0))
     in_scope = (verdict <= h) & ((verdict <= h).all(1, keepdims=True) | (scope == "all_incorrect"))
     reward = np.where(in_scope, colour[verdict], (verdict > h).astype(float))
-    update = np.einsum("cg,cgh->ch", r.advantage(reward), chain.scores[true]) / group_size
+    update = np.einsum("cg,cgh->ch", r.baseline(reward), chain.scores[true]) / group_size
     expected = joint[true, verdict].prod(1) @ update
     got = expected_update_judged(chain, r, miss=0.3, false_alarm=0.15)
     np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-14)

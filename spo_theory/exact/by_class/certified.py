@@ -8,20 +8,20 @@ import numpy as np
 from spo_theory.exact.by_class.forms import Expectation, Form, evaluate
 from spo_theory.exact.by_class.prepare import Statistic, choose_method, prepare
 from spo_theory.exact.refusals import AccuracyWarning
-from spo_theory.parts.baselines import GroupAdvantage
+from spo_theory.parts.baselines import GroupStatistics
 
 LARGEST_GROUP = 4096  # of the range the quadrature was verified in
 MOST_CLASSES = 65
 
 
-def certified(rewards: np.ndarray, group_size: int, advantage: GroupAdvantage, method: str) -> bool:
+def certified(rewards: np.ndarray, group_size: int, advantage: GroupStatistics, method: str) -> bool:
     """Whether results for these rewards ``(K,)`` lie in the range in which the quadrature was verified.
 
     Results without a quadrature of the standard deviation always do: they are exact to round-off.
     Measured in docs/theory/expected-advantages.md#accuracy.
     """
     distinct = np.unique(rewards)
-    silent = len(distinct) == 1 and advantage.baseline == "mean"
+    silent = len(distinct) == 1 and advantage.silent_if_equal
     inside = group_size <= LARGEST_GROUP and len(distinct) <= MOST_CLASSES
     if silent or inside or advantage.scale == "none":
         return True
@@ -38,7 +38,7 @@ def relative_change(coarse: Expectation, fine: Expectation, p: Any) -> float:
 def prepare_certified(
     rewards: Any,
     group_size: int,
-    advantage: GroupAdvantage,
+    advantage: GroupStatistics,
     method: str,
     statistic: Statistic = "mean",
     *,

@@ -20,7 +20,7 @@ from spo_theory.exact.by_class.forms import (
 from spo_theory.exact.by_class.quadrature import Nodes, group_nodes, node_count
 from spo_theory.exact.compositions import composition_count, compositions, member_classes, multinomial, none_of
 from spo_theory.exact.refusals import need_exact
-from spo_theory.parts.baselines import GroupAdvantage
+from spo_theory.parts.baselines import GroupAdvantage, GroupStatistics
 from spo_theory.validation import check, problem, refuse
 
 Engine = Literal["auto", "enumerate", "quadrature"]
@@ -37,13 +37,13 @@ SLABS = 8  # of the room, where a loop can stop after each
 
 
 def choose_method(
-    distinct: np.ndarray, group_size: int, advantage: GroupAdvantage = DEFAULT, method: str = "auto"
+    distinct: np.ndarray, group_size: int, advantage: GroupStatistics = DEFAULT, method: str = "auto"
 ) -> str:
     """``method``, with ``auto`` replaced by the cheaper one for these distinct rewards, by predicted work.
 
     The mean only is a quadrature of one node, and exact; another baseline than the mean has no quadrature.
     """
-    if advantage.baseline != "mean":
+    if not advantage.silent_if_equal:
         need_exact(method != "quadrature", "method", method, "auto or enumerate with another baseline than the mean")
         return "enumerate"
     if method != "auto":
@@ -78,7 +78,7 @@ def check_rows(group_size: int, classes: int) -> None:
 def prepare(
     rewards: Any,
     group_size: int,
-    advantage: GroupAdvantage = DEFAULT,
+    advantage: GroupStatistics = DEFAULT,
     method: str = "auto",
     statistic: Statistic = "mean",
     *,
@@ -99,12 +99,12 @@ def prepare(
     # Classes of equal reward count as one; with one reward alone no response has an advantage
     given = 2 if statistic == "product" else 1
     distinct, index = np.unique(values, return_inverse=True)
-    if len(distinct) == 1 and advantage.baseline == "mean":
+    if len(distinct) == 1 and advantage.silent_if_equal:
         return Form((), given)
 
     # With two rewards a worse response never has an advantage above 0, nor a better one below
     counted = None
-    if statistic == "negative" and len(distinct) == 2 and advantage.baseline == "mean":
+    if statistic == "negative" and len(distinct) == 2 and advantage.silent_if_equal:
         statistic = "mean"
         counted = values == distinct[0]
 
@@ -119,7 +119,7 @@ def prepare(
 def _pieces(
     distinct: np.ndarray,
     group_size: int,
-    advantage: GroupAdvantage,
+    advantage: GroupStatistics,
     method: str,
     statistic: Statistic,
     padded: bool,
@@ -150,7 +150,7 @@ def _pieces(
     pieces: list[Piece] = []
     if used == "enumerate" or both:
         pieces.append(_enumerated(group_size, statistic, counts, value, padded))
-    if used == "quadrature" or (both and advantage.baseline == "mean"):
+    if used == "quadrature" or (both and advantage.silent_if_equal):
         pieces.append(_quadrature(distinct, group_size, statistic, rule, padded))
     return tuple(pieces)
 
@@ -209,7 +209,7 @@ def cut_rows(counts: np.ndarray, values: tuple[np.ndarray, ...], group_size: int
 
 
 def _compositions(
-    distinct: np.ndarray, group_size: int, advantage: GroupAdvantage, statistic: Statistic
+    distinct: np.ndarray, group_size: int, advantage: GroupStatistics, statistic: Statistic
 ) -> tuple[np.ndarray, np.ndarray]:
     """Counts ``(C, K)`` of the other responses, and the statistic's values among them, some millions at a time."""
     counts = compositions(group_size - (2 if statistic == "product" else 1), len(distinct))
@@ -226,7 +226,7 @@ def _enumerated(
     return Enumerated(slabs, given)
 
 
-def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupAdvantage, statistic: Statistic) -> np.ndarray:
+def _values(distinct: np.ndarray, counts: np.ndarray, advantage: GroupStatistics, statistic: Statistic) -> np.ndarray:
     """Value ``(C, K)`` or ``(C, K * K)`` of the statistic for every class of the given responses among the others."""
     # The rule's own advantages, of groups made of the given responses and the others
     classes = len(distinct)

@@ -13,7 +13,7 @@ from spo_theory.exact.by_class.scopes import RuleForm, combine_rewards
 from spo_theory.exact.weights import ClassWeights
 from spo_theory.method import Method
 from spo_theory.outcomes.world import World
-from spo_theory.parts.baselines import ConfidencePenalty, GroupAdvantage
+from spo_theory.parts.baselines import ConfidencePenalty, GroupAdvantage, GroupStatistics
 from spo_theory.parts.credit import WholeResponse
 from spo_theory.parts.filters import EveryGroup
 from spo_theory.parts.rewards import Colouring, Outcome, reasoning_trajectory_score
@@ -24,7 +24,7 @@ def serves(method: Method) -> bool:
     return (
         _rewards_are_served(method)
         and isinstance(method.keep, EveryGroup)
-        and isinstance(method.baseline, GroupAdvantage | ConfidencePenalty)
+        and isinstance(method.baseline, GroupStatistics | ConfidencePenalty)
         and isinstance(method.credit, WholeResponse)
         and method.objective.by_sign
     )
@@ -34,23 +34,22 @@ def _rewards_are_served(method: Method) -> bool:
     """Plain rewards are; colours only where a group of equal rewards has no advantages, see `combine_rewards`."""
     if isinstance(method.reward, Outcome):
         return True
-    relative = isinstance(method.baseline, GroupAdvantage) and method.baseline.baseline == "mean"
-    return isinstance(method.reward, Colouring) and relative
+    return isinstance(method.reward, Colouring) and isinstance(method.baseline, GroupAdvantage)
 
 
 def serves_moments(method: Method) -> bool:
     """Whether the fast path also gives second moments: not with a penalty by confidence."""
-    return serves(method) and isinstance(method.baseline, GroupAdvantage)
+    return serves(method) and isinstance(method.baseline, GroupStatistics)
 
 
-def statistics(method: Method) -> GroupAdvantage:
+def statistics(method: Method) -> GroupStatistics:
     """The group statistics inside the baseline of a method that the fast path serves.
 
     A penalty by confidence has its own closed form; what it does in other groups is what counts here.
     """
     baseline = method.baseline
     found = baseline.otherwise if isinstance(baseline, ConfidencePenalty) else baseline
-    assert isinstance(found, GroupAdvantage)
+    assert isinstance(found, GroupStatistics)
     return found
 
 
