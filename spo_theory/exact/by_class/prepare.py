@@ -142,6 +142,7 @@ def _pieces(
         check_rows(group_size, len(distinct))
         counts, value = _compositions(distinct, group_size, advantage, statistic)
     else:
+        assert isinstance(advantage, GroupAdvantage)  # `choose_method` enumerates the others
         rule = group_nodes(distinct, group_size, advantage, 1 if statistic == "mean" else 2, refine)
 
     # Two rewards are enumerated up to groups of about a thousand, and the mean only has one node. In all other cases
