@@ -79,7 +79,7 @@ def growth(out: Path | None) -> None:
         counts, times = [], []
         for horizon, group_size in cases:
             chain = ReasoningChain(step_success=np.full(horizon, 0.5))
-            coloured = class_rewards(rule("spo", beta=5.0, gamma=0.5), chain.rts)[1]
+            coloured = class_rewards(rule("spo", beta=5.0, gamma=0.5), chain.rts[:-1])[1]
             assert coloured is not None
             assert choose_method(coloured, group_size) == "quadrature"
             counts.append(node_count(coloured, group_size))

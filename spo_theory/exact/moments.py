@@ -11,8 +11,8 @@ import numpy as np
 from spo_theory.exact.by_class import weights_by_class
 from spo_theory.exact.by_class.certified import prepare_certified
 from spo_theory.exact.by_class.forms import Expectation, evaluate
-from spo_theory.exact.by_class.prepare import Engine, Statistic
-from spo_theory.exact.by_class.scopes import RuleForm, combine_scopes, evaluate_rule
+from spo_theory.exact.by_class.prepare import Engine
+from spo_theory.exact.by_class.scopes import RuleForm, evaluate_rule
 from spo_theory.exact.compositions import Multinomial, multinomial
 from spo_theory.exact.enumeration import Groups, check_size, distinguished, prepare_traced, static_weights
 from spo_theory.exact.refusals import NoExactForm
@@ -50,7 +50,7 @@ def rule_square_function(rule: Method, rts: Any, method: Engine = "auto") -> Exp
     ``rule``: a method with one advantage for each class. ``rts`` ``(K,)``: reasoning trajectory score of each class,
     the last one correct. ``method``: the engine. Derived in docs/theory/second-moments.md#squares-and-products.
     """
-    return _of_rule(rule, rts, method, "square")
+    return partial(evaluate_rule, weights_by_class.form_of_rts(rule, rts, "square", method))
 
 
 def rule_product_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
@@ -59,14 +59,7 @@ def rule_product_function(rule: Method, rts: Any, method: Engine = "auto") -> Ex
     Responses 1 and 2 are of one group. Arguments as in `rule_square_function`. Derived in
     docs/theory/second-moments.md#squares-and-products.
     """
-    return _of_rule(rule, rts, method, "product")
-
-
-def _of_rule(rule: Method, rts: Any, method: Engine, statistic: Statistic) -> Expectation:
-    baseline = weights_by_class.statistics(rule)
-    size = rule.group_size
-    form = combine_scopes(rule, rts, lambda r: prepare_certified(r, size, baseline, method, statistic))
-    return partial(evaluate_rule, form)
+    return partial(evaluate_rule, weights_by_class.form_of_rts(rule, rts, "product", method))
 
 
 @partial(

@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from spo_theory.exact.by_class import weights_by_class
-from spo_theory.exact.by_class.certified import prepare_certified
 from spo_theory.exact.by_class.forms import Expectation, Exponent
 from spo_theory.exact.by_class.prepare import Engine
-from spo_theory.exact.by_class.scopes import combine_scopes, evaluate_rule
+from spo_theory.exact.by_class.scopes import evaluate_rule
 from spo_theory.exact.enumeration import check_size, is_static, prepare_enumerated, prepare_traced
 from spo_theory.exact.refusals import NoExactForm
 from spo_theory.exact.weights import StepWeights
@@ -163,10 +162,7 @@ def rule_advantage_function(rule: Method, rts: Any, method: Engine = "auto") -> 
     the last one correct. ``method``: the engine. The function can be jitted, vmapped and differentiated.
     Raises `NoExactForm` for other methods. Derived in docs/theory/expected-advantages.md#scopes.
     """
-    if not weights_by_class.serves(rule):
-        raise NoExactForm(f"rule = {rule.name!r} is not allowed: its weights are not one advantage for each class")
-    baseline = weights_by_class.statistics(rule)
-    form = combine_scopes(rule, rts, lambda r: prepare_certified(r, rule.group_size, baseline, method))
+    form = weights_by_class.form_of_rts(rule, rts, "mean", method)
     if rule.baseline.uses_log_prob:
         form = replace(form, penalty=Exponent.of(rule.group_size - 1))
     return partial(evaluate_rule, form)

@@ -29,22 +29,23 @@ class RuleForm:
     penalty: Exponent | None = None
 
 
-def class_rewards(rule: Method, rts: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    """Rewards ``(K,)`` of the outcome classes of ``rts`` ``(K,)``, the last class correct: plain and coloured.
+def class_rewards(rule: Method, rts_of_wrong: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rewards ``(W + 1,)`` of W wrong classes, with the given RTS ``(W,)``, and of a correct one: plain and coloured.
 
     The second is None for a rule without colouring. Colours come from the rule's own reward function; a correct
     response always has the reward 1.
     """
-    k = np.arange(len(rts))
-    correct = k == len(rts) - 1
-    plain = correct.astype(float)
+    rts = np.asarray(rts_of_wrong, dtype=float)
+    plain = np.append(np.zeros(len(rts)), 1.0)
     if rule.colouring is None:
         return plain, None
-    return plain, np.where(correct, 1.0, rule.colouring.values(np.asarray(rts, dtype=float)))
+    return plain, np.append(rule.colouring.values(rts), 1.0)
 
 
-def combine_scopes(rule: Method, rts: Any, prepare: Callable[[np.ndarray], Form]) -> RuleForm:
-    """Expectation of a group statistic under a rule's scope.
+def combine_rewards(
+    rule: Method, plain: np.ndarray, coloured: np.ndarray | None, prepare: Callable[[np.ndarray], Form]
+) -> RuleForm:
+    """Expectation of a group statistic under a rule's scope, from the rewards of `class_rewards`.
 
     ``prepare(rewards)`` returns the form of the statistic for fixed rewards. It must be 0 in a group of equal rewards.
     With colouring in all-negative groups only, the plain rewards give what mixed groups contribute, and the coloured
@@ -52,18 +53,9 @@ def combine_scopes(rule: Method, rts: Any, prepare: Callable[[np.ndarray], Form]
     brings the factor ``(1 - P)^(G - given)`` with it, smooth at P = 1.
     Derived in docs/theory/expected-advantages.md#scopes.
     """
-    plain, coloured = class_rewards(rule, rts)
-    scope = None if rule.colouring is None else rule.colouring.scope
-    return combine_rewards(plain, coloured, scope, prepare)
-
-
-def combine_rewards(
-    plain: np.ndarray, coloured: np.ndarray | None, scope: str | None, prepare: Callable[[np.ndarray], Form]
-) -> RuleForm:
-    """`combine_scopes` for rewards ``(K,)`` of the classes, the last one correct; ``coloured`` None: no colouring."""
-    if coloured is None:
+    if rule.colouring is None or coloured is None:
         return RuleForm(prepare(plain))
-    if scope == "all_incorrect":
+    if rule.colouring.scope == "all_incorrect":
         return RuleForm(prepare(coloured))
     return RuleForm(prepare(plain), prepare(coloured[:-1]))
 

@@ -4,12 +4,15 @@ It serves every method that standardizes a reward of the outcome class (plain or
 credits the whole response; a penalty by confidence adds a closed form. Derived in docs/theory/expected-advantages.md.
 """
 
+from typing import Any
+
 import numpy as np
 
 from spo_theory.exact.by_class.certified import prepare_certified
 from spo_theory.exact.by_class.forms import Exponent
 from spo_theory.exact.by_class.prepare import Engine, Statistic
-from spo_theory.exact.by_class.scopes import RuleForm, combine_rewards
+from spo_theory.exact.by_class.scopes import RuleForm, class_rewards, combine_rewards
+from spo_theory.exact.refusals import NoExactForm
 from spo_theory.exact.weights import ClassWeights
 from spo_theory.method import Method
 from spo_theory.outcomes.world import World
@@ -68,30 +71,50 @@ class ClassRewards:
         moved = not np.array_equal(place, np.arange(world.classes))
         self.place = place if moved else None
         self.member = np.eye(len(wrong) + 1)[place] if moved else None
-        self.plain = np.append(np.zeros(len(wrong)), 1.0)
 
         # Colours go by the lengths of the steps that were written, or by those of the right response
-        self.coloured: np.ndarray | None = None
-        colouring = method.colouring
-        if colouring is not None:
-            true = np.broadcast_to(world.true_lengths, world.lengths.shape)
-            lengths = world.lengths if colouring.length == "written" else true
-            rts = reasoning_trajectory_score(world.first_error, np.asarray(lengths, dtype=float))
-            self.coloured = np.append(colouring.values(rts[wrong]), 1.0)
+        lengths = world.lengths
+        if method.colouring is not None and method.colouring.length == "true":
+            lengths = np.broadcast_to(world.true_lengths, world.lengths.shape)
+        rts = reasoning_trajectory_score(world.first_error, np.asarray(lengths, dtype=float))
+        self.plain, self.coloured = class_rewards(method, rts[wrong])
 
     def form(
         self, method: Method, statistic: Statistic = "mean", engine: Engine = "auto", *, padded: bool = False
     ) -> RuleForm:
         """The form of a statistic of the group's advantages under the method's scope."""
-        scope = None if method.colouring is None else method.colouring.scope
-        size = method.group_size
-        baseline = statistics(method)
-        return combine_rewards(
-            self.plain,
-            self.coloured,
-            scope,
-            lambda rewards: prepare_certified(rewards, size, baseline, engine, statistic, padded=padded),
-        )
+        return _form(method, self.plain, self.coloured, statistic, engine, padded=padded)
+
+
+def form_of_rts(method: Method, rts: Any, statistic: Statistic = "mean", engine: Engine = "auto") -> RuleForm:
+    """The form of a statistic for classes with the given RTS ``(K,)``, the last one correct.
+
+    Raises `NoExactForm` for methods without one advantage for each class.
+    """
+    served = serves(method) if statistic == "mean" else serves_moments(method)
+    if not served:
+        raise NoExactForm(f"rule = {method.name!r} is not allowed: its weights are not one advantage for each class")
+    plain, coloured = class_rewards(method, rts[:-1])
+    return _form(method, plain, coloured, statistic, engine)
+
+
+def _form(
+    method: Method,
+    plain: np.ndarray,
+    coloured: np.ndarray | None,
+    statistic: Statistic,
+    engine: Engine,
+    *,
+    padded: bool = False,
+) -> RuleForm:
+    size = method.group_size
+    baseline = statistics(method)
+    return combine_rewards(
+        method,
+        plain,
+        coloured,
+        lambda rewards: prepare_certified(rewards, size, baseline, engine, statistic, padded=padded),
+    )
 
 
 def prepare_class_weights(
