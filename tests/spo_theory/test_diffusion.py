@@ -56,6 +56,13 @@ def test_bad_input_is_named():
 
 @pytest.mark.parametrize("name", rule.names())
 def test_every_method_diffuses(name):
-    table = diffuse(CHAIN, rule(name, group_size=4), 3, learning_rate=0.1, paths=200)
-    mean = table.groupby("step")["success"].mean().to_numpy()
-    np.testing.assert_allclose(mean, solve(CHAIN, rule(name, group_size=4), 3, 0.1)["success"], atol=0.01)
+    """Mean success on the exact curve; its spread after one small step as the covariance says: 5 standard errors."""
+    method = rule(name, group_size=4)
+    rate = 0.01
+    success = diffuse(CHAIN, method, 3, learning_rate=rate, paths=2000).groupby("step")["success"]
+    error = success.std().to_numpy() / np.sqrt(2000)
+    exact = solve(CHAIN, method, 3, rate)["success"].to_numpy()
+    assert (np.abs(success.mean().to_numpy() - exact)[1:] <= 5 * error[1:]).all()
+    slope = float(CHAIN.success) * (1 - CHAIN.step_success)
+    spread = rate * np.sqrt(slope @ group_covariance(CHAIN, method) @ slope / 64)
+    assert success.std().to_numpy()[1] == pytest.approx(spread, rel=5 / np.sqrt(2 * 2000))

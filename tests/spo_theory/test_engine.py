@@ -92,7 +92,8 @@ def test_both_exact_engines_and_the_sampled_one_agree(name):
     sampled = expectation(chain, method, "monte_carlo", groups=20_000, seed=1, covariance=True)
     assert sampled.engine == "monte_carlo"
     assert np.abs((sampled.update - slow.update) / sampled.standard_error).max() < 4
-    np.testing.assert_allclose(sampled.covariance, slow.covariance, atol=0.1 * np.abs(slow.covariance).max())
+    # 20,000 groups know a covariance to about one part in a hundred; the largest difference seen is 2.5 of them
+    np.testing.assert_allclose(sampled.covariance, slow.covariance, atol=0.05 * np.abs(slow.covariance).max())
 
 
 def test_beyond_enumeration_the_result_says_that_it_was_sampled():
