@@ -48,6 +48,6 @@ def draw(table: pd.DataFrame, trained: Sequence[str]) -> Figure:
     rules = [rule for rule in style.rules_of(rows) if rule != "none"]
     handles = [Line2D([], [], color=style.colour(rule), label=style.label(rule)) for rule in rules]
     handles.append(Line2D([], [], linestyle="--", label="before training", markersize=3.5, **START))
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    figure.legend(handles=handles, loc="outside upper center", ncols=2 * len(starts))
     style.foot(figure, style.seeds_note(rows[rows["rule"] != "none"]) + " pass@k is the unbiased estimate.")
     return figure
