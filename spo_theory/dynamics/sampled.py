@@ -10,6 +10,7 @@ import pandas as pd
 
 from spo_theory.dynamics.maps import apply_kernel, check_run, runs
 from spo_theory.dynamics.optimizers import Optimizer, steps_of
+from spo_theory.exact.traced import Traced
 from spo_theory.group import Group
 from spo_theory.method import Method, with_clips
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores, step_log_probabilities
@@ -58,13 +59,13 @@ def _update(rule: Method, batch: Batch, old: jax.Array, now: jax.Array) -> jax.A
     return jnp.mean(weights * _of_classes(class_scores(now), batch.classes), axis=-2)
 
 
-@partial(jax.jit, static_argnames=("rule", "block"))
+@partial(jax.jit, static_argnames=("block",))
 def _sample_sums(
-    sizes: jax.Array, logits: jax.Array, key: jax.Array, used: jax.Array, *, rule: Method, block: int
+    sizes: jax.Array, logits: jax.Array, key: jax.Array, used: jax.Array, rule: Traced[Method], *, block: int
 ) -> tuple[jax.Array, jax.Array]:
     """Sum and sum of squares ``(H,)`` of the updates of ``used`` sampled groups, at most ``block``."""
     rows = jnp.broadcast_to(logits, (block, *logits.shape))
-    x = _update(rule, _sample(rule, sizes, rows, key), rows, rows)
+    x = _update(rule.value, _sample(rule.value, sizes, rows, key), rows, rows)
     x = jnp.where(jnp.arange(block)[:, None] < used, x, 0.0)
     return x.sum(0), (x * x).sum(0)
 
@@ -96,7 +97,7 @@ def sampled_update(chain: ReasoningChain, rule: Method, groups: int, seed: int =
     for i, start in enumerate(range(0, groups, block)):
         key = jax.random.fold_in(jax.random.key(seed), i)
         used = min(block, groups - start)
-        s, s2 = _sample_sums(chain.step_lengths, chain.logits, key, used, rule=rule, block=block)
+        s, s2 = _sample_sums(chain.step_lengths, chain.logits, key, used, Traced(rule), block=block)
         total = total + np.asarray(s)
         square = square + np.asarray(s2)
 
@@ -158,7 +159,7 @@ def simulate(
         chain.logits,
         float(learning_rate),
         k,
-        rule=with_clips(rule, clip_low, clip_high),
+        Traced(with_clips(rule, clip_low, clip_high)),
         optimizer=optimizer,
         questions=questions,
         inner_updates=inner,
@@ -167,15 +168,15 @@ def simulate(
     return runs(np.asarray(paths), rule.group_size).assign(seed=np.repeat(names, steps + 1))
 
 
-@partial(jax.jit, static_argnames=("rule", "optimizer", "questions", "inner_updates", "steps"))
+@partial(jax.jit, static_argnames=("optimizer", "questions", "inner_updates", "steps"))
 def _runs(
     keys: jax.Array,
     sizes: jax.Array,
     start: jax.Array,
     learning_rate: jax.Array,
     kernel: jax.Array | None,
+    rule: Traced[Method],
     *,
-    rule: Method,
     optimizer: Optimizer,
     questions: int,
     inner_updates: int,
@@ -195,12 +196,12 @@ def _runs(
         def step(state: tuple, i: jax.Array) -> tuple[tuple, jax.Array]:
             """Sample one batch and use it for all inner updates; hands on the logits that sampled it."""
             first = state[0]
-            batch = _sample(rule, sizes, spread(first), jax.random.fold_in(key, i))
+            batch = _sample(rule.value, sizes, spread(first), jax.random.fold_in(key, i))
 
             # The batch stays that of ``first``; ratios compare the moving logits to it
             for _ in range(inner_updates):
                 logits, memory = state
-                each = _update(rule, batch, spread(first), spread(logits))
+                each = _update(rule.value, batch, spread(first), spread(logits))
                 g = each.mean(0) if single else each
                 change, memory = transformation.update(apply_kernel(kernel, g), memory)
                 state = (logits + learning_rate * change, memory)

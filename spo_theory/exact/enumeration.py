@@ -13,6 +13,7 @@ from spo_theory.exact.by_class.forms import Slabs
 from spo_theory.exact.by_class.prepare import MAX_COMPOSITIONS, cut_rows
 from spo_theory.exact.compositions import composition_count, compositions, member_classes, multinomial
 from spo_theory.exact.refusals import NoExactForm
+from spo_theory.exact.traced import Traced
 from spo_theory.exact.weights import EnumeratedWeights, TracedWeights
 from spo_theory.method import Method
 from spo_theory.outcomes.world import World
@@ -152,7 +153,7 @@ def prepare_enumerated(world: World, method: Method, *, padded: bool = False, po
         slabs = cut_rows(groups.others, (positive, negative), method.group_size)
     else:
         slabs = Slabs(((multinomial(groups.others), positive, negative),))
-    return EnumeratedWeights(slabs, classes.member, classes.place, weights.shape[1:], method.objective)
+    return EnumeratedWeights(slabs, classes.member, classes.place, weights.shape[1:], Traced(method.objective))
 
 
 def prepare_traced(world: World, method: Method, power: int = 1) -> TracedWeights:
@@ -170,4 +171,4 @@ def prepare_traced(world: World, method: Method, power: int = 1) -> TracedWeight
         np.asarray(world.true_lengths, dtype=float),
     )
     chance = multinomial(groups.others)
-    return TracedWeights(chance, groups.members, groups.holder, groups.whole, looks, method, power)
+    return TracedWeights(chance, groups.members, groups.holder, groups.whole, looks, Traced(method), power)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from spo_theory.exact.by_class.forms import Slabs
 from spo_theory.exact.by_class.scopes import RuleForm, evaluate_rule
 from spo_theory.exact.compositions import Multinomial
+from spo_theory.exact.traced import Traced
 from spo_theory.group import Group
 from spo_theory.method import Method
 from spo_theory.parts.baselines import confidence_odds
@@ -23,8 +24,8 @@ from spo_theory.parts.objectives import Objective
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["advantages", "negative", "member", "place", "wrong", "others"],
-    meta_fields=["steps", "objective"],
+    data_fields=["advantages", "negative", "member", "place", "wrong", "others", "objective"],
+    meta_fields=["steps"],
 )
 @dataclass(frozen=True)
 class ClassWeights:
@@ -43,7 +44,7 @@ class ClassWeights:
     wrong: Any
     others: Any
     steps: int
-    objective: Objective
+    objective: Traced[Objective]
 
     def given(self, probs: jax.Array, step_log_probs: jax.Array, log_ratio: jax.Array | None) -> jax.Array:
         """``E[w_1s | class of 1 is k]`` ``(..., K, S)``."""
@@ -64,7 +65,7 @@ class ClassWeights:
         assert self.negative is not None, "prepared for the sampling policy alone"
         blame = self._of_class(self.negative, probs) - penalty
         praise = jnp.broadcast_to((advantage - blame)[..., None], shape)
-        return _by_sign(self.objective, praise, jnp.broadcast_to(blame[..., None], shape), log_ratio)
+        return _by_sign(self.objective.value, praise, jnp.broadcast_to(blame[..., None], shape), log_ratio)
 
     def _of_class(self, form: RuleForm, probs: jax.Array) -> jax.Array:
         """A form's value ``(..., K)`` for the classes of the world."""
@@ -75,8 +76,8 @@ class ClassWeights:
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["slabs", "member", "place"],
-    meta_fields=["shape", "objective"],
+    data_fields=["slabs", "member", "place", "objective"],
+    meta_fields=["shape"],
 )
 @dataclass(frozen=True)
 class EnumeratedWeights:
@@ -91,7 +92,7 @@ class EnumeratedWeights:
     member: Any
     place: Any
     shape: tuple[int, int]
-    objective: Objective
+    objective: Traced[Objective]
 
     def given(self, probs: jax.Array, step_log_probs: jax.Array, log_ratio: jax.Array | None) -> jax.Array:
         """``E[w_1s | class of 1 is k]`` ``(..., K, S)``."""
@@ -105,7 +106,7 @@ class EnumeratedWeights:
         praise, blame = (self._of_class(x) for x in self.slabs.total(both))
         if log_ratio is None:
             return praise + blame
-        return _by_sign(self.objective, praise, blame, log_ratio)
+        return _by_sign(self.objective.value, praise, blame, log_ratio)
 
     def _of_class(self, flat: jax.Array) -> jax.Array:
         """From ``(..., V * S)`` to the classes of the world, ``(..., K, S)``."""
@@ -120,8 +121,8 @@ def _by_sign(objective: Objective, praise: jax.Array, blame: jax.Array, log_rati
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["chance", "members", "holder", "whole", "looks"],
-    meta_fields=["method", "power"],
+    data_fields=["chance", "members", "holder", "whole", "looks", "method"],
+    meta_fields=["power"],
 )
 @dataclass(frozen=True)
 class TracedWeights:
@@ -137,7 +138,7 @@ class TracedWeights:
     holder: Any
     whole: Any
     looks: tuple[Any, Any, Any, Any]
-    method: Method
+    method: Traced[Method]
     power: int = 1
 
     def given(self, probs: jax.Array, step_log_probs: jax.Array, log_ratio: jax.Array | None) -> jax.Array:
@@ -161,7 +162,7 @@ class TracedWeights:
         )
         # Members of one class have equal weights, so one of them stands for the class
         ratio = jnp.zeros_like(log_prob) if log_ratio is None else log_ratio[..., self.members, :]
-        weights = self.method.weights(group, ratio) ** self.power
+        weights = self.method.value.weights(group, ratio) ** self.power
         leading = (1,) * (weights.ndim - 3)
         return jnp.take_along_axis(weights, self.holder.reshape(*leading, *self.holder.shape, 1), axis=-2)
 

@@ -64,6 +64,7 @@ class Clipped:
     clip_high: float = 0.2
     ratio: Ratio = "token"
     by_sign = True
+    traced = ("clip_low", "clip_high")
 
     def __post_init__(self) -> None:
         low = is_number(self.clip_low) and 0 <= self.clip_low <= 1
@@ -150,6 +151,7 @@ class PairRegression:
     eta: float = 1.0
     by_sign = False
     per_step = False
+    traced = ("eta",)
 
     def __post_init__(self) -> None:
         check(is_number(self.eta) and self.eta > 0, "eta", self.eta, "a finite number above 0")
@@ -195,6 +197,7 @@ class PairLogistic:
     beta: float = 0.1
     by_sign = False
     per_step = False
+    traced = ("beta",)
 
     def __post_init__(self) -> None:
         check(is_number(self.beta) and self.beta > 0, "beta", self.beta, "a finite number above 0")

@@ -95,6 +95,7 @@ class Colouring:
     scope: Scope = "all_negative"
     shape: Shape = "logistic"
     length: RtsLength = "written"
+    traced = ("beta", "gamma")
 
     def __post_init__(self) -> None:
         refuse(

@@ -13,6 +13,7 @@ from spo_theory.dynamics.clipped import solve_clipped
 from spo_theory.dynamics.diffusion import diffuse
 from spo_theory.dynamics.flow import flow, flow_time
 from spo_theory.dynamics.maps import escape_map, updates_to
+from spo_theory.dynamics.sampled import sampled_update
 from spo_theory.exact.moments import group_covariance
 from spo_theory.exact.update import rule_advantage_function
 
@@ -235,14 +236,23 @@ def test_another_colouring_group_size_start_or_rate_compiles_nothing(name, scope
         assert compilations(caplog, lambda r=r, chain=chain: RUNS[name](chain, r, 0.25)) == []
 
 
-def test_other_rates_starts_and_colourings_of_clipped_dynamics_compile_nothing(caplog):
+@pytest.mark.parametrize("run", [simulate, solve_clipped])
+@pytest.mark.parametrize("name", ["spo", "spo_prefix", "rebel"])
+def test_other_rates_starts_colourings_and_clips_of_several_updates_on_a_batch_compile_nothing(name, run, caplog):
+    # What each of the methods may change: the numbers of its reward and of its objective
+    settings = {"rebel": [{"eta": 1.0}, {"eta": 0.5}]}
+    coloured = [{"beta": 5.0, "gamma": 0.5, "clip_low": 0.1}, {"beta": 7.0, "gamma": 0.4, "clip_low": 0.2}]
     jax.clear_caches()
-    for simulated in (False, True):
-        run = simulate if simulated else solve_clipped
-        for i, (rate, q) in enumerate(((0.5, 0.4), (0.25, 0.6))):
-            chain = ReasoningChain(step_success=[q] * 3)
-            r = rule("spo", group_size=4, beta=5.0 if simulated else 5 + q)  # sampled groups compile for each method
-            found = compilations(
-                caplog, lambda chain=chain, r=r, rate=rate, run=run: run(chain, r, 3, learning_rate=rate)
-            )
-            assert (found == []) == (i > 0)
+    for i, (rate, q) in enumerate(((0.5, 0.4), (0.25, 0.6))):
+        chain = ReasoningChain(step_success=[q] * 3)
+        r = rule(name, group_size=3, **settings.get(name, coloured)[i])
+        found = compilations(caplog, lambda chain=chain, r=r, rate=rate: run(chain, r, 3, learning_rate=rate))
+        assert (found == []) == (i > 0)
+
+
+def test_another_colouring_of_sampled_groups_compiles_nothing(caplog):
+    jax.clear_caches()
+    chain = ReasoningChain(step_success=[0.4] * 3)
+    for i, beta in enumerate((5.0, 7.0)):
+        found = compilations(caplog, lambda beta=beta: sampled_update(chain, rule("spo", beta=beta), groups=50))
+        assert (found == []) == (i > 0)

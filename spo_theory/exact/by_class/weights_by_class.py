@@ -13,6 +13,7 @@ from spo_theory.exact.by_class.forms import Exponent
 from spo_theory.exact.by_class.prepare import Engine, Statistic
 from spo_theory.exact.by_class.scopes import RuleForm, class_rewards, combine_rewards
 from spo_theory.exact.refusals import NoExactForm
+from spo_theory.exact.traced import Traced
 from spo_theory.exact.weights import ClassWeights
 from spo_theory.method import Method
 from spo_theory.outcomes.world import World
@@ -143,5 +144,5 @@ def prepare_class_weights(
         wrong=~world.correct,
         others=Exponent.of(method.group_size - 1) if penalized else None,
         steps=world.lengths.shape[1],
-        objective=method.objective,
+        objective=Traced(method.objective),
     )
