@@ -10,43 +10,31 @@ import numpy as np
 import torch
 
 from spo_theory.method import Method
+from toy_llm.network.policy import Policy
 from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.training.losses import policy_loss
 from toy_llm.training.rollout import collect
 
 
-def true_prefix_log_odds(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Log-odds ``(..., H)`` of the true value of every step.
+def log_odds_gradients(
+    policy: Policy, prompts: torch.Tensor, answers: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-odds ``(N, H)`` on true responses and their gradients ``(N, H, P)`` with respect to all P parameters.
 
-    ``logits`` ``(..., H, V)``: the network's output where it predicts each step after the true prefix;
-    ``targets`` ``(..., H)``: the true values. ``log p - log(1 - p)``, computed without cancellation.
-
-    >>> true_prefix_log_odds(torch.tensor([[2.0, 0.5]]), torch.tensor([0]))
-    tensor([1.5000])
+    ``prompts`` ``(N, ...)``, ``answers`` ``(N, T)``, of questions with H steps each. One backward pass for each of the
+    N H numbers.
     """
-    # The others are summed without the true one: 1 - p would lose its digits where p is near 1.
-    right = logits.gather(-1, targets[..., None]).squeeze(-1)
-    others = logits.scatter(-1, targets[..., None], -torch.inf)
-    return right - torch.logsumexp(others, dim=-1)
-
-
-def log_odds_gradients(model: torch.nn.Module, tokens: torch.Tensor, horizon: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-odds ``(N, H)`` on true traces and their gradients ``(N, H, P)`` with respect to all P parameters.
-
-    ``tokens`` ``(N, T)``: prompts followed by their H true values. One backward pass for each of the N H numbers.
-    """
-    # A backward pass gives the gradient of one number, so there is one for every step of every row.
-    parameters = list(model.parameters())
+    # A backward pass gives the gradient of one number, so there is one for every step of every question.
+    parameters = list(policy.module.parameters())
     odds = []
     gradients = []
-    for row in tokens:
-        logits, _ = model(row[None, :-1], last=horizon)
-        own = true_prefix_log_odds(logits[0], row[-horizon:])
+    for n in range(len(prompts)):
+        own = policy.true_log_odds(prompts[n : n + 1], answers[n : n + 1])[0]
         odds.append(own.detach())
         for step in own:
             found = torch.autograd.grad(step, parameters, retain_graph=True)
             gradients.append(torch.cat([g.flatten() for g in found]))
-    return torch.stack(odds), torch.stack(gradients).unflatten(0, (len(tokens), horizon))
+    return torch.stack(odds), torch.stack(gradients).unflatten(0, (len(prompts), -1))
 
 
 def mean_kernel(gradients: torch.Tensor) -> np.ndarray:
@@ -88,12 +76,11 @@ def measure_start(policy: TransformerPolicy, questions: int = 2048, kernel_quest
     task = policy.task
     prompts, answers = task.questions("measure", seed, kernel_questions, questions)
     with torch.no_grad():
-        logits, _ = policy.model(torch.cat([prompts, answers[:, :-1]], dim=1), last=task.horizon)
-    log_odds = true_prefix_log_odds(logits, answers)
+        log_odds = policy.true_log_odds(prompts, answers)
 
     # Gradients take a pass backward for every step of every question.
     prompts, answers = task.questions("measure", seed, 0, kernel_questions)
-    _, gradients = log_odds_gradients(policy.model, torch.cat([prompts, answers], dim=1), task.horizon)
+    _, gradients = log_odds_gradients(policy, prompts, answers)
     return Start(
         log_odds=log_odds.double().numpy(),
         kernel=mean_kernel(gradients),

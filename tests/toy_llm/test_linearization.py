@@ -10,8 +10,8 @@ from toy_llm.linearization import (
     log_odds_gradients,
     mean_kernel,
     measure_start,
-    true_prefix_log_odds,
 )
+from toy_llm.network.log_odds import step_log_odds
 from toy_llm.network.transformer import Transformer
 from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.chain import ChainTask
@@ -28,7 +28,7 @@ def policy():
 
 def test_log_odds_do_not_cancel():
     logits = torch.tensor([[0.0, 1.0, 2.0], [60.0, 0.0, 0.0]], dtype=torch.float64)
-    odds = true_prefix_log_odds(logits, torch.tensor([2, 0]))
+    odds = step_log_odds(logits[None], torch.tensor([[2, 0]]), torch.tensor([[0, 1]]), 2)[0]
     assert odds[0].item() == pytest.approx(2 - np.log(np.exp(0) + np.exp(1)))
     assert odds[1].item() == pytest.approx(60 - np.log(2))
 
@@ -36,10 +36,11 @@ def test_log_odds_do_not_cancel():
 def test_gradients_against_a_plain_backward_pass(policy):
     prompts, answers = TASK.questions("test", 0, 0, 3)
     tokens = torch.cat([prompts, answers], dim=1)
-    odds, gradients = log_odds_gradients(policy.model, tokens, 3)
+    odds, gradients = log_odds_gradients(policy, prompts, answers)
     for n in range(3):
         logits, _ = policy.model(tokens[n : n + 1, :-1], last=3)
-        own = true_prefix_log_odds(logits[0], answers[n])
+        right = logits[0].gather(-1, answers[n, :, None])[:, 0]
+        own = right - torch.logsumexp(logits[0].scatter(-1, answers[n, :, None], -torch.inf), -1)
         torch.testing.assert_close(own.detach(), odds[n])
         for h in range(3):
             flat = torch.cat(
@@ -65,7 +66,7 @@ def test_kernel_predicts_a_small_gradient_step(policy):
             p += rate * direction[at : at + p.numel()].view_as(p)
             at += p.numel()
     prompts, answers = TASK.questions("measure", 0, 0, 32)
-    odds, _ = log_odds_gradients(policy.model, torch.cat([prompts, answers], 1), 3)
+    odds, _ = log_odds_gradients(policy, prompts, answers)
     before = measured_before(start)
     change = odds.double().numpy().mean(0) - before
     np.testing.assert_allclose(change, rate * start.features @ start.features[h], rtol=0.05, atol=1e-6)
@@ -75,7 +76,7 @@ def measured_before(start):
     torch.manual_seed(0)
     fresh = TransformerPolicy(Transformer(TASK.vocabulary, TASK.prompt_length + 3, 1, 16, 2, 2.0), TASK)
     prompts, answers = TASK.questions("measure", 0, 0, 32)
-    odds, _ = log_odds_gradients(fresh.model, torch.cat([prompts, answers], 1), 3)
+    odds, _ = log_odds_gradients(fresh, prompts, answers)
     assert start.log_odds.shape == (64, 3)
     return odds.double().numpy().mean(0)
 

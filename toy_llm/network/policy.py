@@ -55,6 +55,13 @@ class Policy(Protocol):
         rollout.
         """
 
+    def true_log_odds(self, prompts: torch.Tensor, answers: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
+        """Log-odds ``(Q, S)``, nats, of each true step after the true steps before it, with gradient.
+
+        Infinite for the steps that a question does not have. ``answers``: true responses ``(Q, T)``. They decide the
+        expected gradient of training, see docs/theory/network.md#expected-gradient.
+        """
+
     def frozen_copy(self) -> Self:
         """A copy with parameters of its own that are not trained: the policy as it is now.
 

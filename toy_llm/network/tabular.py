@@ -96,3 +96,7 @@ class TabularPolicy(nn.Module):
         # What was written says which steps hit, and that says what each was likely to do.
         hit = responses == answers[:, None, :]
         return self._step_log_probs(hit, self._on_track(hit))
+
+    def true_log_odds(self, prompts: torch.Tensor, answers: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
+        """Log-odds ``(Q, H)`` of each true step, with gradient: the table's own, for every question."""
+        return self.logits.expand(answers.shape)

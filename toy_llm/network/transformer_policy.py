@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from toy_llm.judging.exact import token_mask
+from toy_llm.network.log_odds import step_log_odds
 from toy_llm.network.policy import Rollout
 from toy_llm.network.transformer import Cache, Transformer, attention_bias
 from toy_llm.problems.task import Task
@@ -141,6 +142,20 @@ class TransformerPolicy:
             order = torch.cat([rows for rows, _ in parts]).argsort()
             log_probs = torch.cat(found)[order]
         return log_probs.reshape(q, g, most).masked_fill(~written, 0.0)
+
+    def true_log_odds(self, prompts: torch.Tensor, answers: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
+        """Log-odds ``(Q, S)``, nats, of each true step after the true steps before it, with gradient.
+
+        One pass over the true responses ``answers`` ``(Q, T)``. Infinite for steps that a question does not have.
+        """
+        steps = self.task.answer_steps(answers)
+        return step_log_odds(self.true_logits(prompts, answers) / temperature, answers, steps, self.task.horizon)
+
+    def true_logits(self, prompts: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
+        """Logits ``(Q, T, V)`` ahead of each token of the true responses ``answers`` ``(Q, T)``."""
+        # The last token is only ever predicted, so the network does not read it.
+        logits, _ = self.model(torch.cat([prompts, answers[:, :-1]], dim=1), last=answers.shape[1])
+        return logits
 
     def _encode(
         self, prompts: torch.Tensor, answers: torch.Tensor, group_size: int, members: int

@@ -54,9 +54,7 @@ def take_steps(
     Raises `NotFinite` before a step that would spoil the parameters.
     """
     row = dict(NO_STEP)
-    row["learning_rate"] = learning_rate(config, update)
-    for group in optimizer.param_groups:
-        group["lr"] = row["learning_rate"]
+    row["learning_rate"] = set_learning_rate(config, optimizer, update)
 
     # Signal and noise are those of the whole batch, so they are measured before it is used.
     parameters = list(policy.module.parameters())
@@ -65,21 +63,45 @@ def take_steps(
         row |= signal_and_noise(halves)
 
     # What is logged is of the last step; its ratios have moved furthest.
-    limit = float("inf") if config.max_grad_norm is None else config.max_grad_norm
     for part in minibatches(config, update):
         loss, row["clipped"] = batch_loss(config, policy, batch, part)
-
-        # Before the backward pass, which would spread what is not finite.
-        check_loss(loss.item())
-        optimizer.zero_grad()
-        loss.backward()
-
-        # A parameter that the loss does not reach has no gradient to be clipped.
-        reached = [parameter for parameter in parameters if parameter.grad is not None]
-        row["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(reached, limit))
-        check_gradient(row["grad_norm"])
-        optimizer.step()
+        row["grad_norm"] = descend(optimizer, parameters, loss, config.max_grad_norm)
     return row
+
+
+def set_learning_rate(config: TrainConfig, optimizer: torch.optim.Optimizer, update: int) -> float:
+    """Give ``optimizer`` the step size of an update, counted from 0; returns it (`learning_rate`)."""
+    rate = learning_rate(config, update)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return rate
+
+
+def descend(
+    optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter], loss: torch.Tensor, limit: float | None
+) -> float:
+    """One step down the gradient of ``loss``, in place, whose length is clipped to ``limit`` (None: not clipped).
+
+    ``parameters``: all that are trained; a forecast takes the same steps on a loss of its own. Returns the length of
+    the gradient before it is clipped. Raises `NotFinite` before a step that would spoil the parameters.
+
+    >>> parameter = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
+    >>> descend(torch.optim.SGD([parameter], lr=1.0), [parameter], parameter.square().sum() / 2, limit=1.0)
+    5.0
+    >>> parameter.data
+    tensor([2.4000, 3.2000])
+    """
+    # Before the backward pass, which would spread what is not finite.
+    check_loss(loss.item())
+    optimizer.zero_grad()
+    loss.backward()
+
+    # A parameter that the loss does not reach has no gradient to be clipped.
+    reached = [parameter for parameter in parameters if parameter.grad is not None]
+    norm = float(torch.nn.utils.clip_grad_norm_(reached, float("inf") if limit is None else limit))
+    check_gradient(norm)
+    optimizer.step()
+    return norm
 
 
 def passes(config: TrainConfig) -> int:

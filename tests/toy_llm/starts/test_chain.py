@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spo_theory import InputError
-from toy_llm.linearization import true_prefix_log_odds
+from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.chain import ChainTask
 from toy_llm.starts.chain import ChainStart, imperfect_traces
 
@@ -17,8 +17,9 @@ def test_default_start_is_as_unsure_as_its_traces(tmp_path):
     model, task = spec.make(tmp_path), ChainTask(4)
     prompts, answers = task.questions("test", 0, 0, 1000)
     with torch.no_grad():
-        logits, _ = model(torch.cat([prompts, answers[:, :-1]], dim=1), last=4)
-    odds = true_prefix_log_odds(logits, answers)
+        policy = TransformerPolicy(model, task)
+        logits = policy.true_logits(prompts, answers)
+        odds = policy.true_log_odds(prompts, answers)
     assert (odds.sigmoid().mean(0) - 0.45).abs().max() < 0.02
     carry = torch.cat([prompts[:, :1], answers[:, :-1]], 1) + prompts[:, 1:5] >= 10
     gap = odds[~carry].mean() - odds[carry].mean()
