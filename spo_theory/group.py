@@ -39,6 +39,9 @@ class Group:
     log_prob: ``(..., G, S)``, nats, of every step under the policy that sampled it; 0 for steps not written. Only some
         parts need it.
     valid: boolean ``(..., G)``, False for responses that must not count.
+    learnt: boolean ``(..., G, S)``, False for steps that a hint gives and for those behind the steps asked for, from
+        which nothing is learnt; None: all are.
+    taught: boolean ``(..., G)``, True for responses that are the reference solution and were not sampled; None: none.
     dtype: floating type of rewards and advantages; None: that of ``lengths``, or the library's default.
 
     Example:
@@ -55,6 +58,8 @@ class Group:
     log_prob: Array | None = None
     valid: Array | None = None
     dtype: Any = None
+    learnt: Array | None = None
+    taught: Array | None = None
 
     @property
     def xp(self) -> Any:

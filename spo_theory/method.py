@@ -13,7 +13,7 @@ from spo_theory.parts.credit import Credit, WholeResponse
 from spo_theory.parts.filters import EveryGroup, GroupFilter
 from spo_theory.parts.objectives import Clipped, Objective, Ratio
 from spo_theory.parts.rewards import Colouring, Outcome, Reward
-from spo_theory.parts.samplers import FreshGroups
+from spo_theory.parts.samplers import FreshGroups, ReferenceSolutions, Sampler, ShorterQuestions
 from spo_theory.validation import check, is_whole
 
 PARTS = ("reward", "keep", "baseline", "credit", "objective", "sampler", "across")
@@ -50,13 +50,19 @@ class Method:
     baseline: Baseline = field(default_factory=GroupAdvantage)
     credit: Credit = field(default_factory=WholeResponse)
     objective: Objective = field(default_factory=Clipped)
-    sampler: FreshGroups = field(default_factory=FreshGroups)
+    sampler: Sampler = field(default_factory=FreshGroups)
     across: Across = field(default_factory=Independent)
 
     def __post_init__(self) -> None:
         check(is_whole(self.group_size, 2), "group_size", self.group_size, "a whole number, at least 2")
         whole = self.objective.per_step or isinstance(self.credit, WholeResponse)
         check(whole, "credit", self.credit, f"WholeResponse() with {self.objective}, which weighs whole responses")
+
+        # A colour is a share of the whole question, and pairs have nothing to compare a reference solution with
+        cut = isinstance(self.sampler, ShorterQuestions) and self.colouring is not None
+        check(not cut, "reward", self.reward, f"without colours with {self.sampler}: they are for whole questions")
+        alone = isinstance(self.sampler, ReferenceSolutions) and not self.objective.by_sign
+        check(not alone, "objective", self.objective, f"no pairs with {self.sampler}: its responses are all alike")
 
     @property
     def colouring(self) -> Colouring | None:
@@ -119,11 +125,14 @@ class Method:
         # A method that learns from every group has nothing to set to 0
         rewards = self.reward(group)
         advantages = self.baseline.advantages(group, rewards)
-        if isinstance(self.keep, EveryGroup):
-            return advantages
+        if not isinstance(self.keep, EveryGroup):
+            kept = self.keep(group, rewards)[..., None]
+            advantages = group.xp.where(kept, advantages, group.xp.zeros_like(advantages))
 
-        kept = self.keep(group, rewards)[..., None]
-        return group.xp.where(kept, advantages, group.xp.zeros_like(advantages))
+        # A reference solution is learnt as it is: weight 1 is its log-likelihood
+        if group.taught is None:
+            return advantages
+        return group.xp.where(group.taught, group.xp.ones_like(advantages), advantages)
 
     def _left_out(self, group: Group) -> Array | None:
         """Boolean ``(..., 1, 1)``: groups whose weights must be 0 although no advantage says so; None: no such ones.
@@ -142,9 +151,13 @@ class Method:
         weights = self.across(self.reward(group))
         return _without(weights, None if left_out is None else left_out[..., 0, 0])
 
-    def step_credit(self, group: Group) -> Array:
-        """Advantage ``(..., G, S)`` that acts on each step of a group, before the objective."""
-        return self.credit(group, self.group_advantages(group))
+    def step_credit(self, group: Group, advantages: Array | None = None) -> Array:
+        """Advantage ``(..., G, S)`` that acts on each step of a group, before the objective; 0 where none is learnt.
+
+        ``advantages`` ``(..., G)``: of the group, if they are known already.
+        """
+        known = self.group_advantages(group) if advantages is None else advantages
+        return _only(group.learnt, self.credit(group, known))
 
     def weights(self, group: Group, log_ratio: Array | None = None) -> Array:
         """Weight ``(..., G, S)`` of every step.
@@ -154,16 +167,17 @@ class Method:
         Raises `InputError` as `advantages` does. Derived in docs/theory/step-weights.md#the-contract.
         """
         advantages = self.group_advantages(group)
-        credit = self.credit(group, advantages)
+        credit = self.step_credit(group, advantages)
         if log_ratio is None:
             log_ratio = array_namespace(credit).zeros_like(credit)
-        weights = self.objective.weights(advantages, credit, log_ratio)
-        return _without(weights, self._left_out(group))
+        weights = self.objective.weights(advantages, credit, _only(group.learnt, log_ratio))
+        return _only(group.learnt, _without(weights, self._left_out(group)))
 
     def value(self, group: Group, log_ratio: Array) -> Array:
         """What is maximized ``(...)``: its gradient in the log-ratios is `weights` over G. Arguments as there."""
         advantages = self.group_advantages(group)
-        credit = self.credit(group, advantages)
+        credit = self.step_credit(group, advantages)
+        log_ratio = _only(group.learnt, log_ratio)
         terms = _without(self.objective.terms(advantages, credit, log_ratio), self._left_out(group))
         xp = array_namespace(terms)
         return xp.mean(xp.sum(terms, axis=-1), axis=-1)
@@ -171,6 +185,14 @@ class Method:
     def parts(self) -> dict[str, Any]:
         """The parts by name, in the order in which they act."""
         return {name: getattr(self, name) for name in PARTS}
+
+
+def _only(learnt: Array | None, values: Array) -> Array:
+    """``values`` ``(..., G, S)`` with 0 where nothing is learnt from a step."""
+    if learnt is None:
+        return values
+    xp = array_namespace(values)
+    return xp.where(learnt, values, xp.zeros_like(values))
 
 
 def _without(values: Array, left_out: Array | None) -> Array:

@@ -17,6 +17,7 @@ class Counting:
     the last one if the response is correct, else it is a wrong step."""
 
     end: int = END
+    horizon: int = 2
     response_length: int = 4
 
     def questions(self, stream, seed, start, count):
@@ -57,10 +58,12 @@ class Memoryless(torch.nn.Module):
     def frozen_copy(self):
         return copy.deepcopy(self).requires_grad_(False)
 
-    def sample(self, prompts, answers, group_size, generator, temperature=1.0):
+    def sample(self, prompts, answers, group_size, generator, temperature=1.0, given=None):
         p = self.logits.detach().softmax(-1)
         draws = torch.multinomial(p, len(prompts) * group_size, replacement=True, generator=generator)
         responses = draws.T.reshape(len(prompts), group_size, 4)
+        if given is not None:
+            responses = torch.where(torch.arange(4) < given[:, None, None], answers[:, None], responses)
         ended = ((responses == END).long().cumsum(-1) - (responses == END).long()) > 0
         responses = responses.masked_fill(ended, END)
         with torch.no_grad():

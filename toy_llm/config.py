@@ -314,7 +314,8 @@ class TrainConfig:
 
     def sampling(self) -> Sampling:
         """How the batches of this run are sampled."""
-        return Sampling(self.group_size, self.questions, self.temperature, self.seed, self.device)
+        sampler = self.make_rule().sampler
+        return Sampling(self.group_size, self.questions, self.temperature, self.seed, self.device, sampler)
 
     def problems(self) -> list[str]:
         """What is wrong with these settings, one line each.

@@ -15,7 +15,6 @@ from spo_theory.exact.update import evaluate_update, prepare_update
 from spo_theory.method import Method, with_clips
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.parts.objectives import Ratio
-from spo_theory.parts.samplers import FreshGroups
 
 
 def surrogate_gradient_function(
@@ -74,7 +73,8 @@ def solve_clipped(
         ([0.25, 0.316, 0.394], {'exact'})
     """
     # The exact engine and the simulation both read clips and inner updates from the rule itself
-    clipped = replace(with_clips(rule, clip_low, clip_high, ratio), sampler=FreshGroups(inner_updates))
+    sampler = replace(rule.sampler, inner_updates=inner_updates)  # type: ignore[type-var]
+    clipped = replace(with_clips(rule, clip_low, clip_high, ratio), sampler=sampler)
 
     # Whether an exact form exists depends on the rule, the chain and the group size: the engine itself says so
     try:

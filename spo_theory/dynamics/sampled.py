@@ -35,16 +35,40 @@ class Batch(NamedTuple):
 
 def _sample(rule: Method, sizes: jax.Array, logits: jax.Array, key: jax.Array) -> Batch:
     """One sampled group for each row of ``logits`` ``(questions, H)``."""
-    p = class_probabilities(logits)
     horizon = logits.shape[-1]
+    learnt, taught = _portions(rule, logits, key)
+
+    # Steps that are given or not asked for are certain: they have infinite log-odds
+    seen = logits if learnt is None else jnp.where(learnt, logits, jnp.inf)
+    p = class_probabilities(seen)
 
     # A uniform number falls into class k if it is above k of the cumulative probabilities (the last, 1, is left out)
     draws = jax.random.uniform(key, (*logits.shape[:-1], rule.group_size, 1))
     classes = jnp.sum(draws > jnp.cumsum(p, axis=-1)[..., None, :-1], axis=-1)
 
+    # A solution that is taught is as if it had been sampled G times
+    if taught is not None:
+        taught = jnp.broadcast_to(taught[..., None], classes.shape)
+        classes = jnp.where(taught, horizon, classes)
+
     lengths = jnp.broadcast_to(sizes, (*classes.shape, horizon))
-    group = Group(classes == horizon, classes, lengths, log_prob=_of_classes(step_log_probabilities(logits), classes))
+    log_prob = _of_classes(step_log_probabilities(seen), classes)
+    own = None if learnt is None else jnp.broadcast_to(learnt[..., None, :], lengths.shape)
+    group = Group(classes == horizon, classes, lengths, log_prob=log_prob, learnt=own, taught=taught)
     return Batch(classes, group)
+
+
+def _portions(rule: Method, logits: jax.Array, key: jax.Array) -> tuple[jax.Array | None, jax.Array | None]:
+    """Of the portion drawn for each question: learnt steps ``(questions, H)``, and whether it is taught."""
+    if rule.sampler.whole:
+        return None, None
+
+    # Random numbers of its own, so that the responses of a whole question stay the same
+    portions = rule.sampler.portions(logits.shape[-1])
+    chances = rule.sampler.chances(jax.nn.sigmoid(logits))
+    luck = jax.random.uniform(jax.random.fold_in(key, 1), (*logits.shape[:-1], 1))
+    place = jnp.sum(luck > jnp.cumsum(chances, axis=-1)[..., :-1], axis=-1)
+    return jnp.asarray(portions.learnt(logits.shape[-1]))[place], jnp.asarray(portions.taught)[place]
 
 
 def _of_classes(values: jax.Array, classes: jax.Array) -> jax.Array:

@@ -1,6 +1,6 @@
 """Exact second moments of advantages and of the group gradient (docs/theory/second-moments.md)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from spo_theory.exact.by_class.prepare import Engine
 from spo_theory.exact.by_class.scopes import RuleForm, evaluate_rule
 from spo_theory.exact.compositions import Multinomial, multinomial
 from spo_theory.exact.enumeration import Groups, check_size, distinguished, prepare_traced, static_weights
+from spo_theory.exact.portions import PortionModel, PortionMoments, of_whole_questions, parts_of
 from spo_theory.exact.refusals import NoExactForm
 from spo_theory.exact.update import UpdateEngine, expected_update
 from spo_theory.exact.weights import TracedWeights
@@ -155,7 +156,7 @@ class EnumeratedMoments:
         return between + of_classes - of_means
 
 
-SecondMomentForm = ClassMoments | EnumeratedMoments
+SecondMomentForm = ClassMoments | EnumeratedMoments | PortionMoments
 
 
 def _flat_scores(model: Model, logits: jax.Array, parameters: Any) -> jax.Array:
@@ -173,8 +174,16 @@ def prepare_second_moment(
     Arguments as in `spo_theory.exact.update.prepare_update`. Raises `NoExactForm` where only the Monte Carlo remains.
     Derived in docs/theory/second-moments.md#covariance and docs/theory/step-weights.md#covariance.
     """
-    # One advantage for each class: squares and products of two responses suffice, for any group size
     world = as_world(world)
+    if not method.sampler.whole:
+        parts = parts_of(world, method)
+        inner = prepare_second_moment(world, of_whole_questions(method), engine, padded=padded)
+        # ``inner`` is of whole questions: its model is replaced by that of the portions
+        assert not isinstance(inner, PortionMoments)
+        portioned = replace(inner, model=PortionModel(world.model), parameters=(world.parameters, parts))
+        return PortionMoments(portioned, parts, world.parameters, world.model, world.axes)
+
+    # One advantage for each class: squares and products of two responses suffice, for any group size
     if weights_by_class.serves_moments(method) and engine != "every_group":
         rewards = weights_by_class.ClassRewards(world, method)
         square = rewards.form(method, "square", engine, padded=padded)

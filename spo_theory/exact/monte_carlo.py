@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
+from spo_theory.exact.portions import parts_of
 from spo_theory.method import Method
 from spo_theory.outcomes.world import World
 from spo_theory.validation import check
@@ -18,30 +19,65 @@ def sampled_expectation(
     several questions. Source: docs/theory/noise.md.
     """
     check(world.logits.ndim == world.axes, "world", f"{world.logits.shape} logits", "one question")
-    # Rounding may leave the sum of the probabilities a little off 1, which the generator would refuse
-    chance = world.class_probs
     generator = np.random.default_rng(seed)
-    drawn = generator.choice(world.classes, size=(groups, method.group_size), p=chance / chance.sum())
-
-    # Probabilities of the responses are made only for methods that look at them
-    log_prob = None
-    if method.baseline.uses_log_prob:
-        log_prob = jnp.asarray(world.model.step_log_probs(world.logits, world.parameters))[drawn]
-    weights = np.asarray(method.weights(world.group(drawn, log_prob)))
+    weights, drawn = sampled_weights(world, method, groups, generator)
 
     # The update of every single group: their spread gives the standard error of the mean
     scores = np.asarray(world.model.step_scores(world.logits, world.parameters))
     each = np.einsum("ngs,ngs...->n...", weights, scores[drawn]) / method.group_size
     error = each.std(0, ddof=1) / np.sqrt(groups)
 
-    # Given its class, the expected weight of a response is the mean over all responses of that class
+    # Given its class, the expected weight of a response is the mean over all responses of that class; where questions
+    # are asked in part it is the sum over them, by how often the class comes up in whole questions
     seen = np.bincount(drawn.ravel(), minlength=world.classes)[:, None]
+    counted = np.maximum(seen, 1.0)
+    if not method.sampler.whole:
+        counted = drawn.size * world.class_probs[:, None]
     total = np.zeros((world.classes, weights.shape[-1]))
     np.add.at(total, drawn.ravel(), weights.reshape(-1, weights.shape[-1]))
-    mean_weight = np.where(seen > 0, total / np.maximum(seen, 1), np.nan)
+    mean_weight = np.where(seen > 0, total / counted, np.nan)
 
     # The sample covariance of single groups, not of their mean; a single logit still makes a matrix
     spread = None
     if covariance:
         spread = np.atleast_2d(np.cov(each.reshape(groups, -1), rowvar=False))
     return mean_weight, each.mean(0), spread, error
+
+
+def sampled_weights(
+    world: World, method: Method, groups: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Step weights ``(N, G, S)`` of ``groups`` N sampled groups, and the classes ``(N, G)`` of their responses.
+
+    ``world``: of one question. ``generator``: of the random numbers. A response to a question that is asked in part is
+    of the class that it would be of if the rest were right. Raises `NoExactForm` as `parts_of`.
+    """
+    parts = parts_of(world, method)
+    of_steps = np.asarray(world.model.step_log_probs(world.logits, world.parameters))
+    odds = np.asarray(parts.odds(jnp.asarray(of_steps)))
+    shown = np.asarray(parts.chances(jnp.asarray(of_steps)))
+
+    weights = np.zeros((groups, method.group_size, of_steps.shape[-1]))
+    drawn = np.zeros((groups, method.group_size), int)
+    whole = method.sampler.whole
+    portion = np.zeros(groups, int) if whole else generator.choice(len(shown), size=groups, p=shown / shown.sum())
+    for place in np.unique(portion):
+        mine = portion == place
+        taught = bool(parts.taught[place])
+
+        # Rounding may leave the sum of the probabilities a little off 1, which the generator would refuse
+        chance = odds[place] * world.class_probs
+        classes = generator.choice(world.classes, size=(mine.sum(), method.group_size), p=chance / chance.sum())
+        classes = np.full_like(classes, parts.correct) if taught else classes
+
+        # Probabilities of the responses are made only for methods that look at them
+        learnt = np.broadcast_to(parts.learnt[place], (*classes.shape, of_steps.shape[-1]))
+        log_prob = None
+        if method.baseline.uses_log_prob:
+            log_prob = jnp.asarray(np.where(learnt, of_steps[classes], 0.0))
+
+        # In a whole question there is nothing to leave out
+        part = () if whole else (learnt, np.full(classes.shape, taught))
+        weights[mine] = np.asarray(method.weights(world.group(classes, log_prob, *part)))
+        drawn[mine] = classes
+    return weights, drawn

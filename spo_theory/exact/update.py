@@ -14,6 +14,7 @@ from spo_theory.exact.by_class.forms import Expectation, Exponent
 from spo_theory.exact.by_class.prepare import Engine
 from spo_theory.exact.by_class.scopes import evaluate_rule
 from spo_theory.exact.enumeration import check_size, is_static, prepare_enumerated, prepare_traced
+from spo_theory.exact.portions import PortionWeights, of_whole_questions, parts_of
 from spo_theory.exact.refusals import NoExactForm
 from spo_theory.exact.weights import StepWeights
 from spo_theory.method import Method
@@ -32,7 +33,7 @@ class UpdateForm:
     argument of compiled code. Made by `prepare_update`, used by `evaluate_update`.
     """
 
-    weights: StepWeights
+    weights: StepWeights | PortionWeights
     parameters: Any
     model: Model
 
@@ -65,6 +66,13 @@ def prepare_update(
     Derived in docs/theory/step-weights.md#expected-weights.
     """
     world = as_world(world)
+
+    # Questions that are asked in part are as many chains as there are portions, with one form for all
+    if not method.sampler.whole:
+        whole = of_whole_questions(method)
+        inner = prepare_update(world, whole, engine, padded=padded, off_policy=off_policy)
+        return replace(inner, weights=PortionWeights(inner.weights, parts_of(world, method)))
+
     served = weights_by_class.serves(method)
     if engine == "quadrature" and not served:
         raise NoExactForm(f"engine = 'quadrature' is not allowed for rule {method.name!r}: use 'auto'")
@@ -87,6 +95,10 @@ def prepare_squares(world: Any, method: Method, *, padded: bool = False) -> Upda
     Raises `NoExactForm` where only the Monte Carlo remains. Derived in docs/theory/second-moments.md.
     """
     world = as_world(world)
+    if not method.sampler.whole:
+        inner = prepare_squares(world, of_whole_questions(method), padded=padded)
+        return replace(inner, weights=PortionWeights(inner.weights, parts_of(world, method)))
+
     if weights_by_class.serves_moments(method):
         squares = weights_by_class.prepare_class_weights(world, method, padded=padded, statistic="square")
         return UpdateForm(squares, world.parameters, world.model)

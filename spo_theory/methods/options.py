@@ -7,7 +7,7 @@ from spo_theory.method import Method
 from spo_theory.parts.filters import FILTERS, TrainOn, group_filter
 from spo_theory.parts.objectives import Clipped
 from spo_theory.parts.rewards import RtsLength, Scope, Shape
-from spo_theory.parts.samplers import FreshGroups
+from spo_theory.parts.samplers import Depth, Lengths
 
 GroupSize = Annotated[int, "Responses per question, G (a whole number, at least 2)."]
 Convention = Annotated[str, "Advantage convention of a known trainer, such as paper, trl or verl."]
@@ -23,6 +23,14 @@ RtsLengthOption = Annotated[
     "RTS divides the length of the right prefix by that of the response as written (the paper), or of the right one, "
     "so that ending early is no gain.",
 ]
+
+HintDepth = Annotated[
+    Depth, "Given steps of the solution: any number equally likely, or the fewest that leave a fair chance."
+]
+QuestionLengths = Annotated[
+    Lengths, "Steps asked for: any number equally likely, or the most that leave a fair chance."
+]
+Threshold = Annotated[float, "Chance of success that an adaptive hint or a curriculum looks for (above 0, at most 1)."]
 
 COMMON: dict[str, Any] = {
     "inner_updates": Annotated[int, "Gradient steps on every batch of groups (a whole number, at least 1)."],
@@ -63,7 +71,7 @@ def adjust(method: Method, inner_updates: int | None = None, train_on: str | Non
         MixedGroups()
     """
     if inner_updates is not None:
-        method = replace(method, sampler=FreshGroups(inner_updates))
+        method = replace(method, sampler=replace(method.sampler, inner_updates=inner_updates))  # type: ignore[type-var]
     if train_on is not None:
         method = replace(method, keep=group_filter(train_on))
     if clips:

@@ -125,6 +125,8 @@ def judged_world(world: Any, confusion_matrix: Any) -> World:
         lengths=plain.lengths[truth],
         true_lengths=plain.true_lengths,
         parameters=(plain.parameters, heard_chances(plain, confusion_matrix)),
+        true_first_error=plain.right_steps[truth],
+        one_path=plain.one_path,
     )
 
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spo_theory.exact.refusals import need_exact
 from spo_theory.exact.update import evaluate_weights, prepare_update
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain
@@ -108,6 +109,8 @@ def normalized_update_function(
         + problem(is_whole(groups, 1), "groups", groups, "a whole number, at least 1")
     )
 
+    # What a response is as long as depends on the part of the question that was asked
+    need_exact(rule.sampler.whole, "sampler", rule.sampler, "FreshGroups() with a loss normalization")
     form = prepare_update(plain, rule)
 
     # A divisor that a response knows by itself only rescales what its class contributes

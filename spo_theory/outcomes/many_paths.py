@@ -80,4 +80,5 @@ def many_paths_world(choice: Any, step_success: Any) -> World:
         first_error=first_error,
         lengths=np.ones((first_error.size, horizon)),
         true_lengths=np.ones(horizon),
+        one_path=paths == 1,
     )

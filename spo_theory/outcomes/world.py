@@ -66,7 +66,9 @@ class World:
     model: probabilities and scores. logits: ``(*D)`` for one question, ``(N, *D)`` for N. axes: number of axes of D.
     correct: boolean ``(K,)``. first_error: ``(K,)``, right steps before the first wrong one, as the judge says.
     lengths: ``(K, S)``, of each step, 0 where a class has none. true_lengths: ``(S,)``, of the right response.
-    parameters: further arrays, see `Model`. Raises `InputError` where the arrays do not have one entry per class.
+    parameters: further arrays, see `Model`. true_first_error: ``(K,)``, right steps in truth, None if the judge says
+    the truth. one_path: whether all right responses take the same steps, so that the first of them can be given.
+    Raises `InputError` where the arrays do not have one entry per class.
     Source: docs/theory/step-weights.md#contract.
     """
 
@@ -78,6 +80,8 @@ class World:
     lengths: np.ndarray
     true_lengths: np.ndarray
     parameters: Any = ()
+    true_first_error: np.ndarray | None = None
+    one_path: bool = True
 
     def __post_init__(self) -> None:
         classes = len(self.correct)
@@ -90,6 +94,11 @@ class World:
         return len(self.correct)
 
     @property
+    def right_steps(self) -> np.ndarray:
+        """Right steps before the first wrong one, in truth ``(K,)``."""
+        return self.first_error if self.true_first_error is None else self.true_first_error
+
+    @property
     def class_probs(self) -> np.ndarray:
         """Probability of each class ``(..., K)``."""
         return np.asarray(self.model.probs(self.logits, self.parameters))
@@ -99,8 +108,8 @@ class World:
         """Probability that a response is correct, shape ``(...)``."""
         return self.class_probs[..., self.correct].sum(-1)
 
-    def group(self, classes: Any, log_prob: Any = None) -> Group:
-        """The judged group of responses of the given ``classes`` ``(..., G)``; ``log_prob``: see `Group`.
+    def group(self, classes: Any, log_prob: Any = None, learnt: Any = None, taught: Any = None) -> Group:
+        """The judged group of responses of the given ``classes`` ``(..., G)``; other arguments: see `Group`.
 
         The group holds jax arrays if ``log_prob`` or ``classes`` is one, and numpy arrays otherwise.
         """
@@ -112,6 +121,8 @@ class World:
             lengths,
             true_lengths=xp.broadcast_to(xp.asarray(self.true_lengths), lengths.shape),
             log_prob=log_prob,
+            learnt=learnt,
+            taught=taught,
         )
 
 

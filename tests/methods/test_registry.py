@@ -12,7 +12,8 @@ from spo_theory.parts.filters import MixedGroups
 from spo_theory.parts.objectives import Clipped
 
 NAMES = [
-    "dr_grpo", "grpo", "lens", "ngrpo", "raft", "rebel", "reinforce_rej", "sign", "spo", "spo_prefix",
+    "dr_grpo", "easier_questions", "grpo", "hints", "imitation", "lens", "ngrpo", "raft", "rebel", "reinforce_rej",
+    "sign", "spo", "spo_prefix",
 ]  # fmt: skip
 
 
@@ -64,7 +65,7 @@ def test_shared_options_reach_the_parts():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("ppo", {}, "rule = 'ppo' is not allowed: rule must be one of dr_grpo, grpo"),
+        ("ppo", {}, "rule = 'ppo' is not allowed: rule must be one of dr_grpo, easier"),
         ("spo", {"betta": 1}, "option 'betta' = 1 is not allowed for rule 'spo': use group_size, beta"),
         ("grpo", {"beta": 1.0}, "option 'beta' = 1.0 is not allowed for rule 'grpo': rules with it are spo, spo_pre"),
         ("rebel", {"clip_low": 0.1}, "option 'clip_low' = 0.1 is not allowed for rule 'rebel': rules with it are dr_"),

@@ -39,11 +39,13 @@ class Policy(Protocol):
         group_size: int,
         generator: torch.Generator,
         temperature: float = 1.0,
+        given: torch.Tensor | None = None,
     ) -> Rollout:
         """Sample ``group_size`` responses to each of ``prompts`` ``(Q, P)`` with true responses ``(Q, T)``.
 
-        ``answers`` are only for the exact step probabilities; ``generator`` gives all randomness. Returns the responses
-        with what was known while sampling them, without gradient.
+        ``answers`` are only for the exact step probabilities and for ``given`` ``(Q,)``, the number of true tokens with
+        which every response to a question begins (None: no response is begun). ``generator`` gives all randomness.
+        Returns the responses with what was known while sampling them, without gradient.
         """
 
     def log_probs(

@@ -62,6 +62,7 @@ class TabularPolicy(nn.Module):
         group_size: int,
         generator: torch.Generator,
         temperature: float = 1.0,
+        given: torch.Tensor | None = None,
     ) -> Rollout:
         """Sample as `toy_llm.network.policy.Policy.sample` says; the temperature must be 1.
 
@@ -74,6 +75,8 @@ class TabularPolicy(nn.Module):
         on_track = torch.ones(shape[:2], dtype=torch.bool)
         for h in range(shape[-1]):
             hit[..., h] = luck[..., h] < torch.where(on_track, self.logits[h], self.lost[h]).sigmoid()
+            if given is not None:  # a step that is given is right
+                hit[..., h] |= h < given[:, None]
             on_track &= hit[..., h]
 
         # A step that misses writes one of the other values, all equally likely.

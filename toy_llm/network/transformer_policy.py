@@ -61,11 +61,12 @@ class TransformerPolicy:
         group_size: int,
         generator: torch.Generator,
         temperature: float = 1.0,
+        given: torch.Tensor | None = None,
     ) -> Rollout:
         """Sample ``group_size`` responses to each of ``prompts`` ``(Q, P)`` with true responses ``(Q, T)``.
 
         ``generator`` gives all randomness. Responses are drawn at ``temperature``, and sampling stops when all have
-        ended.
+        ended. Each begins with the first ``given`` ``(Q,)`` true tokens, if that is not None.
         """
         # How responses share sequences, and which position sees which.
         end = self.task.end
@@ -81,6 +82,7 @@ class TransformerPolicy:
         written = _Written(len(scores), members, most, end, scores)
         current = torch.arange(len(scores), device=prompts.device)
         going = torch.ones(len(scores), members, dtype=torch.bool, device=prompts.device)
+        question = current // (group_size // members)
         for t in range(most):
             if t > 0:
                 now = slice(start + (t - 1) * members, start + t * members)
@@ -88,6 +90,9 @@ class TransformerPolicy:
             log_probs = _log_softmax(scores, temperature)
             probs = log_probs.exp()
             tokens = _draw(probs, generator)
+            if given is not None:
+                asked = question[current]
+                tokens = torch.where((t < given[asked])[:, None], answers[asked, t][:, None], tokens)
             written.add(t, current, going, tokens, log_probs, probs)
             if end is None:
                 continue

@@ -25,10 +25,12 @@ def kl_is_due(config: TrainConfig, step: int) -> bool:
 def measure(batch: Batch) -> dict[str, float]:
     """What is logged of a batch; NaN where nothing reached a step, and for ``kl`` without ``batch.start_log_probs``.
 
-    Group shares go by correctness, not by reward spread.
+    Group shares go by correctness, not by reward spread, and by the part of the question that was asked; questions that
+    were taught are not among them.
     """
     # Shares of groups, by the share of correct responses in each.
-    right = batch.correct.float().mean(-1)
+    sampled = torch.ones_like(batch.correct[:, 0]) if batch.asked is None else ~batch.asked.taught
+    right = batch.correct[sampled].float().mean(-1)
     silent = silent_groups(batch.update_rule.objective, batch.advantages, batch.step_advantages)
     row = {
         "success": right.mean(),
@@ -61,6 +63,8 @@ def _by_step(batch: Batch) -> dict[str, torch.Tensor]:
     # A step is reached if it was written behind a right prefix.
     first_error = batch.verdict.first_error[..., None]
     written = has_step[:, None] & (batch.verdict.steps[..., None] > step)  # (Q, G, S)
+    if batch.asked is not None:  # given steps, and solutions that are taught, were not written by the policy
+        written = written & batch.asked.learnt(len(step)) & ~batch.asked.taught[:, None, None]
     right = (written & (first_error > step)).sum((0, 1))
     reached = (written & (first_error >= step)).sum((0, 1))
     row = {f"q_{h + 1}": value for h, value in enumerate(success)}

@@ -12,6 +12,7 @@ from toy_llm.files import load, save
 from toy_llm.judging.exact import Verdict
 from toy_llm.judging.step_judge import JudgeSource
 from toy_llm.network.policy import Policy, Rollout
+from toy_llm.training.portions import Asked
 from toy_llm.training.rollout import Judged, sample_and_judge
 
 FORMAT = 1
@@ -30,6 +31,9 @@ def stored_path(config: TrainConfig, policy: Policy, judge: JudgeSource | None =
     decides = {name: getattr(config, name) for name in DECIDES}
     judge_name = "exact" if judge is None else judge.name
     decides |= {"task": repr(policy.task), "judge": judge_name, "format": FORMAT}
+    sampler = config.make_rule().sampler
+    if not sampler.whole:  # the parts in which questions are asked
+        decides["sampler"] = repr(sampler)
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode())
     for name, value in sorted(policy.module.state_dict().items()):
         digest.update(name.encode() + value.cpu().numpy().tobytes())
@@ -58,9 +62,12 @@ def _packed(judged: Judged) -> dict[str, Any]:
     # As plain dictionaries of tensors, which can be read back without running code.
     content = {field.name: getattr(judged, field.name) for field in fields(Judged)}
     verdict = {field.name: getattr(judged.verdict, field.name) for field in fields(Verdict)}
-    return content | {"rollout": judged.rollout._asdict(), "verdict": verdict}
+    asked = None if judged.asked is None else judged.asked._asdict()
+    return content | {"rollout": judged.rollout._asdict(), "verdict": verdict, "asked": asked}
 
 
 def _unpacked(content: dict[str, Any]) -> Judged:
-    parts = {"rollout": Rollout(**content["rollout"]), "verdict": Verdict(**content["verdict"])}
+    parts: dict[str, Any] = {"rollout": Rollout(**content["rollout"]), "verdict": Verdict(**content["verdict"])}
+    if content.get("asked") is not None:
+        parts["asked"] = Asked(**content["asked"])
     return Judged(**(content | parts))

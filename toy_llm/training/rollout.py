@@ -1,6 +1,6 @@
 """Batches of rollouts: fresh questions, sampled groups, the judge's verdict and what the rule makes of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -8,21 +8,27 @@ import torch
 from spo_theory.group import Group
 from spo_theory.method import Method
 from spo_theory.parts.objectives import Objective
+from spo_theory.parts.samplers import FreshGroups, Sampler
 from toy_llm.judging.exact import Verdict
 from toy_llm.judging.step_judge import JudgeSource
 from toy_llm.network.policy import Policy, Rollout
 from toy_llm.problems.task import Task
+from toy_llm.training.portions import Asked, as_asked, draw_asked, given_tokens, with_solutions
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How batches are sampled: responses per question, questions per batch, temperature, seed, torch device."""
+    """How batches are sampled: responses per question, questions per batch, temperature, seed, torch device.
+
+    sampler: of an update rule, in which part questions are asked.
+    """
 
     group_size: int
     questions: int
     temperature: float = 1.0
     seed: int = 0
     device: str = "cpu"
+    sampler: Sampler = field(default_factory=FreshGroups)
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class Judged:
     rollout: Rollout
     verdict: Verdict
     first_error: torch.Tensor
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Batch:
     prompts: ``(Q, P)``. answers: ``(Q, T)``. true_steps: ``(Q,)``, steps of each true response. rollout and
     verdict: what was sampled and what is truly right and wrong in it. first_error: ``(Q, G)``, what the step judge
     tells the rule, which differs from ``verdict.first_error`` if that judge errs. ended: ``(Q, G)``, False if the
-    response was cut off.
+    response was cut off. asked: in which part each question is asked; None: all of them whole.
 
     update_rule: which has made the rest. rewards, advantages: ``(Q, G)``. step_advantages: ``(Q, G, S)`` per written
     step; token_advantages: ``(Q, G, T)``, the same for every token of a step. question_weights: ``(Q,)``, how much
@@ -64,16 +71,18 @@ class Batch:
     step_advantages: torch.Tensor
     token_advantages: torch.Tensor
     question_weights: torch.Tensor | None = None
+    asked: Asked | None = None
     start_log_probs: torch.Tensor | None = None
 
     @property
     def correct(self) -> torch.Tensor:
-        """Boolean ``(Q, G)``: every step is right, and nothing follows."""
+        """Boolean ``(Q, G)``: every step that is asked for is right, and nothing follows."""
         return self.verdict.correct
 
     @property
     def mask(self) -> torch.Tensor:
-        """Boolean ``(Q, G, T)``: tokens up to and including the end of their response."""
+        """Boolean ``(Q, G, T)``: tokens up to and including the end of their response, without those of given steps
+        and those behind the steps asked for."""
         return self.verdict.mask
 
 
@@ -90,14 +99,25 @@ def sample_and_judge(
     questions = policy.task.questions(stream, sampling.seed, index * count, count)
     prompts, answers = (tokens.to(sampling.device) for tokens in questions)
     noise = noise_generator([sampling.seed, index, *stream.encode()], sampling.device)
-    rollout = policy.sample(prompts, answers, sampling.group_size, noise, sampling.temperature)
+    asked = None
+    if sampling.sampler.whole:
+        rollout = policy.sample(prompts, answers, sampling.group_size, noise, sampling.temperature)
+    else:
+        # Luck of its own decides in which part a question is asked; taught ones have solutions for responses.
+        luck = noise_generator([sampling.seed, index, *stream.encode(), *b"portions"], sampling.device)
+        asked = draw_asked(policy, sampling.sampler, prompts, answers, luck, sampling.temperature)
+        given = given_tokens(policy.task, answers, asked)
+        rollout = policy.sample(prompts, answers, sampling.group_size, noise, sampling.temperature, given)
+        rollout = with_solutions(policy, rollout, prompts, answers, asked, sampling.temperature)
 
     # The outcome is always known exactly; where a response goes wrong is what the step judge says.
     verdict = policy.task.judge(rollout.responses, answers)
     first_error = verdict.first_error
     if judge is not None:
         first_error = judge.at(stream, index)(prompts, rollout.responses, answers, verdict)
-    return Judged(prompts, answers, rollout, verdict, first_error)
+    if asked is not None:
+        verdict = as_asked(verdict, asked, policy.task.answer_steps(answers).amax(-1) + 1)
+    return Judged(prompts, answers, rollout, verdict, first_error, asked)
 
 
 def noise_generator(entropy: list[int], device: str = "cpu") -> torch.Generator:
@@ -112,13 +132,18 @@ def noise_generator(entropy: list[int], device: str = "cpu") -> torch.Generator:
     return torch.Generator(device).manual_seed(int(seed) % 2**63)
 
 
-def group_of(task: Task, judged: Judged, dtype: torch.dtype | None = None) -> Group:
+def group_of(task: Task, judged: "Judged | Batch", dtype: torch.dtype | None = None) -> Group:
     """All that an update rule may look at: the groups of judged responses, on tokens of their task.
 
     ``dtype``: of rewards and advantages; None: that of the log-probabilities. Where responses go wrong is what the
     step judge said.
     """
     verdict = judged.verdict
+    asked = judged.asked
+    part = {}
+    if asked is not None:
+        part["learnt"] = asked.learnt(verdict.step_lengths.shape[-1]).expand(verdict.step_lengths.shape)
+        part["taught"] = asked.taught[:, None].expand(verdict.correct.shape)
     return Group(
         correct=verdict.correct,
         first_error=judged.first_error,
@@ -126,6 +151,7 @@ def group_of(task: Task, judged: Judged, dtype: torch.dtype | None = None) -> Gr
         true_lengths=task.judge(judged.answers[:, None], judged.answers).step_lengths,
         log_prob=_step_log_prob(judged.rollout, verdict),
         dtype=judged.rollout.log_probs.dtype if dtype is None else dtype,
+        **part,
     )
 
 
@@ -138,7 +164,7 @@ def score(task: Task, update_rule: Method, judged: Judged) -> Batch:
     group = group_of(task, judged)
     rewards = update_rule.reward(group)
     advantages = update_rule.group_advantages(group)
-    step_advantages = update_rule.credit(group, advantages)
+    step_advantages = update_rule.step_credit(group, advantages)
 
     # Where all questions count the same nothing is multiplied, which would cost time and change nothing.
 
@@ -157,6 +183,7 @@ def score(task: Task, update_rule: Method, judged: Judged) -> Batch:
         step_advantages=step_advantages,
         token_advantages=step_advantages.gather(-1, judged.verdict.token_step),
         question_weights=update_rule.question_weights(group),
+        asked=judged.asked,
     )
 
 
@@ -224,5 +251,5 @@ def collect(
     >>> tuple(batch.advantages.shape), tuple(batch.token_advantages.shape)
     ((3, 4), (3, 4, 2))
     """
-    sampling = Sampling(update_rule.group_size, questions, seed=seed)
+    sampling = Sampling(update_rule.group_size, questions, seed=seed, sampler=update_rule.sampler)
     return score(task, update_rule, sample_and_judge(policy, sampling, stream, index, judge))

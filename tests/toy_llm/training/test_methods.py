@@ -91,6 +91,11 @@ def credit_of_tokens(update_rule, batch):
     log_prob = torch.zeros(verdict.step_lengths.shape, dtype=torch.float64)
     log_prob.scatter_add_(-1, verdict.token_step, batch.rollout.log_probs * verdict.mask)
     group = Group(verdict.correct, verdict.first_error, verdict.step_lengths, None, log_prob, dtype=torch.float64)
+    if batch.asked is not None:
+        step = torch.arange(verdict.step_lengths.shape[-1])
+        own = (step >= batch.asked.given[:, None, None]) & (step < batch.asked.until[:, None, None])
+        taught = batch.asked.taught[:, None].expand(verdict.correct.shape)
+        group = replace(group, learnt=own.expand(verdict.step_lengths.shape), taught=taught)
     of_steps = update_rule.step_credit(group)
     return update_rule.group_advantages(group), of_steps.gather(-1, verdict.token_step), group
 
@@ -109,7 +114,7 @@ def test_the_loss_is_the_value_and_its_gradient_the_weights(name, kind):
     """Where the policy has moved, for all groups of a batch: also those of equal rewards."""
     update_rule = methods()[name]
     policy, batch = scored(update_rule, kind)
-    assert 0 < batch.correct.any(-1).sum() < QUESTIONS
+    assert 0 < batch.correct.any(-1).sum() < QUESTIONS or batch.asked.taught.all()
     now = off_policy(policy, batch)
     parameters = list(policy.parameters())
     config = TrainConfig(rule="grpo", group_size=GROUP, questions=QUESTIONS)
@@ -233,6 +238,9 @@ SILENT = {
     "lens": ("all_positive",),
     "raft": ("all_negative",),
     "sign": (),
+    "hints": ("all_negative", "all_positive"),
+    "easier_questions": ("all_negative", "all_positive"),
+    "imitation": ("all_negative", "all_positive"),
 }
 """Groups whose steps all have weight 0 on policy; for coloured rules it depends on the colours."""
 
