@@ -6,7 +6,9 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
+from spo_theory.allowed import instance
 from spo_theory.group import Array, Group
+from spo_theory.limits import count
 from spo_theory.parts.across import Across, Independent
 from spo_theory.parts.baselines import Baseline, GroupAdvantage
 from spo_theory.parts.credit import Credit, WholeResponse
@@ -14,7 +16,7 @@ from spo_theory.parts.filters import EveryGroup, GroupFilter
 from spo_theory.parts.objectives import Clipped, Objective, Ratio
 from spo_theory.parts.rewards import Colouring, Outcome, Reward
 from spo_theory.parts.samplers import FreshGroups, ReferenceSolutions, Sampler, ShorterQuestions
-from spo_theory.validation import check, is_whole
+from spo_theory.validation import check
 
 PARTS = ("reward", "keep", "baseline", "credit", "objective", "sampler", "across")
 """Names of the parts of a method, in the order in which they act."""
@@ -31,8 +33,8 @@ class Method:
     reward: of each response. keep: from which groups to learn. baseline: from rewards to advantages. credit: which
     steps an advantage acts on. objective: from advantages and log-ratios to weights, and the value maximized. sampler:
     where groups come from. across: how much each question of a batch counts.
-    Raises `InputError` for a group size below 2, and for a credit to single steps under an objective that weighs whole
-    responses. Derived in docs/theory/step-weights.md.
+    Raises `InputError` for a group size below 2 or above a billion, and for a credit to single steps under an objective
+    that weighs whole responses. Derived in docs/theory/step-weights.md.
 
     Example:
         >>> import numpy as np
@@ -54,7 +56,7 @@ class Method:
     across: Across = field(default_factory=Independent)
 
     def __post_init__(self) -> None:
-        check(is_whole(self.group_size, 2), "group_size", self.group_size, "a whole number, at least 2")
+        count(2).check("group_size", self.group_size)
         whole = self.objective.per_step or isinstance(self.credit, WholeResponse)
         check(whole, "credit", self.credit, f"WholeResponse() with {self.objective}, which weighs whole responses")
 
@@ -185,6 +187,10 @@ class Method:
     def parts(self) -> dict[str, Any]:
         """The parts by name, in the order in which they act."""
         return {name: getattr(self, name) for name in PARTS}
+
+
+METHOD = instance(Method, "an update rule, made by rule(...)")
+"""What functions of the engine and the dynamics take as a rule."""
 
 
 def _only(learnt: Array | None, values: Array) -> Array:

@@ -5,6 +5,9 @@ from math import isfinite
 from numbers import Integral, Real
 from typing import Any
 
+LONGEST = 400
+"""Characters of a value that a message shows; paths of files are shorter."""
+
 
 class InputError(ValueError):
     """A value the caller chose is not allowed; the message is one line per problem.
@@ -23,7 +26,13 @@ def problem(ok: bool, name: str, value: Any, allowed: str) -> list[str]:
         >>> problem(0 > 0, "beta", 0, "above 0")
         ['beta = 0 is not allowed: beta must be above 0']
     """
-    return [] if ok else [f"{name} = {value!r} is not allowed: {name} must be {allowed}"]
+    return [] if ok else [f"{name} = {_shown(value)} is not allowed: {name} must be {allowed}"]
+
+
+def _shown(value: Any) -> str:
+    """A value in one line that is not too long to read: the middle of a long list is left out."""
+    text = " ".join(repr(value).split("\n"))
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 4 :]}"
 
 
 def refuse(problems: Iterable[str]) -> None:
@@ -51,8 +60,19 @@ def check(ok: bool, name: str, value: Any, allowed: str) -> None:
 
 
 def is_number(value: Any) -> bool:
-    """Whether ``value`` is a finite real number (not a truth value)."""
-    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+    """Whether ``value`` is a finite real number (not a truth value), also in an array without axes.
+
+    Example:
+        >>> is_number(0.5), is_number(float("nan")), is_number(True), is_number("1")
+        (True, False, False, False)
+    """
+    value = _plain(value)
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return isfinite(value)
+    except OverflowError:  # a whole number beyond all floating ones
+        return False
 
 
 def is_whole(value: Any, least: int) -> bool:
@@ -63,3 +83,8 @@ def is_whole(value: Any, least: int) -> bool:
         (True, False, False)
     """
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def _plain(value: Any) -> Any:
+    """The number in an array of numpy or jax without axes; anything else as it is."""
+    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value

@@ -5,35 +5,46 @@ from dataclasses import InitVar, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from spo_theory.allowed import (
+    ABOVE_0,
+    FLAG,
+    INNER_SHARE,
+    SHARE,
+    TEXT,
+    Allowed,
+    instance,
+    number,
+    one_of,
+    optional,
+    whole,
+)
+from spo_theory.limits import SEED, TEMPERATURE, count
 from spo_theory.method import Method
 from spo_theory.methods.registry import rule
 from spo_theory.validation import check, problem, refuse
+from toy_llm import config_checks
 from toy_llm.files import check_writable
 from toy_llm.problems.chain import ChainTask
 from toy_llm.problems.suites import GYM, TRAINED, mixture
-from toy_llm.problems.task import Task
+from toy_llm.problems.task import ROW, Task
 from toy_llm.settings import (
-    ABOVE_0,
     BY_THE_NETWORK,
-    FLAG,
-    FROM_0,
-    INNER_SHARE,
+    IN_THE_CACHE,
     LEARNED_JUDGE,
+    NETWORK_ON_THE_CHAIN,
     NOISY_JUDGE,
+    OFFLINE,
     ON_SUITES,
     ON_THE_CHAIN,
-    SHARE,
     WITH_A_CHECKPOINT,
     Setting,
     described,
     device_problems,
     idle_problems,
-    one_of,
-    optional,
+    plain_values,
     refusals,
     settings_of,
     value_problems,
-    whole,
 )
 from toy_llm.starts.chain import ChainStart
 from toy_llm.starts.start import WarmStart
@@ -47,6 +58,11 @@ Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["constant", "linear", "cosine"]
 PolicyKind = Literal["transformer", "tabular"]
 
+LONGEST = whole(1, ROW - 1)  # a question has one number more than steps, and at most ROW
+MODULUS = whole(2, 1000)
+WIDTH = Allowed("a multiple of heads", count().holds)
+FOLDER = instance((str, Path), "the name of a folder")
+FILE = instance((str, Path), "the name of a file")
 RULES = described(", ".join(rule.names()))  # a rule checks its own options
 NAMED_OPTIONS = ("beta", "gamma", "scope", "rts_length", "convention", "train_on", "clip_low", "clip_high")
 """Options of update rules that `TrainConfig` also takes by their own names, in its order."""
@@ -73,10 +89,8 @@ class TrainConfig:
             described(" or ".join((*TRAINED, GYM))),
         ),
     ] = ()
-    horizon: Annotated[int, Setting("problems", "Steps per question, H.", described("at least 1"), ON_THE_CHAIN)] = 6
-    modulus: Annotated[
-        int, Setting("problems", "Numbers are added modulo this.", described("2 to 1000"), ON_THE_CHAIN)
-    ] = 10
+    horizon: Annotated[int, Setting("problems", "Steps per question, H.", LONGEST, ON_THE_CHAIN)] = 6
+    modulus: Annotated[int, Setting("problems", "Numbers are added modulo this.", MODULUS, ON_THE_CHAIN)] = 10
 
     size: Annotated[
         Size, Setting("network", "Network for suites; its sizes stand for 7B, 14B and 32B.", one_of(Size), ON_SUITES)
@@ -90,31 +104,32 @@ class TrainConfig:
             ON_SUITES,
         ),
     ] = "base"
-    layers: Annotated[int, Setting("network", "Transformer layers.", described("at least 1"), ON_THE_CHAIN)] = 2
-    width: Annotated[int, Setting("network", "Transformer width.", described("a multiple of heads"), ON_THE_CHAIN)] = 64
-    heads: Annotated[int, Setting("network", "Attention heads.", described("at least 1"), ON_THE_CHAIN)] = 4
+    layers: Annotated[int, Setting("network", "Transformer layers.", count(), NETWORK_ON_THE_CHAIN)] = 2
+    width: Annotated[int, Setting("network", "Transformer width.", WIDTH, NETWORK_ON_THE_CHAIN)] = 64
+    heads: Annotated[int, Setting("network", "Attention heads.", count(), NETWORK_ON_THE_CHAIN)] = 4
     output_scale: Annotated[
         float,
         Setting(
             "network",
             "Logits are multiplied by this and the head starts smaller: larger keeps the kernel steadier.",
-            described("above 0"),
-            ON_THE_CHAIN,
+            number(1e-3, 1e3),
+            NETWORK_ON_THE_CHAIN,
         ),
     ] = 6.0
     start_accuracy: Annotated[
         float,
-        Setting("network", "Probability of a right step after the warm start.", described("strictly between 0 and 1")),
+        Setting("network", "Probability of a right step after the warm start.", INNER_SHARE),
     ] = 0.375
     start_updates: Annotated[
         int | None,
         Setting(
             "network",
             "Gradient steps of the warm start, for suites of its first course; its own number by default.",
-            optional(whole(1)),
+            optional(count()),
+            BY_THE_NETWORK,
         ),
     ] = None
-    start_seed: Annotated[int, Setting("network", "Seed of the warm start.", whole(0))] = 0
+    start_seed: Annotated[int, Setting("network", "Seed of the warm start.", SEED, BY_THE_NETWORK)] = 0
     policy: Annotated[
         PolicyKind,
         Setting("network", "What is trained: the network, or one log-odds per step.", one_of(PolicyKind), ON_THE_CHAIN),
@@ -124,7 +139,7 @@ class TrainConfig:
         str,
         Setting("update rule", "How groups become advantages.", RULES),
     ] = "spo"
-    group_size: Annotated[int, Setting("update rule", "Responses per question, G.", described("at least 2"))] = 8
+    group_size: Annotated[int, Setting("update rule", "Responses per question, G.", count(2))] = 8
     rule_options: Annotated[
         Mapping[str, Any] | tuple[tuple[str, Any], ...],
         Setting(
@@ -157,7 +172,9 @@ class TrainConfig:
     ] = 0.0
     votes: Annotated[
         int,
-        Setting("step judge", "Noisy judgments of each response, of which the majority counts.", whole(1), NOISY_JUDGE),
+        Setting(
+            "step judge", "Noisy judgments of each response, of which the majority counts.", whole(1, 1001), NOISY_JUDGE
+        ),
     ] = 1
     judge_accuracy: Annotated[
         float | None,
@@ -170,9 +187,7 @@ class TrainConfig:
     ] = None
     judge_updates: Annotated[
         int | None,
-        Setting(
-            "step judge", "Gradient steps of the learned judge, 600 by default.", optional(whole(1)), LEARNED_JUDGE
-        ),
+        Setting("step judge", "Gradient steps of the learned judge, 600 by default.", optional(count()), LEARNED_JUDGE),
     ] = None
 
     mode: Annotated[
@@ -184,11 +199,11 @@ class TrainConfig:
         ),
     ] = "online"
     stored_batches: Annotated[
-        int, Setting("rollouts", "Batches in the stored set, reused in turn (offline only).", whole(1))
+        int, Setting("rollouts", "Batches in the stored set, reused in turn.", count(), OFFLINE)
     ] = 16
-    questions: Annotated[int, Setting("rollouts", "Questions per update.", whole(1))] = 64
-    temperature: Annotated[float, Setting("rollouts", "Sampling temperature.", ABOVE_0, BY_THE_NETWORK)] = 1.0
-    seed: Annotated[int, Setting("rollouts", "Seed of questions and sampling.", whole(0))] = 0
+    questions: Annotated[int, Setting("rollouts", "Questions per update.", count())] = 64
+    temperature: Annotated[float, Setting("rollouts", "Sampling temperature.", TEMPERATURE, BY_THE_NETWORK)] = 1.0
+    seed: Annotated[int, Setting("rollouts", "Seed of questions and sampling.", SEED)] = 0
 
     aggregation: Annotated[
         Aggregation,
@@ -199,10 +214,12 @@ class TrainConfig:
             one_of(Aggregation),
         ),
     ] = "sum"
-    kl_coef: Annotated[float, Setting("loss", "Weight of the KL penalty to the start, per token.", FROM_0)] = 0.0
+    kl_coef: Annotated[float, Setting("loss", "Weight of the KL penalty to the start, per token.", number(0, 1e6))] = (
+        0.0
+    )
     kl_estimator: Annotated[KlEstimator, Setting("loss", "Estimator of the KL penalty.", one_of(KlEstimator))] = "k3"
 
-    updates: Annotated[int, Setting("optimizer", "Updates to make.", whole(0))] = 300
+    updates: Annotated[int, Setting("optimizer", "Updates to make.", count(0))] = 300
     optimizer: Annotated[
         Optimizer, Setting("optimizer", "Plain SGD, Adam or AdamW with torch's defaults.", one_of(Optimizer))
     ] = "sgd"
@@ -212,24 +229,26 @@ class TrainConfig:
         Setting("optimizer", "Step size after the warmup: constant, or falling to 0 at the end.", one_of(Schedule)),
     ] = "constant"
     warmup: Annotated[
-        int, Setting("optimizer", "Updates over which the step size rises to its full value.", whole(0))
+        int, Setting("optimizer", "Updates over which the step size rises to its full value.", count(0))
     ] = 0
     weight_decay: Annotated[
         float,
-        Setting("optimizer", "Pull of the weights to 0: added to the gradient, but apart from it in adamw.", FROM_0),
+        Setting(
+            "optimizer", "Pull of the weights to 0: added to the gradient, but apart from it in adamw.", number(0, 1e6)
+        ),
     ] = 0.0
     inner_epochs: Annotated[
-        int, Setting("optimizer", "Passes over each batch of rollouts; 1: the inner updates of the rule.", whole(1))
+        int, Setting("optimizer", "Passes over each batch of rollouts; 1: the inner updates of the rule.", count())
     ] = 1
     minibatches: Annotated[
-        int, Setting("optimizer", "Gradient steps per pass, each on its share of the questions.", whole(1))
+        int, Setting("optimizer", "Gradient steps per pass, each on its share of the questions.", count())
     ] = 1
     max_grad_norm: Annotated[
         float | None, Setting("optimizer", "Clip the gradient to this length.", optional(ABOVE_0))
     ] = None
     noise_every: Annotated[
         int,
-        Setting("optimizer", "Measure the gradient's signal and noise every so many updates, 0 for never.", whole(0)),
+        Setting("optimizer", "Measure the gradient's signal and noise every so many updates, 0 for never.", count(0)),
     ] = 10
     kl_every: Annotated[
         int,
@@ -237,19 +256,19 @@ class TrainConfig:
             "optimizer",
             "Measure the divergence from the start every so many updates and at the end, 0 for never; always with a "
             "penalty on it.",
-            whole(0),
+            count(0),
         ),
     ] = 10
 
-    device: Annotated[str, Setting("run", "Torch device.", described("a device of this machine"))] = "cpu"
+    device: Annotated[str, Setting("run", "Torch device.", TEXT, BY_THE_NETWORK)] = "cpu"
     cache_dir: Annotated[
-        str, Setting("run", "Where warm starts and stored rollouts are kept.", described("a folder"))
+        str, Setting("run", "Where warm starts and stored rollouts are kept.", FOLDER, IN_THE_CACHE)
     ] = ".cache/warmstart"
-    checkpoint: Annotated[str | None, Setting("run", "Where to keep the state of the run.", described("a file"))] = None
+    checkpoint: Annotated[str | None, Setting("run", "Where to keep the state of the run.", optional(FILE))] = None
     checkpoint_every: Annotated[
         int,
         Setting(
-            "run", "Write the checkpoint every so many updates, 0 for only at the end.", whole(0), WITH_A_CHECKPOINT
+            "run", "Write the checkpoint every so many updates, 0 for only at the end.", count(0), WITH_A_CHECKPOINT
         ),
     ] = 0
     resume: Annotated[
@@ -264,7 +283,8 @@ class TrainConfig:
     progress: Annotated[bool, Setting("hidden", "Show a progress bar.", FLAG)] = False
 
     def __post_init__(self, *by_name: Any) -> None:
-        """Bring the options of the rule into one form, so that equal runs are equal and have equal hashes."""
+        """Bring all values into one form, so that equal runs are equal and have equal hashes."""
+        plain_values(self)
         pairs = self.rule_options.items() if isinstance(self.rule_options, Mapping) else self.rule_options
         fits = isinstance(pairs, Collection) and all(isinstance(p, tuple) and len(p) == 2 for p in pairs)
         check(fits, "rule_options", self.rule_options, "a mapping, or pairs of name and value")
@@ -323,19 +343,20 @@ class TrainConfig:
         >>> TrainConfig(questions=6, minibatches=4).problems()
         ['minibatches = 4 is not allowed: minibatches must be a divisor of questions (6)']
         """
-        # Each setting by itself, then those that would have no effect in this run.
-        lines = value_problems(self)
-        if not lines:
-            divides = self.questions % self.minibatches == 0
-            lines += problem(divides, "minibatches", self.minibatches, f"a divisor of questions ({self.questions})")
+        # Each setting by itself, then those that clash, and those that would have no effect in this run.
+        lines = value_problems(self) or config_checks.clashes(self)
         lines += idle_problems(self)
+        if lines:
+            return lines + refusals(self.make_rule)
 
-        # The parts that a run is made of check their own settings.
+        # The parts that a run is made of check their own settings; they need values of the right kind.
         lines += self.warm_start().problems()
         lines += refusals(self.task)
         lines += refusals(lambda: refuse(aggregation_problems(self.make_rule().objective, self.aggregation)))
 
         # What only this machine knows.
+        if not lines:
+            lines += config_checks.too_large(self)
         lines += device_problems(self.device)
         is_folder = self.checkpoint is not None and Path(self.checkpoint).is_dir()
         return lines + problem(not is_folder, "checkpoint", self.checkpoint, "a file, not a folder")

@@ -2,63 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from math import isfinite
-from typing import Any, NamedTuple, get_args, get_type_hints
+from pathlib import Path
+from typing import Any, NamedTuple, get_type_hints
 
+import numpy as np
 import torch
 
+from spo_theory.allowed import Allowed
 from spo_theory.validation import InputError, problem
-
-
-class Allowed(NamedTuple):
-    """Which values a setting may have, in words and as a test of a value.
-
-    >>> whole(1).problems("layers", 0)
-    ['layers = 0 is not allowed: layers must be a whole number, at least 1']
-    """
-
-    words: str
-    holds: Callable[[Any], bool]
-
-    def problems(self, name: str, value: Any) -> list[str]:
-        """What is wrong with ``value``, in one line that names the setting; no line if nothing is."""
-        return problem(self.holds(value), name, value, self.words)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, float | int) and not isinstance(value, bool) and isfinite(value)
-
-
-def whole(least: int) -> Allowed:
-    """Whole numbers from ``least``.
-
-    >>> [value for value in (0, 1, 2.0, True) if whole(1).holds(value)]
-    [1]
-    """
-    return Allowed(f"a whole number, at least {least}", lambda value: _is_whole(value) and value >= least)
-
-
-def one_of(kind: Any) -> Allowed:
-    """The values of a ``Literal``.
-
-    >>> from typing import Literal
-    >>> one_of(Literal["sgd", "adam"]).words
-    'sgd or adam'
-    """
-    return Allowed(" or ".join(map(str, get_args(kind))), lambda value: value in get_args(kind))
-
-
-def optional(allowed: Allowed) -> Allowed:
-    """``allowed``, or None.
-
-    >>> optional(SHARE).holds(None), optional(SHARE).holds(2.0)
-    (True, False)
-    """
-    return Allowed(f"{allowed.words}, or None", lambda value: value is None or allowed.holds(value))
 
 
 def described(words: str) -> Allowed:
@@ -68,13 +19,6 @@ def described(words: str) -> Allowed:
     []
     """
     return Allowed(words, lambda value: True)
-
-
-ABOVE_0 = Allowed("a finite number above 0", lambda value: _is_number(value) and value > 0)
-FROM_0 = Allowed("a finite number, at least 0", lambda value: _is_number(value) and value >= 0)
-SHARE = Allowed("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
-INNER_SHARE = Allowed("strictly between 0 and 1", lambda value: _is_number(value) and 0 < value < 1)
-FLAG = Allowed("True or False", lambda value: isinstance(value, bool))
 
 
 class Condition(NamedTuple):
@@ -87,6 +31,14 @@ class Condition(NamedTuple):
 ALWAYS = Condition("", lambda config: True)
 ON_THE_CHAIN = Condition("with suites", lambda config: not config.suites)
 ON_SUITES = Condition("without suites", lambda config: bool(config.suites))
+NETWORK_ON_THE_CHAIN = Condition(
+    "with suites or for a tabular policy", lambda config: not config.suites and config.policy != "tabular"
+)
+OFFLINE = Condition("unless mode is offline", lambda config: config.mode == "offline")
+IN_THE_CACHE = Condition(
+    "for a tabular policy, unless mode is offline or judge is learned",
+    lambda config: config.policy != "tabular" or config.mode == "offline" or config.judge == "learned",
+)
 BY_THE_NETWORK = Condition("for a tabular policy", lambda config: config.policy != "tabular")
 NOISY_JUDGE = Condition("unless judge is noisy", lambda config: config.judge == "noisy")
 LEARNED_JUDGE = Condition("unless judge is learned", lambda config: config.judge == "learned")
@@ -123,7 +75,7 @@ def value_problems(config: Any) -> list[str]:
 
     >>> from toy_llm.config import TrainConfig
     >>> value_problems(TrainConfig(questions=0))
-    ['questions = 0 is not allowed: questions must be a whole number, at least 1']
+    ['questions = 0 is not allowed: questions must be a whole number from 1 to 1000000000']
     """
     # Each value by itself; what depends on several settings is for the configuration to say.
     about = settings_of(type(config))
@@ -137,12 +89,13 @@ def idle_problems(config: Any) -> list[str]:
     >>> idle_problems(TrainConfig(judge="exact", miss=0.1))
     ['miss = 0.1 is not allowed: miss must be 0.0 unless judge is noisy']
     """
-    # A setting without effect must stay at its default, so that nobody believes to have changed the run.
+    # A setting without effect must stay at its default, so that nobody believes to have changed the run. What is wrong
+    # with a value itself is said by `value_problems`.
     lines = []
     for name, setting in settings_of(type(config)).items():
         value = getattr(config, name)
         default = getattr(type(config), name)
-        idle = not setting.applies.holds(config)
+        idle = not setting.applies.holds(config) and not setting.allowed.problems(name, value)
         lines += problem(not idle or value == default, name, value, f"{default} {setting.applies.otherwise}")
     return lines
 
@@ -150,6 +103,7 @@ def idle_problems(config: Any) -> list[str]:
 def problems_of(owner: Any, **allowed: Allowed) -> list[str]:
     """A line for every named attribute of ``owner`` whose value is not allowed.
 
+    >>> from spo_theory.allowed import whole
     >>> from toy_llm.training.rollout import Sampling
     >>> problems_of(Sampling(group_size=4, questions=0), questions=whole(1))
     ['questions = 0 is not allowed: questions must be a whole number, at least 1']
@@ -171,15 +125,44 @@ def refusals(make: Callable[[], Any]) -> list[str]:
     return []
 
 
+def devices() -> list[str]:
+    """The torch devices of this machine that a policy can be trained on.
+
+    >>> "cpu" in devices()
+    True
+    """
+    found = ["cpu"]
+    if torch.cuda.is_available():
+        found += ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return found
+
+
 def device_problems(device: str) -> list[str]:
-    """A line with torch's own reason if this machine has no such ``device``.
+    """A line if this machine has no such ``device``; it names those that there are.
 
     >>> device_problems("cpu")
     []
+    >>> device_problems("meta")
+    ["device = 'meta' is not allowed: device must be cpu, all that this machine has"]
     """
-    try:
-        # Only using it tells: torch may know a device that this machine has not.
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        return [f"device = {device!r} is not allowed: {str(error).splitlines()[0]}"]
-    return []
+    return problem(device in devices(), "device", device, f"{' or '.join(devices())}, all that this machine has")
+
+
+def plain_values(owner: Any) -> None:
+    """Turn the numpy numbers among the fields of a frozen dataclass into Python's own, and paths into text.
+
+    Settings are written to files and hashed, where only Python's own will do.
+
+    >>> import numpy as np
+    >>> from toy_llm.config import TrainConfig
+    >>> type(TrainConfig(horizon=np.int64(3)).horizon).__name__
+    'int'
+    """
+    for field in fields(owner):
+        value = getattr(owner, field.name)
+        if isinstance(value, np.generic):
+            object.__setattr__(owner, field.name, value.item())
+        elif isinstance(value, Path):
+            object.__setattr__(owner, field.name, str(value))

@@ -84,7 +84,9 @@ def run(name: str, arguments: Sequence[str]) -> None:
     Raises `InputError` for an unknown command and for bad input, before any work, and `SystemExit` after ``--help``.
     """
     check(name in COMMANDS, "command", name, f"one of {', '.join(COMMANDS)}")
+    from paper_repro.cli.doubts import warnings_in_one_line
     from paper_repro.cli.parsing import parse
 
     command = import_module(f"paper_repro.cli.{name}").COMMAND
-    command.run(*parse(name, command, arguments))
+    with warnings_in_one_line():
+        command.run(*parse(name, command, arguments))

@@ -1,10 +1,11 @@
 """What a command is: its options in boxes, and what it does with their values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, get_type_hints
 
 from spo_theory.methods.registry import Option
+from spo_theory.validation import refuse
 
 Values = dict[str, Any]
 """Values of options by name."""
@@ -35,19 +36,49 @@ class Command:
 def options_of(kind: type) -> list[Option]:
     """The fields of a dataclass as options; each is annotated ``Annotated[type, "One sentence of help."]``.
 
+    Behind the sentence may stand an `Allowed`: `refuse_values` checks it, and the help tells it.
+
     Example:
         >>> from typing import Annotated
+        >>> from spo_theory.allowed import whole
         >>> @dataclass
         ... class Walk:
-        ...     steps: Annotated[int, "How far."] = 3
+        ...     steps: Annotated[int, "How far.", whole(1)] = 3
         >>> options_of(Walk)
-        [Option(name='steps', kind=<class 'int'>, default=3, help='How far.')]
+        [Option(name='steps', kind=<class 'int'>, default=3, help='How far (a whole number, at least 1).')]
     """
     hints = get_type_hints(kind, include_extras=True)
-    return [
-        Option(field.name, hints[field.name].__origin__, field.default, hints[field.name].__metadata__[0])
-        for field in fields(kind)
+    options = []
+    for field in fields(kind):
+        text, *allowed = hints[field.name].__metadata__
+        if allowed:
+            text = f"{text.removesuffix('.')} ({allowed[0].words})."
+        options.append(Option(field.name, hints[field.name].__origin__, field.default, text))
+    return options
+
+
+def refuse_values(options: Any, more: Iterable[str] = ()) -> None:
+    """Raise `InputError` for every value of ``options`` that its field does not allow, and for ``more`` lines.
+
+    options: a dataclass as `options_of` reads it.
+
+    >>> from typing import Annotated
+    >>> from spo_theory.allowed import whole
+    >>> @dataclass
+    ... class Walk:
+    ...     steps: Annotated[int, "How far.", whole(1)] = 3
+    >>> refuse_values(Walk(steps=0))
+    Traceback (most recent call last):
+    spo_theory.validation.InputError: steps = 0 is not allowed: steps must be a whole number, at least 1
+    """
+    hints = get_type_hints(type(options), include_extras=True)
+    lines = [
+        line
+        for field in fields(options)
+        for allowed in hints[field.name].__metadata__[1:]
+        for line in allowed.problems(field.name, getattr(options, field.name))
     ]
+    refuse([*lines, *more])
 
 
 def is_required(option: Option) -> bool:

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from paper_repro.cli.command import Command, Values, options_of
+from paper_repro.cli.command import Command, Values, options_of, refuse_values
+from paper_repro.cli.doubts import say_doubts
 from paper_repro.cli.output import check_output, say_written, write_table
+from spo_theory.allowed import ABOVE_0, INNER_SHARE, optional, whole
+from spo_theory.limits import count
 from spo_theory.validation import check
 
 if TYPE_CHECKING:
@@ -21,15 +24,15 @@ LEARNING_RATES = {"sgd": 0.0027, "adam": 3e-4}
 class Compare:
     """Options of `spo compare`, next to those of the update rules."""
 
-    horizon: Annotated[int, "Steps per question, H, at least 1."] = 4
+    horizon: Annotated[int, "Steps per question, H.", count()] = 4
     optimizer: Annotated[Literal["sgd", "adam"], "Plain SGD or Adam."] = "sgd"
-    learning_rate: Annotated[float | None, "Step size, above 0 (default: 0.0027 for sgd, 0.0003 for adam)."] = None
-    updates: Annotated[int, "Updates, at least 0."] = 150
-    group_size: Annotated[int, "Responses per question, G, the same for all rules, at least 2."] = 8
-    start_accuracy: Annotated[float, "Probability of a right step after the warm start, strictly between 0 and 1."] = (
-        0.45
-    )
-    seeds: Annotated[int, "Number of seeds, at least 1; each has its own warm start and its own forecast."] = 2
+    learning_rate: Annotated[
+        float | None, "Step size; by default 0.0027 for sgd, 0.0003 for adam.", optional(ABOVE_0)
+    ] = None
+    updates: Annotated[int, "Updates.", count(0)] = 150
+    group_size: Annotated[int, "Responses per question, G, the same for all rules.", count(2)] = 8
+    start_accuracy: Annotated[float, "Probability of a right step after the warm start.", INNER_SHARE] = 0.45
+    seeds: Annotated[int, "Number of seeds; each has its own warm start and its own forecast.", whole(1, 1000)] = 2
     out: Annotated[Path | None, "Also write the comparison: .csv or .parquet."] = None
 
 
@@ -40,18 +43,39 @@ def compare(values: Values, rules: dict[str, Values]) -> None:
     Raises `InputError` before any work for what is not allowed.
     """
     options = Compare(**values)
-    check(options.seeds >= 1, "seeds", options.seeds, "a whole number, at least 1")
+    refuse_values(options)
     check_output(options.out)
 
     from paper_repro.forecast import comparison
+    from toy_llm.config_checks import doubts
 
     spec = configuration(options, rules)
     for name in spec.rules:
         spec.config(name, 0).validate()
+        say_doubts(doubts(spec.config(name, 0)))
+        refuse_without_forecast(spec, name)
     table = comparison.compare(run_with_progress(spec))
     print(table.T.to_string(header=False, float_format="{:.3f}".format))
     write_table(table, options.out)
     say_written(options.out)
+
+
+def refuse_without_forecast(spec: "Configuration", name: str) -> None:
+    """Raise `InputError` if rule ``name`` has no exact forecast in ``spec``, which does not depend on the warm start.
+
+    >>> refuse_without_forecast(configuration(Compare(), {"grpo": {}}), "grpo")
+    """
+    from spo_theory import ReasoningChain
+    from spo_theory.exact.update import prepare_squares, prepare_update
+
+    # The engine prepares what the forecast will ask for, on a chain of the same length; nothing is evaluated
+    method = spec.config(name, 0).make_rule()
+    chain = ReasoningChain(step_success=[spec.start_accuracy] * spec.horizon)
+    inner = method.sampler.inner_updates
+    prepare_update(chain, method, padded=True, off_policy=inner > 1)
+    if spec.optimizer == "adam":
+        check(inner == 1, "inner_updates", inner, "1 with Adam: the noise of its gradient is known on fresh groups")
+        prepare_squares(chain, method, padded=True)
 
 
 def configuration(options: Compare, rules: dict[str, Values]) -> "Configuration":

@@ -1,13 +1,16 @@
 """`spo evaluate`: measure trained checkpoints on suites of problems."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from paper_repro.cli.command import Command, Values, options_of
+from paper_repro.cli.command import Command, Values, options_of, refuse_values
 from paper_repro.cli.output import check_output, say_written, write_table
+from spo_theory.allowed import several
+from spo_theory.limits import SEED, TEMPERATURE, count
 from spo_theory.methods.registry import rule
-from spo_theory.validation import check, problem, refuse
+from spo_theory.validation import problem, refuse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,12 +29,12 @@ class Evaluate:
         tuple[str, ...],
         "Suites to measure on, also held-out ones (default: all ten, or the run's own problems if it has no suites).",
     ] = ()
-    questions: Annotated[int, "Questions of each suite, the same for all checkpoints, at least 2."] = 256
-    samples: Annotated[int, "Responses to each question, a multiple of group-size."] = 64
-    ks: Annotated[tuple[int, ...], "The k of pass@k, at most samples."] = (1, 2, 4, 8, 16, 32, 64)
-    group_size: Annotated[int, "Responses in a group, for the shares of groups, at least 2."] = 8
-    temperature: Annotated[float, "Sampling temperature, above 0."] = 1.0
-    seed: Annotated[int, "Seed of the questions and of the sampling."] = 0
+    questions: Annotated[int, "Questions of each suite, the same for all checkpoints.", count(2)] = 256
+    samples: Annotated[int, "Responses to each question, a multiple of group-size.", count()] = 64
+    ks: Annotated[tuple[int, ...], "The k of pass@k, at most samples.", several(count())] = (1, 2, 4, 8, 16, 32, 64)
+    group_size: Annotated[int, "Responses in a group, for the shares of groups.", count(2)] = 8
+    temperature: Annotated[float, "Sampling temperature.", TEMPERATURE] = 1.0
+    seed: Annotated[int, "Seed of the questions and of the sampling.", SEED] = 0
     out: Annotated[Path | None, "Also write the table: .csv or .parquet."] = None
 
 
@@ -42,7 +45,7 @@ def evaluate(values: Values) -> None:
     """
     # All checks come first, because measuring takes minutes
     options = Evaluate(**values)
-    check(bool(options.checkpoints), "checkpoints", list(map(str, options.checkpoints)), "at least one file")
+    refuse_values(options)
     how = evaluation(options)
     policies = load_policies(options, how)
     check_output(options.out)
@@ -96,6 +99,7 @@ def load_policies(options: Evaluate, how: "Evaluation") -> dict[str, list[Any]]:
     for path, run in zip(options.checkpoints, runs, strict=True):
         differs = [key for key in run if key not in ("seed", "start_seed") and run[key] != runs[0].get(key)]
         lines += problem(not differs, "checkpoints", str(path), f"of the first one's configuration, but for {differs}")
+    lines += repeated_seeds(options.checkpoints, runs) + what_a_table_cannot(options, runs[0])
     refuse(lines)
 
     # Without a choice: all suites for a run on suites, else the problems that it was trained on
@@ -106,6 +110,38 @@ def load_policies(options: Evaluate, how: "Evaluation") -> dict[str, list[Any]]:
 
     own = [load_policy(path) for path in options.checkpoints]
     return {own[0].task.name: own}
+
+
+def repeated_seeds(paths: Sequence[Path], runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for every checkpoint whose run was given already: it would count as another seed.
+
+    paths, runs: the files and the settings in them, by name.
+
+    >>> repeated_seeds([Path("a.pt"), Path("b.pt")], [{"seed": 0, "start_seed": 0}, {"seed": 1, "start_seed": 0}])
+    []
+    """
+    lines = []
+    first: dict[Any, Path] = {}
+    for path, run in zip(paths, runs, strict=True):
+        seed = (run["seed"], run["start_seed"])
+        allowed = f"of different seeds: seed {run['seed']} is there already ({first.get(seed)})"
+        lines += problem(seed not in first, "checkpoints", str(path), allowed)
+        first.setdefault(seed, path)
+    return lines
+
+
+def what_a_table_cannot(options: Evaluate, run: Mapping[str, Any]) -> list[str]:
+    """Lines for what has no meaning for a tabular policy: other problems than its own, and a temperature.
+
+    run: the settings of the first checkpoint.
+
+    >>> what_a_table_cannot(Evaluate(checkpoints=(), temperature=2.0), {"policy": "tabular"})
+    ['temperature = 2.0 is not allowed: temperature must be 1.0 for a tabular policy']
+    """
+    if run["policy"] != "tabular":
+        return []
+    lines = problem(options.temperature == 1, "temperature", options.temperature, "1.0 for a tabular policy")
+    return lines + problem(not options.suites, "suites", options.suites, "left out for a tabular policy")
 
 
 def main_numbers(table: "pd.DataFrame", most: int) -> "pd.DataFrame":

@@ -110,7 +110,9 @@ def _spec(option: Option) -> "PrimitiveConstructorSpec | None":
         return None
 
     def read(texts: list[str]) -> Any:
-        """The value of the words that belong to the option."""
+        """The value of the words that belong to the option; an option without any is a slip, not an empty list."""
+        if not texts:
+            raise ValueError(f"{option.name} = () is not allowed: {option.name} must be at least one value")
         values = [_value(option.name, kind, text) for text in texts]
         return tuple(values) if several else values[0]
 

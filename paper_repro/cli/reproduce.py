@@ -1,11 +1,12 @@
 """`spo reproduce`: run the studies and write the report."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
-from paper_repro.cli.command import Boxes, Command, Values, options_of
+from paper_repro.cli.command import Boxes, Command, Values, options_of, refuse_values
+from spo_theory.limits import WORKERS
 from spo_theory.methods.registry import Option
 
 
@@ -16,7 +17,7 @@ class Reproduce:
     quick: Annotated[bool, "Short runs with few seeds: under three minutes, to see that everything works."] = False
     out: Annotated[Path, "Where everything is written."] = Path("out")
     resume: Annotated[bool, "Keep finished jobs and continue; without it the studies start over."] = False
-    workers: Annotated[int, "Worker processes, one thread each, at least 1."] = 2
+    workers: Annotated[int, "Worker processes, one thread each.", WORKERS] = 2
 
 
 def reproduce_boxes() -> Boxes:
@@ -33,6 +34,7 @@ def reproduce(values: Values) -> None:
     values: of the options, by name. Raises `InputError` before any work for what is not allowed. For what goes wrong
     later it says how to continue, and raises `SystemExit`.
     """
+    refuse_values(Reproduce(**{field.name: values[field.name] for field in fields(Reproduce)}))
     from paper_repro.jobs.pool import JobError
     from paper_repro.reproduce import reproduce as run
     from paper_repro.reproduce import say

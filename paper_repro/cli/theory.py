@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from paper_repro.cli.command import Command, Values, options_of
+from paper_repro.cli.command import Command, Values, options_of, refuse_values
+from paper_repro.cli.doubts import jumps, say_doubts
 from paper_repro.cli.methods import parts_in_words
 from paper_repro.cli.output import TABLES, check_output, say_written, ten_rows, write_picture, write_table
+from spo_theory.allowed import ABOVE_0, optional
+from spo_theory.limits import class_table_bytes, count, curve_bytes, memory_problems
 from spo_theory.method import Method
 from spo_theory.methods.registry import rule
 from spo_theory.validation import check
@@ -26,22 +29,23 @@ class Theory:
         "Probability that each step is right at the start, strictly between 0 and 1; one value is used for all steps.",
     ]
     horizon: Annotated[
-        int | None, "Steps per question, H, at least 1 (default: as many as step-success has values)."
+        int | None,
+        "Steps per question, H; by default as many as step-success has values.",
+        optional(count()),
     ] = None
-    steps: Annotated[int, "Updates, at least 0."] = 100
-    learning_rate: Annotated[float, "Multiplies the expected update; above 0."] = 1.0
+    steps: Annotated[int, "Updates.", count(0)] = 100
+    learning_rate: Annotated[float, "Multiplies the expected update.", ABOVE_0] = 1.0
     out: Annotated[Path | None, "Also write the curve: .csv, .parquet, or .png for a picture."] = None
 
     def successes(self) -> tuple[float, ...]:
         """Probability of every step; raises `InputError` for values that are not allowed.
 
         >>> Theory(step_success=(0.3,), horizon=2).successes()
-        (0.3, 0.3)
+                (0.3, 0.3)
         """
         # One value stands for all steps; several must be as many as there are steps
         success = self.step_success
         horizon = self.horizon
-        check(horizon is None or horizon >= 1, "horizon", horizon, "a whole number, at least 1")
         if horizon is not None:
             fits = len(success) in (1, horizon)
             check(fits, "step-success", list(success), f"one value, or one for each of {horizon} steps")
@@ -53,6 +57,16 @@ class Theory:
         check(bool(success), "step_success", list(success), "at least one value")
         return success
 
+    def too_large(self) -> list[str]:
+        """A line for each size whose tables alone are more than this machine's memory holds.
+
+        >>> Theory(step_success=(0.3,), horizon=6).too_large()
+        []
+        """
+        horizon = self.horizon or len(self.step_success)
+        lines = memory_problems("horizon", horizon, class_table_bytes(horizon))
+        return lines + memory_problems("steps", self.steps, curve_bytes(horizon, self.steps))
+
 
 def theory(values: Values, rules: dict[str, Values]) -> None:
     """Solve a chain, print its classes and its curve, and write the curve as a table or a picture.
@@ -62,6 +76,7 @@ def theory(values: Values, rules: dict[str, Values]) -> None:
     """
     # All checks come before the modules that load slowly
     options = Theory(**values)
+    refuse_values(options, options.too_large())
     success = options.successes()
     method = chosen_method(rules)
     check_output(options.out, (*TABLES, ".png"))
@@ -73,6 +88,8 @@ def theory(values: Values, rules: dict[str, Values]) -> None:
     chain = ReasoningChain(step_success=success)
     curve = solve(chain, method, steps=options.steps, learning_rate=options.learning_rate, reusable=False)
     heading = f"{method.name}, G = {method.group_size}, H = {chain.horizon}"
+
+    say_doubts(jumps(curve["success"], options.learning_rate))
 
     # First what the method earns at the start, then what it comes to
     print(f"{heading}; {', '.join(parts_in_words(method).values())}\n")

@@ -7,11 +7,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_origin, get_type_hints
 
-from paper_repro.cli.command import Boxes, Command, Values, options_of
+from paper_repro.cli.command import Boxes, Command, Values, options_of, refuse_values
+from paper_repro.cli.doubts import jumps, say_doubts
 from paper_repro.cli.output import check_output, say_written, ten_rows, write_table
 from paper_repro.cli.rules import rule_option_names
+from spo_theory.allowed import several
+from spo_theory.limits import SEED, WORKERS
 from spo_theory.methods.registry import Option, rule
-from spo_theory.validation import problem, refuse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,10 +29,12 @@ class Output:
     """Seeds, processes, and where the table goes."""
 
     seeds: Annotated[
-        tuple[int, ...], "Train with each of these seeds instead of --seed; each has a checkpoint of its own."
+        tuple[int, ...],
+        "Train with each of these seeds instead of --seed; each has a checkpoint of its own.",
+        several(SEED, least=0),
     ] = ()
     workers: Annotated[
-        int, "Processes that share the seeds, one thread each (at least 1); a single run stays in this process."
+        int, "Processes that share the seeds, one thread each; a single run stays in this process.", WORKERS
     ] = 2
     out: Annotated[
         Path | None, "Write the table here: .csv (a row is added after every update) or .parquet (at the end)."
@@ -66,13 +70,15 @@ def train(values: Values, rules: dict[str, Values]) -> None:
     settings = {name: value for name, value in values.items() if name not in vars(output)}
     config = train_config(settings, rules)
     seeds = output.seeds or (config.seed,)
-    refuse(config.problems() + output_problems(output, seeds))
+    refuse_values(output, config.problems())
     check_output(output.out)
     config.validate()
 
+    from toy_llm.config_checks import doubts
     from toy_llm.training.seeds import WorkerLost, for_seed, restored
 
     # The warm start is made once here, not by every seed
+    say_doubts(doubts(config))
     configs = [for_seed(config, seed, len(seeds) > 1) for seed in seeds]
     kept = restored(configs)
     prepare_start(config)
@@ -91,6 +97,8 @@ def train(values: Values, rules: dict[str, Values]) -> None:
     seconds = time.perf_counter() - started
 
     # Updates that were there before a resume took no time now, so the rate leaves them out
+    jumped = [jumps(run["success_exact"], config.learning_rate) for _, run in table.groupby("seed")]
+    say_doubts(dict.fromkeys(line for lines in jumped for line in lines))
     print(ten_rows(table.groupby("step", as_index=False)[SHOWN].mean()))
     new = len(table) - len(kept)
     rate = new * config.questions * config.group_size / seconds
@@ -110,17 +118,6 @@ def train_config(settings: Values, rules: dict[str, Values]) -> "TrainConfig":
     group_size = {option.name: option.default for option in rule.options(name)}["group_size"]
     options = {"group_size": group_size, **given}
     return TrainConfig(**settings, rule=name, group_size=options.pop("group_size"), rule_options=options)
-
-
-def output_problems(output: Output, seeds: Sequence[int]) -> list[str]:
-    """What is wrong with the seeds and the processes, one line each.
-
-    >>> output_problems(Output(workers=0), seeds=[0, 1])
-    ['workers = 0 is not allowed: workers must be a whole number, at least 1']
-    """
-    lines = problem(all(seed >= 0 for seed in seeds), "seeds", list(seeds), "whole numbers, at least 0")
-    lines += problem(len(set(seeds)) == len(seeds), "seeds", list(seeds), "different from one another")
-    return lines + problem(output.workers >= 1, "workers", output.workers, "a whole number, at least 1")
 
 
 def prepare_start(config: "TrainConfig") -> None:

@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass
 
-from spo_theory.method import Method
+from spo_theory.allowed import INNER_SHARE, TEXT, several
+from spo_theory.limits import SEED, TEMPERATURE, count, memory_problems
+from spo_theory.method import METHOD, Method
 from spo_theory.methods.registry import rule
 from spo_theory.validation import problem
-from toy_llm.settings import ABOVE_0, INNER_SHARE, problems_of, whole
+from toy_llm.settings import problems_of
 
 POWERS = (1, 2, 4, 8, 16, 32, 64)
 GRPO = rule("grpo")
+
+SAMPLE_BYTES = 48
+"""Memory that one token of a response takes, of which it has at least one."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,24 @@ class Evaluation:
         settings is only looked at when each is fine by itself.
         """
         # Two questions at least: with one, resampling questions has nothing to vary.
-        lines = problems_of(self, questions=whole(2), samples=whole(1), resamples=whole(10), seed=whole(0))
-        group = self.update_rule.group_size
+        lines = problems_of(
+            self,
+            update_rule=METHOD,
+            questions=count(2),
+            samples=count(),
+            resamples=count(10),
+            seed=SEED,
+            stream=TEXT,
+            ks=several(count()),
+        )
         if not lines:
             # The responses to a question are whole groups, as in training.
+            group = self.update_rule.group_size
             lines += problem(self.samples % group == 0, "samples", self.samples, f"a multiple of group_size ({group})")
-            possible = all(isinstance(k, int) and 1 <= k <= self.samples for k in self.ks)
+            possible = max(self.ks) <= self.samples
             lines += problem(possible, "ks", self.ks, f"whole numbers from 1 to samples ({self.samples})")
-        return lines + problems_of(self, confidence=INNER_SHARE, temperature=ABOVE_0)
+
+            # What is held at once: responses to a question, and of every question sums and how often it is drawn.
+            lines += memory_problems("samples", self.samples, SAMPLE_BYTES * self.samples)
+            lines += memory_problems("questions", self.questions, 16.0 * (16 + self.resamples) * self.questions)
+        return lines + problems_of(self, confidence=INNER_SHARE, temperature=TEMPERATURE)

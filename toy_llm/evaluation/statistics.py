@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from spo_theory.allowed import INNER_SHARE, numbers
+from spo_theory.limits import SEED, count
 from spo_theory.validation import check, problem, refuse
 
 
@@ -18,6 +20,7 @@ def pass_at_k(correct: np.ndarray, samples: int, k: int) -> np.ndarray:
     """
     # Bad counts would give a number that looks like a probability.
     counts = np.asarray(correct)
+    refuse(count().problems("samples", samples) + count().problems("k", k))
     possible = np.issubdtype(counts.dtype, np.integer) and bool(((counts >= 0) & (counts <= samples)).all())
     refuse(
         problem(1 <= k <= samples, "k", k, f"from 1 to samples ({samples})")
@@ -39,15 +42,25 @@ def interval(
     questions are drawn anew, independently of each other (the "pigeonhole" bootstrap for crossed factors, Owen
     2007, arXiv 0712.1111), so the interval is for other seeds and other questions. With R = 1 questions alone are
     drawn, and it says nothing about other seeds; with few seeds it is too narrow, as every percentile bootstrap is;
-    where all questions count the same it has no width. NaN where nothing was counted.
+    where all questions count the same it has no width. NaN where nothing was counted. Raises `InputError` for other
+    shapes, numbers that are not finite, and a ``confidence`` of 0, 1 or beyond.
 
     >>> above = np.array([[0.0, 1.0, 1.0, 2.0]])
     >>> value, low, high = interval(above, np.full((1, 4), 2.0))
     >>> value, low <= value <= high
     (0.5, True)
     """
+    above = numbers("above", above)
+    below = numbers("below", below)
+    check(above.ndim == 2 and len(above) > 0, "above.shape", above.shape, "(R, N), R at least 1")
+    check(below.shape == above.shape, "below.shape", below.shape, f"{above.shape}, that of above")
     seeds, questions = above.shape
-    check(questions >= 2, "questions", questions, "at least 2")
+    refuse(
+        problem(questions >= 2, "questions", questions, "at least 2")
+        + INNER_SHARE.problems("confidence", confidence)
+        + count(10).problems("resamples", resamples)
+        + SEED.problems("seed", seed)
+    )
 
     # How often each seed and each question is drawn; scipy.stats.bootstrap gathers the cells instead, far slower.
     generator = np.random.default_rng(seed)

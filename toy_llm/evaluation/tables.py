@@ -10,6 +10,7 @@ from toy_llm.evaluation.ratios import question_ratios
 from toy_llm.evaluation.spec import Evaluation
 from toy_llm.evaluation.statistics import interval
 from toy_llm.network.policy import Policy
+from toy_llm.network.tabular import TabularPolicy
 
 COLUMNS = ("suite", "metric", "k", "value", "low", "high", "seeds", "questions")
 
@@ -43,7 +44,12 @@ def evaluate(policies: Policy | Sequence[Policy], suite: str, settings: Evaluati
     settings = Evaluation() if settings is None else settings
     every: Sequence[Policy] = policies if isinstance(policies, Sequence) else [policies]
     one_task = len({repr(policy.task) for policy in every}) == 1
-    refuse(settings.problems() + problem(one_task, "policies", list(every), "one or more, all for the same task"))
+    lines = settings.problems() + problem(one_task, "policies", list(every), "one or more, all for the same task")
+
+    # A table has no temperature: its steps are what they are.
+    tabular = any(isinstance(policy, TabularPolicy) for policy in every)
+    hot = tabular and settings.temperature != 1
+    refuse(lines + problem(not hot, "temperature", settings.temperature, "1.0 for a tabular policy"))
 
     # Of every metric two sums for each question, seeds by questions: their ratio is the value.
     measured = [question_ratios(policy, settings, index) for index, policy in enumerate(every)]

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from spo_theory.allowed import ABOVE_0, INNER_SHARE, whole
 from spo_theory.validation import problem, refuse
 from toy_llm.files import cached_model
 from toy_llm.judging.exact import Verdict
@@ -23,7 +24,7 @@ from toy_llm.network.transformer import Transformer
 from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.task import Task
 from toy_llm.problems.traces import imperfect
-from toy_llm.settings import ABOVE_0, INNER_SHARE, problems_of, whole
+from toy_llm.settings import problems_of
 from toy_llm.starts.supervised import fit
 
 HALF = math.log(0.5)

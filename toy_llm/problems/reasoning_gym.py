@@ -10,11 +10,11 @@ import importlib
 import importlib.util
 from typing import Any
 
+from spo_theory.allowed import Allowed
 from spo_theory.validation import InputError, check, problem, refuse
 from toy_llm.problems.suite import PROMPT_LENGTH, RESPONSE_LENGTH, Question, Suite
 from toy_llm.problems.task import draws
 from toy_llm.problems.tokens import encode
-from toy_llm.settings import Allowed
 
 
 def available() -> bool:

@@ -8,12 +8,13 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from spo_theory.allowed import ABOVE_0, INNER_SHARE, whole
 from spo_theory.validation import problem, refuse
 from toy_llm.files import cached_model
 from toy_llm.network.linear import OneDnnLinear
 from toy_llm.network.transformer import Transformer
 from toy_llm.problems.chain import ChainTask
-from toy_llm.settings import ABOVE_0, INNER_SHARE, problems_of, whole
+from toy_llm.settings import problems_of
 from toy_llm.starts.supervised import fit
 
 VERSION = 2  # part of the cache key: raise it when the recipe changes

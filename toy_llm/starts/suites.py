@@ -15,6 +15,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 
+from spo_theory.allowed import ABOVE_0, INNER_SHARE, one_of, whole
 from spo_theory.validation import refuse
 from toy_llm.files import cached_model
 from toy_llm.judging.exact import token_mask
@@ -23,7 +24,7 @@ from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.suite import Suite
 from toy_llm.problems.suites import TRAINED, mixture, names_problems
 from toy_llm.problems.traces import imperfect
-from toy_llm.settings import ABOVE_0, INNER_SHARE, one_of, problems_of, whole
+from toy_llm.settings import problems_of
 from toy_llm.starts.supervised import fit
 
 Size = Literal["small", "medium", "large"]

@@ -43,7 +43,7 @@ def load_policy(path: str | Path, task: Task | None = None) -> Policy:
     # A table knows the steps of its own chain; a network reads every task with its vocabulary that is short enough.
     policy: Policy
     if config.policy == "tabular":
-        check(task == own, "task", task, "the chain of its run")
+        check(task == own, "suite", task.name, "left out: a tabular policy knows the chain of its run alone")
         policy = _untrained_table(config)
     else:
         model = config.warm_start().build()

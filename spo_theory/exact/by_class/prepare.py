@@ -20,6 +20,7 @@ from spo_theory.exact.by_class.forms import (
 from spo_theory.exact.by_class.quadrature import Nodes, group_nodes, node_count
 from spo_theory.exact.compositions import composition_count, compositions, member_classes, multinomial, none_of
 from spo_theory.exact.refusals import need_exact
+from spo_theory.limits import count
 from spo_theory.parts.baselines import GroupAdvantage, GroupStatistics
 from spo_theory.validation import check, problem, refuse
 
@@ -60,11 +61,10 @@ def check_prepared(rewards: np.ndarray, group_size: int, method: str) -> None:
 
     Raises `InputError` with every problem that it finds.
     """
-    whole = isinstance(group_size, int | np.integer) and not isinstance(group_size, bool)
     refuse(
         problem(rewards.ndim == 1 and rewards.size > 0, "rewards.shape", rewards.shape, "(K,) with K at least 1")
         + problem(bool(np.isfinite(rewards).all()), "rewards", rewards.tolist(), "finite numbers")
-        + problem(whole and group_size >= 2, "group_size", group_size, "a whole number, at least 2")
+        + count(2).problems("group_size", group_size)
         + problem(method in get_args(Engine), "method", method, " or ".join(get_args(Engine)))
     )
 
