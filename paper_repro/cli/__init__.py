@@ -12,6 +12,7 @@ COMMANDS = {
     "train": "train the tiny transformer with real GRPO",
     "evaluate": "measure trained checkpoints: success, pass@k, steps, lengths, with intervals",
     "compare": "predict one training run from its start, train it, and print both",
+    "demo": "write the live page, a lesson in one HTML file, and open it",
     "methods": "list all update rules with their source and the parts they are made of",
     "reproduce": "run every experiment and write the report",
 }
@@ -34,6 +35,7 @@ examples:
   spo evaluate --checkpoints run.pt --suites add longer
   spo compare --horizon 4 --optimizer sgd
   spo methods
+  spo demo
   spo reproduce --quick --out out-quick
 
 `spo COMMAND --help` explains a command and its options; with `--rule NAME` also the options of that update rule.
