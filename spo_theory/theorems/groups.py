@@ -40,50 +40,59 @@ def grpo_is_silent() -> Iterator[str]:
             rule("dr_grpo", group_size=group_size),
             rule("grpo", group_size=group_size, convention="trl"),
         ):
-            speaks = group_advantages(plain, negative, horizon).any(1)
+            silent = (group_advantages(plain, negative, horizon) == 0).all(1)
+            speaks = ~silent
             yield from (f"{plain.name}, first errors {row.tolist()}" for row in negative[speaks])
 
 
 @statement(
-    "Under colouring an all-negative group is silent if and only if all its responses fail at the same step.",
+    "Under colouring whose colours are different numbers, an all-negative group is silent if and only if all its "
+    "responses fail at the same step.",
     "proved",
-    checked=EVERY_GROUP,
+    checked=f"{EVERY_GROUP}, {len(BETAS_AND_GAMMAS)} pairs (beta, gamma)",
 )
 def colouring_speaks() -> Iterator[str]:
     """All-negative groups that are silent with several first errors, or that speak with a single one."""
-    for horizon, group_size in SIZES:
+    for (horizon, group_size), (beta, gamma) in product(SIZES, BETAS_AND_GAMMAS):
         classes = all_groups(horizon, group_size)
         negative = classes[(classes < horizon).all(1)]
-        silent = (group_advantages(rule("spo", group_size=group_size), negative, horizon) == 0).all(1)
+        coloured = rule("spo", group_size=group_size, beta=beta, gamma=gamma)
+
+        silent = (group_advantages(coloured, negative, horizon) == 0).all(1)
         same_step = (negative == negative[:, :1]).all(1)
         yield from (f"first errors {row.tolist()}" for row in negative[silent != same_step])
 
 
-def changed_by_colouring(scope: str) -> Iterator[str]:
-    """Groups with a correct response in which colouring with this scope changes an advantage in any bit.
+def changes_by_colouring(scope: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Largest change of an advantage that colouring with this scope makes in every group of `SIZES`.
 
-    ``scope``: ``all_negative`` or ``all_incorrect``. Every group of `SIZES` and every pair of `BETAS_AND_GAMMAS`.
+    ``scope``: ``all_negative`` or ``all_incorrect``. Yields for every size and every pair of `BETAS_AND_GAMMAS` where
+    it was, the groups ``(C, G)`` and the changes ``(C,)``.
     """
     for (horizon, group_size), (beta, gamma) in product(SIZES, BETAS_AND_GAMMAS):
         classes = all_groups(horizon, group_size)
-        mixed = classes[(classes == horizon).any(1)]
         coloured = rule("spo", group_size=group_size, beta=beta, gamma=gamma, scope=scope)
 
-        # bit for bit: no tolerance
-        before = group_advantages(rule("grpo", group_size=group_size), mixed, horizon)
-        after = group_advantages(coloured, mixed, horizon)
+        before = group_advantages(rule("grpo", group_size=group_size), classes, horizon)
+        after = group_advantages(coloured, classes, horizon)
         where = f"H = {horizon}, G = {group_size}, beta = {beta:g}, gamma = {gamma:g}"
-        yield from (f"{where}, first errors {row.tolist()}" for row in mixed[(before != after).any(1)])
+        yield where, classes, np.abs(after - before).max(1)
 
 
 @statement(
-    "Colouring with scope all_negative never changes a group that has a correct response.",
+    "Colouring with scope all_negative changes an advantage of every all-negative group that fails at different steps, "
+    "and none of any other group.",
     "proved",
-    checked=f"{EVERY_GROUP}, {len(BETAS_AND_GAMMAS)} pairs (beta, gamma)",
+    checked=f"{EVERY_GROUP}, {len(BETAS_AND_GAMMAS)} pairs (beta, gamma), to the bit",
 )
 def all_negative_scope_keeps_mixed_groups() -> Iterator[str]:
-    """See `changed_by_colouring`."""
-    return changed_by_colouring("all_negative")
+    """Groups that change and should not, or should and do not."""
+    for where, classes, change in changes_by_colouring("all_negative"):
+        horizon = int(classes.max())
+        negative = (classes < horizon).all(1)
+        several_steps = (classes != classes[:, :1]).any(1)
+        right = np.where(negative & several_steps, change > 0, change == 0)
+        yield from (f"{where}, first errors {row.tolist()}" for row in classes[~right])
 
 
 @statement(
@@ -92,5 +101,7 @@ def all_negative_scope_keeps_mixed_groups() -> Iterator[str]:
     checked=f"{EVERY_GROUP}, {len(BETAS_AND_GAMMAS)} pairs (beta, gamma)",
 )
 def all_incorrect_scope_keeps_mixed_groups() -> Iterator[str]:
-    """See `changed_by_colouring`."""
-    return changed_by_colouring("all_incorrect")
+    """Groups with a correct response that colouring changes."""
+    for where, classes, change in changes_by_colouring("all_incorrect"):
+        changed = (classes == classes.max()).any(1) & (change > 0)
+        yield from (f"{where}, first errors {row.tolist()}" for row in classes[changed])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
+from scipy.stats import binom
 
 from spo_theory.exact.update import expected_update
 from spo_theory.method import Method
@@ -55,21 +56,41 @@ def wrong_side(chain: ReasoningChain, coloured: Method) -> tuple[np.ndarray, np.
     return gain, wrong
 
 
+def mean_std(group_size: int, share: np.ndarray) -> np.ndarray:
+    """Mean population std of a group of two values, 0 and 1, of which 1 has the probability ``share`` (any shape).
+
+    It is ``c_G`` of docs/theory/expected-advantages.md#limits.
+
+    >>> mean_std(2, np.array([0.5])).tolist()
+    [0.25]
+    """
+    count = np.arange(group_size + 1)
+    std = np.sqrt(count * (group_size - count)) / group_size
+    return binom.pmf(count, group_size, share[..., None]) @ std
+
+
 @statement(
-    "Two steps, scope all_negative: colouring raises success faster than GRPO, to first order, iff "
+    "Two untied steps, scope all_negative: colouring raises success faster than GRPO, to first order, iff "
     "1 - p > q (1 - q), for every G, beta and gamma.",
     "proved",
     checked=f"31 x 31 starts, G = 2, 3, 8, 16, {len(BETAS_AND_GAMMAS)} pairs (beta, gamma); "
-    "signs where the gain exceeds 1e-13",
+    "what colouring adds to both updates is the closed form, to 1e-13",
 )
 def boundary_of_any_group() -> Iterator[str]:
-    """Starts on the wrong side: colouring adds ``(1-P)^G c_G(s) (1, -q_2)``, whose sign is ``1 - p - q (1 - q)``."""
+    """Starts where colouring does not add ``(1-P)^G c_G(s) (1, -q)``; its gain has the sign of the boundary."""
     chain = two_step_grid(31)
+    p, q = chain.step_success.T
+    failure = 1 - chain.success
     for group_size, (beta, gamma) in product((2, 3, 8, 16), BETAS_AND_GAMMAS):
-        gain, wrong = wrong_side(chain, rule("spo", group_size=group_size, beta=beta, gamma=gamma))
-        for i in np.flatnonzero(wrong):
-            p, q = chain.step_success[i]
-            yield f"p = {p:.3f}, q = {q:.3f}, G = {group_size}, beta = {beta}: gain {gain[i]:.2g}"
+        # s is the share of the failures at step 2 in an all-negative group
+        weight = failure**group_size * mean_std(group_size, p * (1 - q) / failure)
+        closed_form = weight[:, None] * np.stack([np.ones_like(q), -q], axis=1)
+
+        coloured = expected_update(chain, rule("spo", group_size=group_size, beta=beta, gamma=gamma))
+        added = coloured - expected_update(chain, rule("grpo", group_size=group_size))
+        right = (np.abs(added - closed_form) <= ROUND_OFF).all(1)
+        where = f"G = {group_size}, beta = {beta:g}"
+        yield from (f"p = {p[i]:.3f}, q = {q[i]:.3f}, {where}: added {added[i]}" for i in np.flatnonzero(~right))
 
 
 @statement(
@@ -89,22 +110,68 @@ def boundary_with_all_incorrect() -> Iterator[str]:
             yield f"{where}: gain {gain[i]:.2g}, {int(wrong.sum())} starts in all"
 
 
+def rates_over_grpo(
+    scope: str, horizons: tuple[int, ...], group_sizes: tuple[int, ...], betas: tuple[float, ...]
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Rate of log success under colouring over that under GRPO, equal steps, success 0.60, 0.61, ..., 0.99.
+
+    ``scope``: of the colouring, gamma = 1/2. Yields for every horizon, group size and beta where it was, the step
+    accuracies ``(40,)`` and the ratios ``(40,)``.
+    """
+    success = np.arange(0.6, 0.995, 0.01)
+    for horizon, group_size, beta in product(horizons, group_sizes, betas):
+        accuracy = success ** (1 / horizon)
+        chain = ReasoningChain(step_success=np.repeat(accuracy[:, None], horizon, axis=1))
+        coloured = log_success_rate(chain, rule("spo", group_size=group_size, beta=beta, scope=scope))
+        ratio = coloured / log_success_rate(chain, rule("grpo", group_size=group_size))
+        yield f"H = {horizon}, G = {group_size}, beta = {beta:g}", accuracy, ratio
+
+
+def fastest(where: str, accuracy: np.ndarray, ratio: np.ndarray) -> str:
+    """The place of the largest ratio ``(N,)``, in words; ``accuracy``: of the steps ``(N,)``.
+
+    >>> fastest("H = 2", np.array([0.5, 0.6]), np.array([0.9, 1.1]))
+    'H = 2, q = 0.600: 1.1000 times GRPO'
+    """
+    i = int(np.argmax(ratio))
+    return f"{where}, q = {accuracy[i]:.3f}: {ratio[i]:.4f} times GRPO"
+
+
 @statement(
-    "Scope all_incorrect raises log success more slowly than GRPO once success is 0.6 or more, for equal steps.",
-    "certified",
+    "2 to 6 equal steps, G = 4, 8, 16, beta = 5 or 10, gamma = 1/2: scope all_incorrect raises log success more slowly "
+    "than GRPO once success is 0.6 or more.",
+    "observed",
     checked="equal steps, P = 0.60, 0.61, ..., 0.99, H = 2 to 6, G = 4, 8, 16, beta = 5 and 10, gamma = 1/2",
 )
 def all_incorrect_slows_the_end() -> Iterator[str]:
     """Settings in which log success rises at least as fast as under GRPO somewhere, described by the fastest."""
-    success = np.arange(0.6, 0.995, 0.01)
-    for horizon, group_size, beta in product(range(2, 7), (4, 8, 16), (5.0, 10.0)):
-        equal_steps = np.repeat(success[:, None] ** (1 / horizon), horizon, axis=1)
-        chain = ReasoningChain(step_success=equal_steps)
-        coloured = rule("spo", group_size=group_size, beta=beta, scope="all_incorrect")
-        plain = rule("grpo", group_size=group_size)
+    for where, accuracy, ratio in rates_over_grpo("all_incorrect", (2, 3, 4, 5, 6), (4, 8, 16), (5.0, 10.0)):
+        if not (ratio < 1).all():
+            yield fastest(where, accuracy, ratio)
 
-        ratio = log_success_rate(chain, coloured) / log_success_rate(chain, plain)
-        if (ratio >= 1).any():
-            i = int(np.argmax(ratio))
-            where = f"H = {horizon}, G = {group_size}, beta = {beta}, P = {success[i]:.2f}"
-            yield f"{where}: {ratio[i]:.4f} times GRPO's"
+
+@statement(
+    "Scope all_incorrect raises log success more slowly than GRPO once success is 0.6 or more, at every G.",
+    "refuted",
+    checked="equal steps, P = 0.60, 0.61, ..., 0.99, H = 2 and 4, G = 2 and 3, beta = 5, gamma = 1/2",
+)
+def all_incorrect_slows_every_end() -> Iterator[str]:
+    """Settings in which log success rises faster than under GRPO somewhere, described by the fastest."""
+    for where, accuracy, ratio in rates_over_grpo("all_incorrect", (2, 4), (2, 3), (5.0,)):
+        if (ratio > 1 + 1e-9).any():
+            yield fastest(where, accuracy, ratio)
+
+
+@statement(
+    "Equal steps, two or more, G = 2, either scope: colouring raises log success faster than GRPO at every success.",
+    "proved",
+    checked="P = 0.60, 0.61, ..., 0.99, H = 2, 4, 6: the ratio is the mean of q^(2h - 1 - H) over steps h, to 1e-12",
+)
+def pairs_are_faster_on_equal_steps() -> Iterator[str]:
+    """Settings in which the ratio of rates is not that mean, or not above 1."""
+    for scope, horizon in product(("all_negative", "all_incorrect"), (2, 4, 6)):
+        for where, accuracy, ratio in rates_over_grpo(scope, (horizon,), (2,), (5.0,)):
+            exponents = 2 * np.arange(1, horizon + 1) - 1 - horizon
+            mean = (accuracy[:, None] ** exponents).mean(1)
+            if not (np.abs(ratio / mean - 1) <= 1e-12).all() or not (ratio > 1).all():
+                yield f"{scope}, {where}"

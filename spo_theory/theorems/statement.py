@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
 
-Status = Literal["proved", "proved up to a horizon", "certified", "observed", "refuted"]
+Status = Literal["proved", "observed", "refuted"]
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Verdict:
 class Statement:
     """A statement about the rules: its name, its text, how it is known, where it is checked, and the check.
 
-    status: "proved": proof in docs/theory/statements.md, the check confirms it on the code. "proved up to a horizon":
-    a polynomial identity checked exactly on enough points to prove it. "certified": checked by the exact engine on a
-    grid over its whole domain. "observed": checked at the places that ``checked`` names only. "refuted": the check
-    finds a counterexample.
+    status: "proved": proof in docs/theory/statements.md, the check confirms it on the code. "observed": checked at the
+    places that ``checked`` names only, and the text claims no more. "refuted": the check finds a counterexample.
 
-    counterexamples: generator of the places where the statement fails, each described in a line.
+    counterexamples: generator of the places where the statement fails, each described in a line. The burden of proof is
+    on the status: a statement that holds is checked with ``if not error <= tolerance``, a refuted one with
+    ``if gain < -tolerance``. So a quantity that is no number (NaN) never confirms what the status says.
     """
 
     name: str

@@ -43,11 +43,15 @@ PICTURES = (
         judges,
         title="How bad a judge may be",
         caption=(
-            "What colouring adds to the rate of log success, scaled to its largest; G = 3, beta = 5. Blue helps, red "
-            "hurts. The line of useless judges is a boundary at every P. Near the end of training others appear, and "
-            "a perfect judge may hurt."
+            "What colouring adds to the rate of log success, scaled to its largest; G = 3, beta = 5, all_negative. "
+            "Blue helps, red hurts. The line of useless judges is a boundary at every P. Near the end of training "
+            "others appear, and a perfect judge may hurt."
         ),
         axes={"kind": "map", "xlabel": "miss rate", "ylabel": "false-alarm rate", "zlabel": "gain, scaled"},
-        statements=("useless_judge_is_silent", "better_than_useless_helps"),
+        statements=(
+            "useless_judge_is_silent",
+            "useless_judge_is_silent_in_all_incorrect",
+            "better_than_useless_helps",
+        ),
     ),
 )

@@ -174,7 +174,7 @@ PICTURES = (
             "intervals. Predicted: the learning rate from which one lone failure takes success below 1/2."
         ),
         axes={"xlabel": "learning rate over the predicted one", "ylabel": "share of runs that fall below 1/2"},
-        statements=("no_collapse_without_interference",),
+        statements=("no_collapse_without_interference", "no_collapse_under_any_rule"),
         quick={"seeds": 40},
     ),
 )
