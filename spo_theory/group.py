@@ -42,6 +42,8 @@ class Group:
     learnt: boolean ``(..., G, S)``, False for steps that a hint gives and for those behind the steps asked for, from
         which nothing is learnt; None: all are.
     taught: boolean ``(..., G)``, True for responses that are the reference solution and were not sampled; None: none.
+    reference_log_prob: as ``log_prob``, under the reference policy of objectives that have one; None: the policy that
+        sampled is the reference.
     dtype: floating type of rewards and advantages; None: that of ``lengths``, or the library's default.
 
     Example:
@@ -60,6 +62,7 @@ class Group:
     dtype: Any = None
     learnt: Array | None = None
     taught: Array | None = None
+    reference_log_prob: Array | None = None
 
     @property
     def xp(self) -> Any:

@@ -67,6 +67,12 @@ class Method:
         check(not alone, "objective", self.objective, f"no pairs with {self.sampler}: its responses are all alike")
 
     @property
+    def uses_log_prob(self) -> bool:
+        """Whether weights on fresh rollouts depend on the probabilities of responses, not only on their judgement."""
+        parts = (self.reward, self.baseline, self.credit)
+        return self.objective.uses_reference or any(getattr(part, "uses_log_prob", False) for part in parts)
+
+    @property
     def colouring(self) -> Colouring | None:
         """How incorrect responses are coloured, or None."""
         return self.reward if isinstance(self.reward, Colouring) else None
@@ -101,8 +107,9 @@ class Method:
         ``confidence``: probability ``(..., G)`` the policy gave to each response, for methods that weigh by it.
         Raises `InputError` if the last axis is not ``group_size``, or if ``confidence`` is needed and missing.
         """
-        needed = self.baseline.uses_log_prob
-        check(not needed or confidence is not None, "confidence", confidence, f"given for rule {self.name!r}")
+        check(
+            not self.uses_log_prob or confidence is not None, "confidence", confidence, f"given for rule {self.name!r}"
+        )
 
         # A group knows log-probabilities of steps: here the whole response is one step. The inner `where` keeps 0
         # out of the logarithm, whose warning and slope there nobody needs
@@ -136,6 +143,10 @@ class Method:
             return advantages
         return group.xp.where(group.taught, group.xp.ones_like(advantages), advantages)
 
+    def kept(self, group: Group) -> Array:
+        """Boolean ``(...)``: the groups that the method learns from."""
+        return self.keep(group, self.reward(group))
+
     def _left_out(self, group: Group) -> Array | None:
         """Boolean ``(..., 1, 1)``: groups whose weights must be 0 although no advantage says so; None: no such ones.
 
@@ -143,14 +154,14 @@ class Method:
         """
         if isinstance(self.keep, EveryGroup) or self.objective.by_sign:
             return None
-        return ~self.keep(group, self.reward(group))[..., None, None]
+        return ~self.kept(group)[..., None, None]
 
     def question_weights(self, group: Group) -> Array | None:
         """How much each question of a batch counts ``(..., Q)``, 0 for groups left out; None: all the same."""
         left_out = self._left_out(group)
         if isinstance(self.across, Independent):
             return None if left_out is None else group.xp.astype(~left_out[..., 0, 0], group.floating)
-        weights = self.across(self.reward(group))
+        weights = self.across(self.reward(group), self.group_advantages(group))
         return _without(weights, None if left_out is None else left_out[..., 0, 0])
 
     def step_credit(self, group: Group, advantages: Array | None = None) -> Array:
@@ -159,7 +170,14 @@ class Method:
         ``advantages`` ``(..., G)``: of the group, if they are known already.
         """
         known = self.group_advantages(group) if advantages is None else advantages
-        return _only(group.learnt, self.credit(group, known))
+        credit = self.credit(group, known)
+
+        # Credit may come from the judge's verdict on each step instead of the advantages, so it is filtered itself
+        if not isinstance(self.keep, EveryGroup):
+            kept = self.kept(group)[..., None]
+            kept = kept if group.taught is None else kept | group.taught
+            credit = group.xp.where(kept[..., None], credit, group.xp.zeros_like(credit))
+        return _only(group.learnt, credit)
 
     def weights(self, group: Group, log_ratio: Array | None = None) -> Array:
         """Weight ``(..., G, S)`` of every step.
@@ -172,17 +190,25 @@ class Method:
         credit = self.step_credit(group, advantages)
         if log_ratio is None:
             log_ratio = array_namespace(credit).zeros_like(credit)
-        weights = self.objective.weights(advantages, credit, _only(group.learnt, log_ratio))
+        compared = _only(group.learnt, self._against_reference(group, log_ratio))
+        weights = self.objective.weights(advantages, credit, compared)
         return _only(group.learnt, _without(weights, self._left_out(group)))
 
     def value(self, group: Group, log_ratio: Array) -> Array:
         """What is maximized ``(...)``: its gradient in the log-ratios is `weights` over G. Arguments as there."""
         advantages = self.group_advantages(group)
         credit = self.step_credit(group, advantages)
-        log_ratio = _only(group.learnt, log_ratio)
-        terms = _without(self.objective.terms(advantages, credit, log_ratio), self._left_out(group))
+        compared = _only(group.learnt, self._against_reference(group, log_ratio))
+        terms = _without(self.objective.terms(advantages, credit, compared), self._left_out(group))
         xp = array_namespace(terms)
         return xp.mean(xp.sum(terms, axis=-1), axis=-1)
+
+    def _against_reference(self, group: Group, log_ratio: Array) -> Array:
+        """Log-ratios ``(..., G, S)`` to the policy that the objective compares with."""
+        if not self.objective.uses_reference or group.reference_log_prob is None:
+            return log_ratio
+        check(group.log_prob is not None, "log_prob", group.log_prob, f"given with a reference for rule {self.name!r}")
+        return log_ratio + (group.log_prob - group.reference_log_prob)
 
     def parts(self) -> dict[str, Any]:
         """The parts by name, in the order in which they act."""

@@ -24,7 +24,7 @@ PROJECT = ("spo_theory", "toy_llm", "figures", "paper_repro")
 """The packages whose source counts, besides that of the function itself."""
 
 METHODS = "spo_theory.methods"
-"""The package whose modules are imported by the name of a method."""
+"""The package whose modules, in it and in its folders, are imported by the name of a method."""
 
 
 def code_hash(function: Callable[..., Any], arguments: Iterable[Any] = ()) -> str:
@@ -81,5 +81,9 @@ def _methods(named: Iterable[str]) -> set[str]:
     package = file_of(METHODS)
     assert package is not None
     names = set(named)
-    stems = {file.stem for file in package.parent.glob("*.py")} - {"__init__"}
-    return {f"{METHODS}.{stem}" for stem in stems if names & {stem, *read(f"{METHODS}.{stem}").functions}}
+    found = set()
+    for file in package.parent.rglob("*.py"):
+        module = ".".join([METHODS, *file.relative_to(package.parent).with_suffix("").parts])
+        if file.stem != "__init__" and names & {file.stem, *read(module).functions}:
+            found.add(module)
+    return found

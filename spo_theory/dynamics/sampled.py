@@ -1,5 +1,6 @@
 """Monte Carlo of the chain: sampled groups, the same rule functions, jitted."""
 
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from spo_theory.exact.traced import Traced
 from spo_theory.group import Group
 from spo_theory.method import Method, with_clips
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores, step_log_probabilities
-from spo_theory.parts.samplers import FreshGroups
+from spo_theory.parts.samplers import DynamicSampling, FreshGroups
 from spo_theory.validation import check, problem, refuse
 
 
@@ -54,8 +55,47 @@ def _sample(rule: Method, sizes: jax.Array, logits: jax.Array, key: jax.Array) -
     lengths = jnp.broadcast_to(sizes, (*classes.shape, horizon))
     log_prob = _of_classes(step_log_probabilities(seen), classes)
     own = None if learnt is None else jnp.broadcast_to(learnt[..., None, :], lengths.shape)
-    group = Group(classes == horizon, classes, lengths, log_prob=log_prob, learnt=own, taught=taught)
+    right = classes == horizon
+    group = Group(right, classes, lengths, true_lengths=lengths, log_prob=log_prob, learnt=own, taught=taught)
     return Batch(classes, group)
+
+
+def _delivered(rule: Method, sizes: jax.Array, logits: jax.Array, start: jax.Array, key: jax.Array) -> Batch:
+    """As `_sample`, by the rule's sampler, and with the reference where the rule has one.
+
+    ``start``: logits of the policy from which training began, of the shape of ``logits``.
+    """
+    batch = _sample(rule, sizes, logits, key)
+    if isinstance(rule.sampler, DynamicSampling):
+        batch = _resampled(rule, rule.sampler.most_batches, batch, sizes, logits, key)
+    if not rule.objective.uses_reference:
+        return batch
+    reference = _of_classes(step_log_probabilities(start), batch.classes)
+    return Batch(batch.classes, replace(batch.group, reference_log_prob=reference))
+
+
+def _resampled(rule: Method, most: int, first: Batch, sizes: jax.Array, logits: jax.Array, key: jax.Array) -> Batch:
+    """``first`` with groups that are not kept drawn again, in at most ``most`` rounds, the first one included."""
+
+    def batch_of(classes: jax.Array) -> Batch:
+        """The judged groups of given classes: all else follows from them."""
+        log_prob = _of_classes(step_log_probabilities(logits), classes)
+        lengths = jnp.broadcast_to(sizes, log_prob.shape)
+        right = classes == logits.shape[-1]
+        return Batch(classes, Group(right, classes, lengths, true_lengths=lengths, log_prob=log_prob))
+
+    def unfinished(state: tuple[jax.Array, jax.Array]) -> jax.Array:
+        """Whether a group is still missing and another round is allowed."""
+        rounds, classes = state
+        return (rounds < most) & ~rule.kept(batch_of(classes).group).all()
+
+    def again(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        """Draw every group anew, and take those that are still missing."""
+        rounds, classes = state
+        fresh = _sample(rule, sizes, logits, jax.random.fold_in(key, rounds)).classes
+        return rounds + 1, jnp.where(rule.kept(batch_of(classes).group)[..., None], classes, fresh)
+
+    return batch_of(jax.lax.while_loop(unfinished, again, (jnp.asarray(1), first.classes))[1])
 
 
 def _portions(rule: Method, logits: jax.Array, key: jax.Array) -> tuple[jax.Array | None, jax.Array | None]:
@@ -86,12 +126,18 @@ def _update(rule: Method, batch: Batch, old: jax.Array, now: jax.Array) -> jax.A
 @partial(jax.jit, static_argnames=("block",))
 def _sample_sums(
     sizes: jax.Array, logits: jax.Array, key: jax.Array, used: jax.Array, rule: Traced[Method], *, block: int
-) -> tuple[jax.Array, jax.Array]:
-    """Sum and sum of squares ``(H,)`` of the updates of ``used`` sampled groups, at most ``block``."""
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Sum and sum of squares ``(H,)`` of the updates of ``used`` sampled groups, at most ``block``, and their number.
+
+    Groups that the rule's sampler would replace do not count.
+    """
     rows = jnp.broadcast_to(logits, (block, *logits.shape))
-    x = _update(rule.value, _sample(rule.value, sizes, rows, key), rows, rows)
-    x = jnp.where(jnp.arange(block)[:, None] < used, x, 0.0)
-    return x.sum(0), (x * x).sum(0)
+    batch = _sample(rule.value, sizes, rows, key)
+    counted = jnp.arange(block) < used
+    if rule.value.sampler.resamples:
+        counted = counted & rule.value.kept(batch.group)
+    x = jnp.where(counted[:, None], _update(rule.value, batch, rows, rows), 0.0)
+    return x.sum(0), (x * x).sum(0), counted.sum()
 
 
 def sampled_update(chain: ReasoningChain, rule: Method, groups: int, seed: int = 0) -> SampledUpdate:
@@ -118,17 +164,20 @@ def sampled_update(chain: ReasoningChain, rule: Method, groups: int, seed: int =
     block = min(groups, max(1, 2**20 // (rule.group_size * (chain.horizon + 1))))
     total = np.zeros(chain.horizon)
     square = np.zeros(chain.horizon)
+    count = 0
     for i, start in enumerate(range(0, groups, block)):
         key = jax.random.fold_in(jax.random.key(seed), i)
         used = min(block, groups - start)
-        s, s2 = _sample_sums(chain.step_lengths, chain.logits, key, used, Traced(rule), block=block)
+        s, s2, counted = _sample_sums(chain.step_lengths, chain.logits, key, used, Traced(rule), block=block)
         total = total + np.asarray(s)
         square = square + np.asarray(s2)
+        count = count + int(counted)
 
     # Unbiased variance of a group's update; rounding can push a variance of 0 below 0
-    mean = total / groups
-    variance = np.maximum(square / groups - mean**2, 0.0) * groups / (groups - 1)
-    return SampledUpdate(mean, np.sqrt(variance / groups), groups)
+    check(count >= 2, "groups", groups, "enough that two of them are kept")
+    mean = total / count
+    variance = np.maximum(square / count - mean**2, 0.0) * count / (count - 1)
+    return SampledUpdate(mean, np.sqrt(variance / count), count)
 
 
 def simulate(
@@ -220,7 +269,7 @@ def _runs(
         def step(state: tuple, i: jax.Array) -> tuple[tuple, jax.Array]:
             """Sample one batch and use it for all inner updates; hands on the logits that sampled it."""
             first = state[0]
-            batch = _sample(rule.value, sizes, spread(first), jax.random.fold_in(key, i))
+            batch = _delivered(rule.value, sizes, spread(first), spread(start), jax.random.fold_in(key, i))
 
             # The batch stays that of ``first``; ratios compare the moving logits to it
             for _ in range(inner_updates):

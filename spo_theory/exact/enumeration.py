@@ -49,7 +49,7 @@ def is_static(method: Method) -> bool:
 
     Such weights are computed once; all others depend on probabilities too, and are computed anew for every policy.
     """
-    return method.objective.by_sign and not method.baseline.uses_log_prob
+    return method.objective.by_sign and not method.uses_log_prob
 
 
 def distinguished(world: World, method: Method) -> Classes:
@@ -170,5 +170,9 @@ def prepare_traced(world: World, method: Method, power: int = 1) -> TracedWeight
         np.asarray(world.lengths, dtype=float),
         np.asarray(world.true_lengths, dtype=float),
     )
+    # Training begins at the policy of the world, so that one is the reference of the policies it comes to
+    reference = None
+    if method.objective.uses_reference:
+        reference = world.model.step_log_probs(world.logits, world.parameters)
     chance = multinomial(groups.others)
-    return TracedWeights(chance, groups.members, groups.holder, groups.whole, looks, Traced(method), power)
+    return TracedWeights(chance, groups.members, groups.holder, groups.whole, looks, reference, Traced(method), power)

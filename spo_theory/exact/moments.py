@@ -15,6 +15,7 @@ from spo_theory.exact.by_class.prepare import Engine
 from spo_theory.exact.by_class.scopes import RuleForm, evaluate_rule
 from spo_theory.exact.compositions import Multinomial, multinomial
 from spo_theory.exact.enumeration import Groups, check_size, distinguished, prepare_traced, static_weights
+from spo_theory.exact.kept import KeptShare, prepare_kept
 from spo_theory.exact.portions import PortionModel, PortionMoments, of_whole_questions, parts_of
 from spo_theory.exact.refusals import NoExactForm
 from spo_theory.exact.update import UpdateEngine, expected_update
@@ -22,6 +23,7 @@ from spo_theory.exact.weights import TracedWeights
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.outcomes.world import Model, as_world
+from spo_theory.parts.across import Independent
 from spo_theory.parts.baselines import GroupAdvantage
 from spo_theory.validation import check
 
@@ -105,7 +107,7 @@ class ClassMoments:
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["chance", "counts", "member", "place", "weights", "parameters"],
+    data_fields=["chance", "counts", "member", "place", "weights", "parameters", "kept"],
     meta_fields=["model", "group_size"],
 )
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ class EnumeratedMoments:
 
     chance: of the R compositions, with ``counts`` ``(R, V)``. member, place: as in
     `spo_theory.exact.weights.EnumeratedWeights`. weights: ``(R, V, S)``, or a `TracedWeights` that computes them.
-    parameters, model: of the world. Source: docs/theory/step-weights.md#covariance.
+    parameters, model: of the world. kept: how often a group is kept, where the sampler replaces the others (None: it
+    does not). Source: docs/theory/step-weights.md#covariance.
     """
 
     chance: Multinomial
@@ -125,9 +128,18 @@ class EnumeratedMoments:
     parameters: Any
     model: Model
     group_size: int
+    kept: KeptShare | None = None
 
     def second_moment(self, logits: jax.Array) -> jax.Array:
-        """``E[g g^T]`` ``(..., D, D)``."""
+        """``E[g g^T]`` ``(..., D, D)``, given that the group is kept where no others are delivered."""
+        over_all = self._over_all_groups(logits)
+        if self.kept is None:
+            return over_all
+        share = self.kept.of(self.model.probs(logits, self.parameters))[..., None, None]
+        return over_all / jnp.where(share > 0, share, 1.0)
+
+    def _over_all_groups(self, logits: jax.Array) -> jax.Array:
+        """``E[g g^T]`` ``(..., D, D)`` over all groups; g is 0 for those that are not kept."""
         p = self.model.probs(logits, self.parameters)
         scores = _flat_scores(self.model, logits, self.parameters)
         # Weights that depend on probabilities are computed anew at every policy
@@ -198,7 +210,7 @@ def prepare_second_moment(
     check_size(world, method)
     classes = distinguished(world, method)
     groups = Groups(method.group_size, classes.count)
-    if method.baseline.uses_log_prob:
+    if method.uses_log_prob:
         weights: Any = prepare_traced(world, method)
     else:
         weights = groups.of_classes(static_weights(world, method, classes, groups))
@@ -211,6 +223,7 @@ def prepare_second_moment(
         parameters=world.parameters,
         model=world.model,
         group_size=method.group_size,
+        kept=prepare_kept(world, method) if method.sampler.resamples else None,
     )
 
 
@@ -255,7 +268,8 @@ def _moments(chain: Any, rule: Method, method: UpdateEngine) -> tuple[np.ndarray
     world = as_world(chain)
     form = prepare_second_moment(world, rule, method, padded=True)
     second = np.asarray(evaluate_second_moment_compiled(form, world.logits))
-    mean = expected_update(world, rule, method).reshape(*second.shape[:-1])
+    alone = replace(rule, across=Independent())  # a group by itself, whatever its question counts in a batch
+    mean = expected_update(world, alone, method).reshape(*second.shape[:-1])
     return mean, second - mean[..., :, None] * mean[..., None, :]
 
 

@@ -20,12 +20,19 @@ def sampled_expectation(
     """
     check(world.logits.ndim == world.axes, "world", f"{world.logits.shape} logits", "one question")
     generator = np.random.default_rng(seed)
-    weights, drawn = sampled_weights(world, method, groups, generator)
+    weights, drawn, kept = sampled_weights(world, method, groups, generator)
 
     # The update of every single group: their spread gives the standard error of the mean
     scores = np.asarray(world.model.step_scores(world.logits, world.parameters))
     each = np.einsum("ngs,ngs...->n...", weights, scores[drawn]) / method.group_size
-    error = each.std(0, ddof=1) / np.sqrt(groups)
+
+    # Where the sampler replaces groups that are not kept, only the others are delivered
+    share = 1.0
+    if method.sampler.resamples:
+        check(kept.sum() >= 2, "groups", groups, "enough that two of them are kept")
+        each = each[kept]
+        share = kept.mean()
+    error = each.std(0, ddof=1) / np.sqrt(len(each))
 
     # Given its class, the expected weight of a response is the mean over all responses of that class; where questions
     # are asked in part it is the sum over them, by how often the class comes up in whole questions
@@ -35,21 +42,21 @@ def sampled_expectation(
         counted = drawn.size * world.class_probs[:, None]
     total = np.zeros((world.classes, weights.shape[-1]))
     np.add.at(total, drawn.ravel(), weights.reshape(-1, weights.shape[-1]))
-    mean_weight = np.where(seen > 0, total / counted, np.nan)
+    mean_weight = np.where(seen > 0, total / counted, np.nan) / share
 
     # The sample covariance of single groups, not of their mean; a single logit still makes a matrix
     spread = None
     if covariance:
-        spread = np.atleast_2d(np.cov(each.reshape(groups, -1), rowvar=False))
+        spread = np.atleast_2d(np.cov(each.reshape(len(each), -1), rowvar=False))
     return mean_weight, each.mean(0), spread, error
 
 
 def sampled_weights(
     world: World, method: Method, groups: int, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Step weights ``(N, G, S)`` of ``groups`` N sampled groups, and the classes ``(N, G)`` of their responses.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Step weights ``(N, G, S)`` of N sampled groups, classes ``(N, G)`` of their responses, and which groups are kept.
 
-    ``world``: of one question. ``generator``: of the random numbers. A response to a question that is asked in part is
+    ``world``: of one question. ``groups``: N. ``generator``: of the random numbers. A response to a question that is asked in part is
     of the class that it would be of if the rest were right. Raises `NoExactForm` as `parts_of`.
     """
     parts = parts_of(world, method)
@@ -59,6 +66,7 @@ def sampled_weights(
 
     weights = np.zeros((groups, method.group_size, of_steps.shape[-1]))
     drawn = np.zeros((groups, method.group_size), int)
+    kept = np.ones(groups, bool)
     whole = method.sampler.whole
     portion = np.zeros(groups, int) if whole else generator.choice(len(shown), size=groups, p=shown / shown.sum())
     for place in np.unique(portion):
@@ -73,11 +81,14 @@ def sampled_weights(
         # Probabilities of the responses are made only for methods that look at them
         learnt = np.broadcast_to(parts.learnt[place], (*classes.shape, of_steps.shape[-1]))
         log_prob = None
-        if method.baseline.uses_log_prob:
+        if method.uses_log_prob:
             log_prob = jnp.asarray(np.where(learnt, of_steps[classes], 0.0))
 
         # In a whole question there is nothing to leave out
         part = () if whole else (learnt, np.full(classes.shape, taught))
-        weights[mine] = np.asarray(method.weights(world.group(classes, log_prob, *part)))
+        group = world.group(classes, log_prob, *part)
+        weights[mine] = np.asarray(method.weights(group))
         drawn[mine] = classes
-    return weights, drawn
+        if method.sampler.resamples:
+            kept[mine] = np.asarray(method.kept(group))
+    return weights, drawn, kept

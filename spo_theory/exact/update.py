@@ -14,28 +14,43 @@ from spo_theory.exact.by_class.forms import Expectation, Exponent
 from spo_theory.exact.by_class.prepare import Engine
 from spo_theory.exact.by_class.scopes import evaluate_rule
 from spo_theory.exact.enumeration import check_size, is_static, prepare_enumerated, prepare_traced
+from spo_theory.exact.kept import ResampledWeights, given_kept
 from spo_theory.exact.portions import PortionWeights, of_whole_questions, parts_of
 from spo_theory.exact.refusals import NoExactForm
 from spo_theory.exact.weights import StepWeights
 from spo_theory.method import Method
-from spo_theory.outcomes.world import Model, as_world
+from spo_theory.outcomes.world import Model, World, as_world
+from spo_theory.parts.across import Across, Independent
 
 UpdateEngine = Literal["auto", "enumerate", "quadrature", "every_group"]
 """How an expected update is computed, see `prepare_update`."""
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["weights", "parameters"], meta_fields=["model"])
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["weights", "parameters", "correct"],
+    meta_fields=["model", "across"],
+)
 @dataclass(frozen=True)
 class UpdateForm:
     """Everything about an expected update that does not depend on the logits.
 
-    weights: prepared expected step weights. parameters, model: of the world. A form is a pytree, so it can be an
-    argument of compiled code. Made by `prepare_update`, used by `evaluate_update`.
+    weights: prepared expected step weights. parameters, model: of the world. correct: boolean ``(K,)``, which classes
+    are. across: how much each question of a population counts. A form is a pytree, so it can be an argument of compiled
+    code. Made by `prepare_update`, used by `evaluate_update`.
     """
 
-    weights: StepWeights | PortionWeights
+    weights: StepWeights | PortionWeights | ResampledWeights
     parameters: Any
     model: Model
+    correct: Any
+    across: Across
+
+    @classmethod
+    def of(cls, weights: Any, world: World, method: Method) -> "UpdateForm":
+        """The form of ``method`` in ``world``, from step weights over all groups."""
+        delivered = given_kept(weights, world, method)
+        return cls(delivered, world.parameters, world.model, world.correct, method.across)
 
 
 def choose_engine(world: Any, method: Method) -> str:
@@ -86,7 +101,7 @@ def prepare_update(
         weights = prepare_enumerated(world, method, padded=padded)
     else:
         weights = prepare_traced(world, method)
-    return UpdateForm(weights, world.parameters, world.model)
+    return UpdateForm.of(weights, world, method)
 
 
 def prepare_squares(world: Any, method: Method, *, padded: bool = False) -> UpdateForm:
@@ -101,10 +116,13 @@ def prepare_squares(world: Any, method: Method, *, padded: bool = False) -> Upda
 
     if weights_by_class.serves_moments(method):
         squares = weights_by_class.prepare_class_weights(world, method, padded=padded, statistic="square")
-        return UpdateForm(squares, world.parameters, world.model)
+        return UpdateForm.of(squares, world, method)
+    weights: StepWeights
     if is_static(method):
-        return UpdateForm(prepare_enumerated(world, method, padded=padded, power=2), world.parameters, world.model)
-    return UpdateForm(prepare_traced(world, method, power=2), world.parameters, world.model)
+        weights = prepare_enumerated(world, method, padded=padded, power=2)
+    else:
+        weights = prepare_traced(world, method, power=2)
+    return UpdateForm.of(weights, world, method)
 
 
 def evaluate_weights(form: UpdateForm, logits: Any, now: Any = None, *, probs: Any = None) -> jax.Array:
@@ -130,12 +148,21 @@ def evaluate_update(form: UpdateForm, logits: Any, now: Any = None) -> jax.Array
     """Expected update ``(..., *D)``, per unit of learning rate, of groups sampled under ``logits`` ``(..., *D)``.
 
     ``form``: from `prepare_update`. ``now`` ``(..., *D)``: the policy that is updated (None: the one that sampled).
-    Can be jitted with ``form`` as an argument. Derived in docs/theory/step-weights.md.
+    The questions of a population, the axis before those of the logits, count as the method says, in the limit of many
+    groups of each. Can be jitted with ``form`` as an argument. Derived in docs/theory/step-weights.md.
     """
     logits = jnp.asarray(logits, float)
     chance = form.model.probs(logits, form.parameters)
     weights = chance[..., None] * evaluate_weights(form, logits, now)
-    return form.model.along_scores(logits if now is None else jnp.asarray(now, float), form.parameters, weights)
+    moved = logits if now is None else jnp.asarray(now, float)
+    update = form.model.along_scores(moved, form.parameters, weights)
+    if isinstance(form.across, Independent) or chance.ndim == 1:
+        return update
+
+    # With many groups of each question their mean rewards, here success rates, are known
+    success = jnp.where(jnp.asarray(form.correct), chance, 0.0).sum(-1)[..., None]
+    share = form.across(success, success)
+    return update * share.reshape(share.shape + (1,) * (update.ndim - share.ndim))
 
 
 evaluate_update_compiled = jax.jit(evaluate_update)

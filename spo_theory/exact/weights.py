@@ -121,7 +121,7 @@ def _by_sign(objective: Objective, praise: jax.Array, blame: jax.Array, log_rati
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["chance", "members", "holder", "whole", "looks", "method"],
+    data_fields=["chance", "members", "holder", "whole", "looks", "reference", "method"],
     meta_fields=["power"],
 )
 @dataclass(frozen=True)
@@ -130,7 +130,8 @@ class TracedWeights:
 
     chance: of the compositions of the others. members: ``(R, G)``, class of each response of every whole composition.
     holder: ``(R, K)``, one member of each class there. whole: ``(C, K)``, composition that the others and one more of
-    each class make. looks: correct, first_error, lengths and true_lengths of the K classes. power: of the weights.
+    each class make. looks: correct, first_error, lengths and true_lengths of the K classes. reference: ``(..., K, S)``,
+    log-probabilities of their steps under the reference policy, or None. power: of the weights.
     """
 
     chance: Multinomial
@@ -138,6 +139,7 @@ class TracedWeights:
     holder: Any
     whole: Any
     looks: tuple[Any, Any, Any, Any]
+    reference: Any
     method: Traced[Method]
     power: int = 1
 
@@ -159,6 +161,7 @@ class TracedWeights:
             lengths[self.members],
             true_lengths=jnp.broadcast_to(true_lengths, lengths[self.members].shape),
             log_prob=log_prob,
+            reference_log_prob=None if self.reference is None else self.reference[..., self.members, :],
         )
         # Members of one class have equal weights, so one of them stands for the class
         ratio = jnp.zeros_like(log_prob) if log_ratio is None else log_ratio[..., self.members, :]

@@ -1,7 +1,7 @@
 """The registry of update rules: every method by name, with its source, its options and how it is drawn.
 
-A method is a builder function in a file of this folder, decorated with `method`; the file is found by itself. See
-CONTRIBUTING.md, "Add a method in one file".
+A method is a builder function in a file of this folder or of a family's folder in it, decorated with `method`; the
+file is found by itself. See CONTRIBUTING.md, "Add a method in one file".
 """
 
 import inspect
@@ -111,13 +111,15 @@ class Registry:
         return f"option {option!r} = {value!r} is not allowed for rule {name!r}: {instead}"
 
     def _search(self) -> None:
-        """Import every file of this folder once: each registers its methods."""
+        """Import every file below this folder once: each registers its methods."""
         if self._searched:
             return
         self._searched = True
-        for file in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+        folder = Path(__file__).parent
+        for file in sorted(folder.rglob("[a-z]*.py")):
             if file.stem not in NO_METHODS:
-                import_module(f"spo_theory.methods.{file.stem}")
+                parts = file.relative_to(folder).with_suffix("").parts
+                import_module(".".join(["spo_theory.methods", *parts]))
 
 
 def _option(hint: Any, name: str, default: Any) -> Option:

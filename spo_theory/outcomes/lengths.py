@@ -111,6 +111,9 @@ def normalized_update_function(
 
     # What a response is as long as depends on the part of the question that was asked
     need_exact(rule.sampler.whole, "sampler", rule.sampler, "FreshGroups() with a loss normalization")
+    # A mean over all tokens damps probabilities, and then the share of kept groups is no probability any more
+    fresh = normalization != "token" or not rule.sampler.resamples
+    need_exact(fresh, "normalization", normalization, f"another one for rule {rule.name!r}, which samples again")
     form = prepare_update(plain, rule)
 
     # A divisor that a response knows by itself only rescales what its class contributes

@@ -21,8 +21,28 @@ def _is_traced(x: Array) -> bool:
     return isinstance(x, jax.core.Tracer)
 
 
+class GroupStatistics:
+    """A baseline that is a function of the rewards of the group alone; the exact engine has a fast path for these.
+
+    uses_log_prob: as in `Baseline`. silent_if_equal: whether a group of equal rewards has advantages 0, and in a group
+    of two different rewards the better responses have advantages of at least 0, the worse ones of at most 0.
+    """
+
+    uses_log_prob = False
+    silent_if_equal = False
+    scale: Scale = "none"
+
+    def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
+        """Advantages of ``rewards`` ``(..., G)``; arguments and errors as in `GroupAdvantage`."""
+        raise NotImplementedError
+
+    def advantages(self, group: Group, rewards: Array) -> Array:
+        """Advantages ``(..., G)`` of a group's rewards."""
+        return self(rewards, group.valid)
+
+
 @dataclass(frozen=True)
-class GroupAdvantage:
+class GroupAdvantage(GroupStatistics):
     """``(r - mean) / (std + eps)`` over the group, or ``r - mean`` if ``scale`` is ``none``.
 
     ddof: 0 (population) or 1 (sample). eps: added to the standard deviation, >= 0. A group of equal rewards
@@ -40,7 +60,6 @@ class GroupAdvantage:
     ddof: int = 0
     eps: float = 0.0
     scale: Scale = "std"
-    uses_log_prob = False
     silent_if_equal = True
 
     def __post_init__(self) -> None:
@@ -60,7 +79,7 @@ class GroupAdvantage:
         cancel exactly, and neither large offsets nor tiny differences lose precision.
         """
         xp = array_namespace(rewards)
-        r = _finite(rewards, valid)
+        r = finite_rewards(rewards, valid)
 
         low, high, n, freedom = self._extremes(r, valid)
         _check_span(low, high)
@@ -111,13 +130,12 @@ class GroupAdvantage:
         size = xp.where(count > 1, count, one)
         return low, high, size, xp.where(count > 1 + self.ddof, count - self.ddof, one)
 
-    def advantages(self, group: Group, rewards: Array) -> Array:
-        """Advantages ``(..., G)`` of a group's rewards."""
-        return self(rewards, group.valid)
 
+def finite_rewards(rewards: Array, valid: Array | None = None) -> Array:
+    """``rewards`` ``(..., G)`` as floating numbers, 0 where they do not count (``valid`` False).
 
-def _finite(rewards: Array, valid: Array | None) -> Array:
-    """``rewards`` as floating numbers, 0 where they do not count; raises `InputError` for NaN and infinite ones."""
+    Raises `InputError` for NaN and infinite ones. Source: docs/theory/step-weights.md#contract.
+    """
     xp = array_namespace(rewards)
     r = xp.astype(rewards, float_dtype(xp, rewards))
 
@@ -145,7 +163,7 @@ def _check_span(low: Array, high: Array) -> None:
 
 
 @dataclass(frozen=True)
-class VirtualCorrect:
+class VirtualCorrect(GroupStatistics):
     """One more response of reward 1 counts in the statistics: wrong responses of a silent group are pushed down.
 
     otherwise: the statistics. Source: NGRPO, arXiv 2509.18851.
@@ -157,29 +175,18 @@ class VirtualCorrect:
     """
 
     otherwise: GroupAdvantage = field(default_factory=GroupAdvantage)
-    uses_log_prob = False
-    silent_if_equal = False
-
-    @property
-    def scale(self) -> Scale:
-        """How advantages are scaled."""
-        return self.otherwise.scale
 
     def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
         """Advantages of ``rewards`` ``(..., G)``; arguments and errors as in `GroupAdvantage`."""
         xp = array_namespace(rewards)
-        r = _finite(rewards, valid)
+        r = finite_rewards(rewards, valid)
         one_more = xp.ones_like(r[..., :1])
         seen = None if valid is None else xp.concat([valid, xp.astype(one_more, valid.dtype)], axis=-1)
         return self.otherwise(xp.concat([r, one_more], axis=-1), seen)[..., :-1]
 
-    def advantages(self, group: Group, rewards: Array) -> Array:
-        """Advantages ``(..., G)`` of a group's rewards."""
-        return self(rewards, group.valid)
-
 
 @dataclass(frozen=True)
-class Signed:
+class Signed(GroupStatistics):
     """``2 r - 1`` whatever the group is: the sign of the outcome (arXiv 2605.07689).
 
     Example:
@@ -188,26 +195,11 @@ class Signed:
         [1.0, -1.0]
     """
 
-    uses_log_prob = False
-    silent_if_equal = False
-    scale = "none"
-
     def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
         """Advantages of ``rewards`` ``(..., G)``; arguments and errors as in `GroupAdvantage`."""
         xp = array_namespace(rewards)
-        signed = 2 * _finite(rewards, valid) - 1
+        signed = 2 * finite_rewards(rewards, valid) - 1
         return signed if valid is None else xp.where(valid, signed, xp.zeros_like(signed))
-
-    def advantages(self, group: Group, rewards: Array) -> Array:
-        """Advantages ``(..., G)`` of a group's rewards."""
-        return self(rewards, group.valid)
-
-
-GroupStatistics = GroupAdvantage | VirtualCorrect | Signed
-"""Baselines that are a function of the group's rewards alone, ``(rewards, valid) -> advantages``.
-
-``silent_if_equal``: whether a group of equal rewards has advantages 0.
-"""
 
 
 class Baseline(Protocol):

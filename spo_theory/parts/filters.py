@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from spo_theory.group import Array, Group
 from spo_theory.validation import check
 
-TrainOn = Literal["all", "all_negative", "some_correct", "mixed"]
+TrainOn = Literal["all", "all_negative", "some_correct", "some_incorrect", "mixed"]
 """Names of the filters, for the command line."""
 
 
@@ -73,6 +73,29 @@ class SomeCorrect:
 
 
 @dataclass(frozen=True)
+class SomeIncorrect:
+    """Learn only from groups that hold an incorrect response.
+
+    Source: the ablation of arXiv 2504.11343 that removes prompts with only correct responses.
+
+    Example, a group of each kind, all wrong, mixed and all correct:
+        >>> import numpy as np
+        >>> correct = np.array([[False, False], [True, False], [True, True]])
+        >>> group = Group(correct, 2 * correct, np.full((3, 2), 2))
+        >>> SomeIncorrect()(group, group.correct).tolist()
+        [True, True, False]
+    """
+
+    def __call__(self, group: Group, rewards: Array) -> Array:
+        """Boolean ``(...)``."""
+        # Responses that do not count are neither correct nor incorrect
+        wrong = ~group.correct
+        if group.valid is not None:
+            wrong = wrong & group.valid
+        return group.xp.any(wrong, axis=-1)
+
+
+@dataclass(frozen=True)
 class MixedGroups:
     """Learn only from groups that hold both correct and incorrect responses.
 
@@ -88,17 +111,14 @@ class MixedGroups:
 
     def __call__(self, group: Group, rewards: Array) -> Array:
         """Boolean ``(...)``."""
-        # Responses that do not count are neither correct nor incorrect
-        wrong = ~group.correct
-        if group.valid is not None:
-            wrong = wrong & group.valid
-        return group.xp.any(wrong, axis=-1) & ~group.all_negative[..., 0]
+        return SomeCorrect()(group, rewards) & SomeIncorrect()(group, rewards)
 
 
 FILTERS: dict[str, GroupFilter] = {
     "all": EveryGroup(),
     "all_negative": AllNegativeGroups(),
     "some_correct": SomeCorrect(),
+    "some_incorrect": SomeIncorrect(),
     "mixed": MixedGroups(),
 }
 """The group filters by name."""

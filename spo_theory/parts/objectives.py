@@ -19,6 +19,8 @@ from spo_theory.group import Array
 from spo_theory.validation import check, is_number, problem, refuse
 
 Ratio = Literal["token", "sequence"]
+Reference = Literal["start", "sampling"]
+"""What log-ratios of pairs are taken against: the policy from which training began, or the one that sampled."""
 
 
 class Objective(Protocol):
@@ -35,6 +37,10 @@ class Objective(Protocol):
     @property
     def per_step(self) -> bool:
         """Whether ``terms`` are one number a step ``(..., G, S)``; else one a response ``(..., G, 1)``."""
+
+    @property
+    def uses_reference(self) -> bool:
+        """Whether log-ratios are against the start policy instead of the sampling one, also on fresh rollouts."""
 
     def weights(self, advantages: Array, credit: Array, log_ratio: Array) -> Array:
         """Weight ``(..., G, S)`` of every step."""
@@ -65,6 +71,7 @@ class Clipped:
     ratio: Ratio = "token"
     by_sign = True
     traced = ("clip_low", "clip_high")
+    uses_reference = False
 
     def __post_init__(self) -> None:
         low = is_number(self.clip_low) and 0 <= self.clip_low <= 1
@@ -119,6 +126,7 @@ class LogLikelihood:
 
     by_sign = True
     per_step = True
+    uses_reference = False
 
     def weights(self, advantages: Array, credit: Array, log_ratio: Array) -> Array:
         """Weight ``(..., G, S)``: the credit itself."""
@@ -152,6 +160,7 @@ class PairRegression:
     by_sign = False
     per_step = False
     traced = ("eta",)
+    uses_reference = False
 
     def __post_init__(self) -> None:
         check(is_number(self.eta) and self.eta > 0, "eta", self.eta, "a finite number above 0")
@@ -184,8 +193,8 @@ class PairLogistic:
     """Logistic loss on pairs: the response of larger advantage should have the larger log-ratio.
 
     The value is the sum over pairs with ``A_i > A_j`` of ``2 / beta log sigmoid(beta (l_i - l_j))``, divided by
-    ``G (G - 1)``, l the log-ratio of a whole response. beta: above 0, per nat. Source: DPO, arXiv 2305.18290, with the
-    sampling policy as its reference.
+    ``G (G - 1)``, l the log-ratio of a whole response. beta: above 0, per nat. reference: what log-ratios are taken
+    against. Source: DPO, arXiv 2305.18290.
 
     Example:
         >>> import numpy as np
@@ -195,20 +204,26 @@ class PairLogistic:
     """
 
     beta: float = 0.1
+    reference: Reference = "sampling"
     by_sign = False
     per_step = False
     traced = ("beta",)
 
     def __post_init__(self) -> None:
-        check(is_number(self.beta) and self.beta > 0, "beta", self.beta, "a finite number above 0")
+        refuse(
+            problem(is_number(self.beta) and self.beta > 0, "beta", self.beta, "a finite number above 0")
+            + reference_problems(self.reference)
+        )
+
+    @property
+    def uses_reference(self) -> bool:
+        """Whether log-ratios are against the start policy."""
+        return self.reference == "start"
 
     def _pairs(self, advantages: Array, log_ratio: Array) -> tuple[Array, Array]:
         """For every pair i, j: whether i is the better one, and ``beta (l_i - l_j)``; both ``(..., G, G)``."""
-        xp = array_namespace(advantages, log_ratio)
-        total = xp.sum(log_ratio, axis=-1)
-        better = advantages[..., :, None] > advantages[..., None, :]
-        margin = self.beta * (total[..., :, None] - total[..., None, :])
-        return xp.astype(better, margin.dtype), margin
+        better, gap = _ordered_pairs(advantages, log_ratio)
+        return better, self.beta * gap
 
     def weights(self, advantages: Array, credit: Array, log_ratio: Array) -> Array:
         """Weight ``(..., G, S)``, the same for all steps of a response: doubts over worse less over better ones."""
@@ -226,3 +241,71 @@ class PairLogistic:
         log_sigmoid = xp.minimum(margin, xp.zeros_like(margin)) - xp.log1p(xp.exp(-xp.abs(margin)))
         size = advantages.shape[-1]
         return 2 / self.beta / (size - 1) * xp.sum(better * log_sigmoid, axis=-1)[..., None]
+
+
+@dataclass(frozen=True)
+class PairSquare:
+    """Square loss on pairs: the better response's log-ratio should be larger by ``1 / (2 tau)``, and not more.
+
+    The value is ``-tau`` times the sum over pairs with ``A_i > A_j`` of ``(l_i - l_j - 1 / (2 tau))^2``, divided by
+    ``G (G - 1)``, l the log-ratio of a whole response: the first update is that of `PairLogistic`. tau: above 0, per
+    nat. reference: what log-ratios are taken against. Source: IPO, arXiv 2310.12036.
+
+    Example, log-ratios that are what is asked for, then none yet:
+        >>> import numpy as np
+        >>> advantages = np.array([1.0, -1.0])
+        >>> square = PairSquare(tau=0.5)
+        >>> square.weights(advantages, advantages[:, None], np.array([[0.5], [-0.5]])).tolist()
+        [[0.0], [0.0]]
+        >>> square.weights(advantages, advantages[:, None], np.zeros((2, 1))).tolist()
+        [[1.0], [-1.0]]
+    """
+
+    tau: float = 0.1
+    reference: Reference = "sampling"
+    by_sign = False
+    per_step = False
+
+    def __post_init__(self) -> None:
+        refuse(
+            problem(is_number(self.tau) and self.tau > 0, "tau", self.tau, "a finite number above 0")
+            + reference_problems(self.reference)
+        )
+
+    @property
+    def uses_reference(self) -> bool:
+        """Whether log-ratios are against the start policy."""
+        return self.reference == "start"
+
+    def weights(self, advantages: Array, credit: Array, log_ratio: Array) -> Array:
+        """Weight ``(..., G, S)``, the same for all steps of a response: what is missing to the wanted gaps."""
+        xp = array_namespace(advantages, log_ratio)
+        better, gap = _ordered_pairs(advantages, log_ratio)
+        missing = better * (1 - 2 * self.tau * gap)
+        of_response = (xp.sum(missing, axis=-1) - xp.sum(missing, axis=-2)) / (advantages.shape[-1] - 1)
+        return xp.broadcast_to(of_response[..., None], log_ratio.shape)
+
+    def terms(self, advantages: Array, credit: Array, log_ratio: Array) -> Array:
+        """Share ``(..., G, 1)`` of every response in the value: its pairs with worse ones."""
+        xp = array_namespace(advantages, log_ratio)
+        better, gap = _ordered_pairs(advantages, log_ratio)
+        short = gap - 1 / (2 * self.tau)
+        return -self.tau / (advantages.shape[-1] - 1) * xp.sum(better * short * short, axis=-1)[..., None]
+
+
+def reference_problems(reference: str) -> list[str]:
+    """A line if ``reference`` is none of the names in `Reference`; else no line.
+
+    >>> reference_problems("start")
+    []
+    """
+    return problem(reference in get_args(Reference), "reference", reference, " or ".join(get_args(Reference)))
+
+
+def _ordered_pairs(advantages: Array, log_ratio: Array) -> tuple[Array, Array]:
+    """For every pair i, j: whether i is the better one, and ``l_i - l_j``; both ``(..., G, G)``."""
+    xp = array_namespace(advantages, log_ratio)
+    total = xp.sum(log_ratio, axis=-1)
+    better = advantages[..., :, None] > advantages[..., None, :]
+    gap = total[..., :, None] - total[..., None, :]
+    return xp.astype(better, gap.dtype), gap

@@ -50,6 +50,10 @@ class Sampler(Protocol):
     def looks(self) -> bool:
         """Whether the chances of the portions depend on the policy: then it is tried on the reference solutions."""
 
+    @property
+    def resamples(self) -> bool:
+        """Whether groups that the method's filter does not keep are replaced by others."""
+
     def portions(self, steps: int) -> Portions:
         """The ways to ask a question of ``steps`` steps, S."""
 
@@ -77,6 +81,7 @@ class FreshGroups:
     inner_updates: int = 1
     whole = True
     looks = False
+    resamples = False
 
     def __post_init__(self) -> None:
         refuse(_check_inner(self.inner_updates))
@@ -89,6 +94,29 @@ class FreshGroups:
         """Probability 1 ``(..., 1)``."""
         xp = array_namespace(step_success)
         return xp.ones_like(step_success[..., :1])
+
+
+@dataclass(frozen=True)
+class DynamicSampling(FreshGroups):
+    """New groups, sampled again until the batch holds only groups that the method's filter keeps.
+
+    What is thrown away still costs rollouts. inner_updates: as in `FreshGroups`. most_batches: how often at most a
+    whole batch is sampled where groups are really drawn; places that are still free then stay empty. The exact theory
+    has no such limit. Raises `InputError` for values below 1. Source: DAPO, arXiv 2503.14476;
+    docs/theory/step-weights.md#resampling.
+
+    Example:
+        >>> DynamicSampling().most_batches
+        10
+    """
+
+    most_batches: int = 10
+    resamples = True
+
+    def __post_init__(self) -> None:
+        many = is_whole(self.most_batches, 1)
+        problems = problem(many, "most_batches", self.most_batches, "a whole number, at least 1")
+        refuse(_check_inner(self.inner_updates) + problems)
 
 
 @dataclass(frozen=True)
@@ -110,6 +138,7 @@ class HintedGroups:
     threshold: float = 0.25
     inner_updates: int = field(default=1, kw_only=True)
     whole = False
+    resamples = False
 
     def __post_init__(self) -> None:
         refuse(
@@ -158,6 +187,7 @@ class ShorterQuestions:
     threshold: float = 0.25
     inner_updates: int = field(default=1, kw_only=True)
     whole = False
+    resamples = False
 
     def __post_init__(self) -> None:
         refuse(
@@ -205,6 +235,7 @@ class ReferenceSolutions:
     inner_updates: int = field(default=1, kw_only=True)
     whole = False
     looks = False
+    resamples = False
 
     def __post_init__(self) -> None:
         inside = is_number(self.share) and 0 < self.share <= 1

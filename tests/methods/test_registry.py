@@ -12,8 +12,10 @@ from spo_theory.parts.filters import MixedGroups
 from spo_theory.parts.objectives import Clipped
 
 NAMES = [
-    "dr_grpo", "easier_questions", "grpo", "hints", "imitation", "lens", "ngrpo", "raft", "rebel", "reinforce_rej",
-    "sign", "spo", "spo_prefix",
+    "aligned", "best_of_n", "corpo", "dapo", "dpo", "dr_grpo", "easier_questions", "group_invariant", "grpo",
+    "grpo_process", "hints", "imitation", "ipo", "lens", "maxrl", "multi_objective", "ngrpo", "pass_at_k", "pref_ft",
+    "raft", "raft_pp", "rebel", "reinforce", "reinforce_rej", "rloo", "rwr", "sign", "spo", "spo_prefix",
+    "token_weighted", "unlikeliness",
 ]  # fmt: skip
 
 
@@ -65,10 +67,14 @@ def test_shared_options_reach_the_parts():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("ppo", {}, "rule = 'ppo' is not allowed: rule must be one of dr_grpo, easier"),
+        ("ppo", {}, "rule = 'ppo' is not allowed: rule must be one of aligned, best_of_n"),
         ("spo", {"betta": 1}, "option 'betta' = 1 is not allowed for rule 'spo': use group_size, beta"),
-        ("grpo", {"beta": 1.0}, "option 'beta' = 1.0 is not allowed for rule 'grpo': rules with it are spo, spo_pre"),
-        ("rebel", {"clip_low": 0.1}, "option 'clip_low' = 0.1 is not allowed for rule 'rebel': rules with it are dr_"),
+        (
+            "grpo",
+            {"beta": 1.0},
+            "option 'beta' = 1.0 is not allowed for rule 'grpo': rules with it are dpo, spo",
+        ),
+        ("rebel", {"clip_low": 0.1}, "option 'clip_low' = 0.1 is not allowed for rule 'rebel': rules with it are ali"),
         ("rebel", {"eta": 0.0}, "eta = 0.0"),
         ("rebel", {"eta": float("nan")}, "eta = nan"),
         ("grpo", {"train_on": "some"}, "train_on = 'some'"),

@@ -53,6 +53,8 @@ HOUSE = {
     "house/methods/twins.py": "from house.methods import common\ndef left(): return 1\ndef right(): return 2",
     "house/methods/common.py": "shared = 1",
     "house/methods/new.py": "def new(): return 1",
+    "house/methods/family/__init__.py": "",
+    "house/methods/family/child.py": "def child(): return 1",
     "house/jobs.py": """
         from house.methods.registry import rule
         def by_argument(name): return rule(name)
@@ -158,6 +160,8 @@ def test_methods_count_that_are_named(house):
     assert set(reached(by_argument, ["nobody"])) == fixed
     assert set(reached(by_argument, ["plain"])) == fixed | {"house.methods.plain"}
     assert set(reached(by_argument, [{"rules": ("right",)}])) == fixed | {"house.methods.twins", "house.methods.common"}
+    inside = {"house.methods.family", "house.methods.family.child"}
+    assert set(reached(by_argument, ["child"])) == fixed | inside
     assert set(reached(by_text)) == fixed | {"house.methods.plain"}
     assert set(reached(function("kitchen", "cook"), ["plain"])).isdisjoint({"house.methods.plain"})
 

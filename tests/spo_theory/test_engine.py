@@ -1,5 +1,6 @@
 """The engine over every method and every world against a loop over all ordered groups."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -14,6 +15,7 @@ from spo_theory.outcomes.judged import confusion, judged_world
 from spo_theory.outcomes.lengths import rambling_world
 from spo_theory.outcomes.many_paths import many_paths_world
 from spo_theory.outcomes.options import option_world
+from spo_theory.parts.across import Independent
 from spo_theory.parts.baselines import Raw, VirtualCorrect
 from spo_theory.parts.objectives import PairLogistic
 from spo_theory.parts.rewards import Colouring
@@ -37,8 +39,31 @@ WHOLE = [name for name in rule.names() if rule(name).sampler.whole]
 """Methods that ask whole questions; for the others see test_portions.py."""
 
 
+SECOND = {
+    "aligned": "judged",
+    "dapo": "lengths",
+    "dpo": "judged",
+    "grpo_process": "judged",
+    "ipo": "judged",
+    "multi_objective": "lengths",
+    "rwr": "options",
+    "token_weighted": "lengths",
+    "unlikeliness": "many paths",
+}
+"""Where else than on the chain a method of another paper is looked at: each world is one that it tells apart."""
+CLASS_ALONE = ["best_of_n", "corpo", "group_invariant", "maxrl", "pass_at_k", "pref_ft", "raft_pp", "reinforce", "rloo"]
+"""Methods of other papers that see outcomes alone, as `grpo` does, which is looked at everywhere."""
+EVERYWHERE = [name for name in WHOLE if name not in SECOND and name not in CLASS_ALONE]
+
+
 def methods():
     return {name: rule(name, group_size=3) for name in WHOLE} | EXTRA
+
+
+def cases():
+    """Pairs of method and world that are compared with every group."""
+    pairs = [(name, world) for name in (*EVERYWHERE, *EXTRA) for world in WORLDS]
+    return pairs + [(name, "chain") for name in (*SECOND, *CLASS_ALONE)] + list(SECOND.items())
 
 
 def by_every_group(world, method, now=None):
@@ -50,8 +75,12 @@ def by_every_group(world, method, now=None):
     scores = np.asarray(model.step_scores(world.logits if now is None else now, parameters))
     scores = scores.reshape(*before.shape, -1)
     groups = np.array(list(product(range(world.classes), repeat=method.group_size)))
+    judged = world.group(groups, before[groups])
     chance = p[groups].prod(1)
-    weights = np.asarray(method.weights(world.group(groups, before[groups]), (after - before)[groups]))
+    if method.sampler.resamples:
+        chance = np.where(np.asarray(method.kept(judged)), chance, 0.0)
+        chance = chance / chance.sum()
+    weights = np.asarray(method.weights(judged, (after - before)[groups]))
     updates = np.einsum("cgs,cgsd->cd", weights, scores[groups]) / method.group_size
     mean = chance @ updates
     of_class = (groups[:, 0] == np.arange(len(p))[:, None]).astype(float)
@@ -59,8 +88,7 @@ def by_every_group(world, method, now=None):
     return mean, updates.T @ (chance[:, None] * updates) - np.outer(mean, mean), first / p[:, None]
 
 
-@pytest.mark.parametrize("world", WORLDS)
-@pytest.mark.parametrize("name", methods())
+@pytest.mark.parametrize(("name", "world"), cases())
 def test_update_weights_and_covariance_against_every_group(name, world):
     method, world = methods()[name], WORLDS[world]
     mean, covariance, weights = by_every_group(world, method)
@@ -70,8 +98,7 @@ def test_update_weights_and_covariance_against_every_group(name, world):
     np.testing.assert_allclose(found.step_weights, weights, rtol=1e-11, atol=1e-14)
 
 
-@pytest.mark.parametrize("world", ["chain", "options", "judged"])
-@pytest.mark.parametrize("name", methods())
+@pytest.mark.parametrize(("name", "world"), [case for case in cases() if case[1] not in ("many paths", "lengths")])
 def test_update_off_the_sampling_policy_against_every_group(name, world):
     """Weights under a policy that has moved on, some ratios beyond the clips."""
     method, world = methods()[name], WORLDS[world]
@@ -80,7 +107,7 @@ def test_update_off_the_sampling_policy_against_every_group(name, world):
     np.testing.assert_allclose(np.ravel(exact), by_every_group(world, method, now)[0], rtol=1e-11, atol=1e-15)
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", [*EVERYWHERE, "dapo", "unlikeliness"])
 def test_both_exact_engines_and_the_sampled_one_agree(name):
     chain = ReasoningChain(step_success=(0.3, 0.6, 0.5))
     method = rule(name, group_size=5)
@@ -100,6 +127,22 @@ def test_both_exact_engines_and_the_sampled_one_agree(name):
     np.testing.assert_allclose(sampled.covariance, slow.covariance, atol=0.05 * np.abs(slow.covariance).max())
 
 
+@pytest.mark.parametrize("name", ["dpo", "ipo"])
+def test_the_start_policy_is_the_reference_of_later_ones(name):
+    """The update of a policy that training has come to: pairs are compared with where it began."""
+    world = CHAIN.world()
+    method = rule(name, group_size=3)
+    later = world.logits + np.array([0.8, -0.5])
+    model = world.model
+    start, now = (np.asarray(model.step_log_probs(x, ())) for x in (world.logits, later))
+    groups = np.array(list(product(range(3), repeat=3)))
+    judged = replace(world.group(groups, now[groups]), reference_log_prob=start[groups])
+    each = np.einsum("cgs,cgsd->cd", method.weights(judged), np.asarray(model.step_scores(later, ()))[groups]) / 3
+    mean = np.asarray(model.probs(later, ()))[groups].prod(1) @ each
+    np.testing.assert_allclose(update_function(world, method)(later), mean, rtol=1e-12)
+    assert np.abs(mean / update_function(replace(world, logits=later), method)(later) - 1).max() > 0.01
+
+
 def test_beyond_enumeration_the_result_says_that_it_was_sampled():
     chain = ReasoningChain(step_success=(0.5,) * 8)
     method = rule("spo_prefix", group_size=64)
@@ -113,13 +156,31 @@ def test_beyond_enumeration_the_result_says_that_it_was_sampled():
 
 def test_many_questions_at_once_are_one_after_another():
     chain = ReasoningChain(step_success=[[0.4, 0.7], [0.2, 0.9]])
-    for name in rule.names():
-        method = rule(name, group_size=3)
+    for name in (*EVERYWHERE, "aligned", "dapo", "dpo", "hints"):
+        method = replace(rule(name, group_size=3), across=Independent())
         together = expectation(chain, method, covariance=True)
         for i, logits in enumerate(chain.logits):
             alone = expectation(ReasoningChain(logits=logits), method, covariance=True)
             np.testing.assert_allclose(together.update[i], alone.update, rtol=1e-12, atol=1e-16)
             np.testing.assert_allclose(together.covariance[i], alone.covariance, rtol=1e-12, atol=1e-16)
+
+
+def test_questions_of_a_population_count_as_the_method_says():
+    """Group-invariant: the gradient of mean success less the variance between easy and hard, by differences."""
+    chain = ReasoningChain(step_success=[[0.9, 0.8], [0.2, 0.3], [0.4, 0.1]])
+
+    def value(logits):
+        success = (1 / (1 + np.exp(-logits))).prod(-1)
+        easy = success > success.mean()
+        return success.mean() - 0.7 * (success[easy].mean() - success[~easy].mean()) ** 2 / 4
+
+    slopes = np.zeros_like(chain.logits)
+    for place in np.ndindex(slopes.shape):
+        step = np.zeros_like(slopes)
+        step[place] = 1e-5
+        slopes[place] = (value(chain.logits + step) - value(chain.logits - step)) / 2e-5
+    found = expectation(chain, rule("group_invariant", group_size=4, strength=0.7)).update
+    np.testing.assert_allclose(found / 3, slopes, rtol=1e-7)
 
 
 def test_closed_forms_of_the_three_new_methods():

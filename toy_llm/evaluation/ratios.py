@@ -69,7 +69,7 @@ def _response_ratios(settings: Evaluation, task: Task, judged: Judged, count: in
     update_rule = settings.update_rule
     group = group_of(task, judged, torch.float64)
     advantages = update_rule.group_advantages(group)
-    silent = silent_groups(update_rule.objective, advantages, update_rule.credit(group, advantages))
+    silent = silent_groups(update_rule.objective, advantages, update_rule.step_credit(group, advantages))
 
     rollout = judged.rollout
     verdict = judged.verdict

@@ -23,6 +23,7 @@ from toy_llm.training.losses import policy_loss
 from toy_llm.training.metrics import kl_is_due, measure
 from toy_llm.training.offline import stored_rollouts
 from toy_llm.training.policies import load_policy, make_policy
+from toy_llm.training.resampling import delivered
 from toy_llm.training.rollout import Batch, Judged, collect, sample_and_judge, score, with_start_log_probs
 from toy_llm.training.steps import NO_STEP, make_optimizer, take_steps
 
@@ -59,23 +60,37 @@ def updates(
     optimizer = make_optimizer(config, list(policy.module.parameters()))
     run = RunRecord(config, policy.module, start.module, optimizer, state)
     update_rule = config.make_rule()
+    always = config.kl_coef > 0 or update_rule.objective.uses_reference
 
     def prepared(judged: Judged, needs_start: bool) -> Batch:
         batch = score(policy.task, update_rule, judged)
         return with_start_log_probs(batch, start, config.temperature) if needs_start else batch
 
-    stored = [prepared(judged, needs_start=config.kl_coef > 0) for judged in kept]
+    def resampled(judged: Judged, step: int) -> tuple[Batch, float]:
+        """The groups to learn from where the rule's sampler replaces some, and the rollouts that they took."""
+
+        def another(number: int) -> Judged:
+            return sample_and_judge(policy, config.sampling(), f"train, batch {number}", step, judge)
+
+        groups, batches = delivered(policy.task, update_rule, judged, another)
+        learnt = prepared(groups, needs_start=always)
+        return learnt, float(batches * config.questions * config.group_size)
+
+    stored = [prepared(judged, needs_start=always) for judged in kept]
     for step in range(run.step, config.updates + 1):
         # Roll out, judge and score: fresh questions, a group of responses to each, what the rule makes of them.
         judged = sample_and_judge(policy, config.sampling(), "train", step, judge)
-        batch = prepared(judged, needs_start=kl_is_due(config, step))
+        batch = prepared(judged, needs_start=always or kl_is_due(config, step))
 
         # Measure before the parameters move, and save before a step can go wrong; the final policy takes none.
         row: Row = {"step": step, **measure(batch)}
+        row["rollouts"] = float(batch.rewards.numel())
         try:
             check_policy(row["success_exact"])
             run.save_if_due(step)
             learnt = stored[step % len(stored)] if stored else batch
+            if update_rule.sampler.resamples and not stored and step < config.updates:
+                learnt, row["rollouts"] = resampled(judged, step)
             row |= take_steps(config, policy, optimizer, learnt, step) if step < config.updates else NO_STEP
         except NotFinite as error:
             raise run.diverged(str(error), step) from error

@@ -149,12 +149,16 @@ def batch_loss(
 
     # What only some runs have.
     start = None if batch.start_log_probs is None else batch.start_log_probs[questions]
+    compared = old
+    if objective.uses_reference:
+        assert start is not None, "the start's log-probabilities are made for every batch of such a rule"
+        compared = start
     weights = None if batch.question_weights is None else batch.question_weights[questions]
 
     loss = policy_loss(
         objective,
         now,
-        old,
+        compared,
         advantages,
         credit,
         question_weights=weights,

@@ -44,7 +44,7 @@ def choose_method(
 
     The mean only is a quadrature of one node, and exact; another baseline than the mean has no quadrature.
     """
-    if not advantage.silent_if_equal:
+    if not isinstance(advantage, GroupAdvantage):
         need_exact(method != "quadrature", "method", method, "auto or enumerate with another baseline than the mean")
         return "enumerate"
     if method != "auto":
@@ -147,11 +147,12 @@ def _pieces(
 
     # Two rewards are enumerated up to groups of about a thousand, and the mean only has one node. In all other cases
     # the other method keeps its place, for a group size that needs it
-    both = padded and method == "auto" and advantage.scale == "std" and 2 < len(distinct) <= MOST_SHARED
+    standardized = isinstance(advantage, GroupAdvantage) and advantage.scale == "std"
+    both = padded and method == "auto" and standardized and 2 < len(distinct) <= MOST_SHARED
     pieces: list[Piece] = []
     if used == "enumerate" or both:
         pieces.append(_enumerated(group_size, statistic, counts, value, padded))
-    if used == "quadrature" or (both and advantage.silent_if_equal):
+    if used == "quadrature" or both:
         pieces.append(_quadrature(distinct, group_size, statistic, rule, padded))
     return tuple(pieces)
 

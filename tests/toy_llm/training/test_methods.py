@@ -10,7 +10,7 @@ from free_form import Memoryless
 
 from spo_theory import InputError, rule
 from spo_theory.group import Group
-from spo_theory.parts.objectives import Clipped, LogLikelihood, PairLogistic, PairRegression
+from spo_theory.parts.objectives import Clipped, LogLikelihood, PairLogistic, PairRegression, PairSquare
 from toy_llm import TrainConfig, train
 from toy_llm.evaluation import Evaluation, evaluate
 from toy_llm.network.tabular import TabularPolicy
@@ -18,7 +18,8 @@ from toy_llm.problems.chain import ChainTask
 from toy_llm.training import checkpoint
 from toy_llm.training.loop import updates
 from toy_llm.training.losses import policy_loss
-from toy_llm.training.rollout import collect
+from toy_llm.training.resampling import delivered
+from toy_llm.training.rollout import collect, sample_and_judge, score
 from toy_llm.training.steps import batch_loss, minibatches
 
 NAMES = rule.names()
@@ -51,6 +52,13 @@ def regression_value(part, advantages, credit, log_ratio, written):
     return -part.eta / 4 * sum(squares) / len(pairs)
 
 
+def square_value(part, advantages, credit, log_ratio, written):
+    total = (log_ratio * written).sum(-1)
+    pairs = [(i, j) for i, j in permutations(range(len(total)), 2) if advantages[i] > advantages[j]]
+    terms = [(total[i] - total[j] - 1 / (2 * part.tau)) ** 2 for i, j in pairs]
+    return -part.tau * sum(terms, torch.zeros(())) / (len(total) * (len(total) - 1))
+
+
 def logistic_value(part, advantages, credit, log_ratio, written):
     total = (log_ratio * written).sum(-1)
     pairs = [(i, j) for i, j in permutations(range(len(total)), 2) if advantages[i] > advantages[j]]
@@ -63,6 +71,7 @@ VALUES = {
     LogLikelihood: likelihood_value,
     PairRegression: regression_value,
     PairLogistic: logistic_value,
+    PairSquare: square_value,
 }
 """By the kind of objective; a new kind belongs here too."""
 
@@ -82,15 +91,27 @@ def policies():
 
 def scored(update_rule, kind):
     policy = policies()[kind]
-    return policy, collect(policy, policy.task, update_rule, QUESTIONS, "test", 0, 0)
+    batch = collect(policy, policy.task, update_rule, QUESTIONS, "test", 0, 0)
+    if update_rule.objective.uses_reference:
+        generator = torch.Generator().manual_seed(2)
+        noise = 0.3 * torch.randn(batch.mask.shape, generator=generator, dtype=torch.float64)
+        batch = replace(batch, start_log_probs=batch.rollout.log_probs + noise)
+    return policy, batch
 
 
-def credit_of_tokens(update_rule, batch):
+def compared(update_rule, batch):
+    """The log-probabilities of what the objective takes log-ratios against."""
+    return batch.start_log_probs if update_rule.objective.uses_reference else batch.rollout.log_probs
+
+
+def credit_of_tokens(update_rule, batch, task):
     """The advantage of every token, from the contract alone."""
     verdict = batch.verdict
+    true_lengths = task.judge(batch.answers[:, None], batch.answers).step_lengths
     log_prob = torch.zeros(verdict.step_lengths.shape, dtype=torch.float64)
     log_prob.scatter_add_(-1, verdict.token_step, batch.rollout.log_probs * verdict.mask)
-    group = Group(verdict.correct, verdict.first_error, verdict.step_lengths, None, log_prob, dtype=torch.float64)
+    given = (verdict.correct, verdict.first_error, verdict.step_lengths, true_lengths, log_prob)
+    group = Group(*given, dtype=torch.float64, reference_log_prob=batch.start_log_probs)
     if batch.asked is not None:
         step = torch.arange(verdict.step_lengths.shape[-1])
         own = (step >= batch.asked.given[:, None, None]) & (step < batch.asked.until[:, None, None])
@@ -120,8 +141,8 @@ def test_the_loss_is_the_value_and_its_gradient_the_weights(name, kind):
     config = TrainConfig(rule="grpo", group_size=GROUP, questions=QUESTIONS)
     loss, clipped = batch_loss(config, policy, batch, slice(None))
 
-    advantages, credit, _ = credit_of_tokens(update_rule, batch)
-    log_ratio = now - batch.rollout.log_probs
+    advantages, credit, _ = credit_of_tokens(update_rule, batch, policy.task)
+    log_ratio = now - compared(update_rule, batch)
     part = update_rule.objective
     value = VALUES[type(part)]
     values = [value(part, *one) for one in zip(advantages, credit, log_ratio, batch.mask.double(), strict=True)]
@@ -137,7 +158,8 @@ def test_the_loss_is_the_value_and_its_gradient_the_weights(name, kind):
 
     cut = (weights == 0) & (credit != 0) & batch.mask
     assert clipped == (pytest.approx((cut.sum() / batch.mask.sum()).item()) if isinstance(part, Clipped) else 0)
-    assert not isinstance(part, Clipped) or clipped > 0
+    # Praise alone need not reach the upper clip
+    assert not isinstance(part, Clipped) or clipped > 0 or (credit >= 0).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -147,13 +169,24 @@ def test_where_a_token_is_a_step_the_gradient_is_that_of_the_contract(name):
     policy, batch = scored(update_rule, "chain")
     now = off_policy(policy, batch)
     log_ratio = now - batch.rollout.log_probs
-    group = credit_of_tokens(update_rule, batch)[2]
+    group = credit_of_tokens(update_rule, batch, policy.task)[2]
     loss, _ = batch_loss(TrainConfig(group_size=GROUP), policy, batch, slice(None))
     assert loss.item() == pytest.approx(-update_rule.value(group, log_ratio).mean().item(), rel=1e-9, abs=1e-12)
 
     weights = update_rule.weights(group, log_ratio.detach())
     expected = torch.autograd.grad((weights * now).sum(-1).mean(), policy.logits)[0]
     torch.testing.assert_close(-torch.autograd.grad(loss, policy.logits)[0], expected, rtol=1e-9, atol=1e-12)
+
+
+def fresh_batch(policy, config):
+    """The batch of update 0, as the rule's sampler delivers it."""
+    update_rule = config.make_rule()
+
+    def sample(number):
+        stream = "train" if number == 1 else f"train, batch {number}"
+        return sample_and_judge(policy, config.sampling(), stream, 0)
+
+    return score(policy.task, update_rule, delivered(policy.task, update_rule, sample(1), sample)[0])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -177,7 +210,7 @@ def test_several_steps_on_a_batch_are_those_of_the_weights(name):
     rows = list(updates(config, trained))
 
     by_hand = TabularPolicy(task, [0.5] * 3)
-    batch = collect(by_hand, task, update_rule, QUESTIONS, "train", 0, 0)
+    batch = fresh_batch(by_hand, config)
     moved = 0.0
     for part in minibatches(config, 0):
         now = by_hand.log_probs(batch.prompts[part], batch.answers[part], batch.rollout.responses[part])
@@ -237,6 +270,20 @@ SILENT = {
     "ngrpo": ("all_positive",),
     "lens": ("all_positive",),
     "raft": ("all_negative",),
+    "rloo": ("all_negative", "all_positive"),
+    "maxrl": ("all_negative", "all_positive"),
+    "dapo": ("all_negative", "all_positive"),
+    "pass_at_k": ("all_negative", "all_positive"),
+    "pref_ft": ("all_negative", "all_positive"),
+    "corpo": ("all_positive",),
+    "raft_pp": ("all_negative",),
+    "reinforce": (),
+    "best_of_n": (),
+    "group_invariant": ("all_negative", "all_positive"),
+    "dpo": ("all_negative", "all_positive"),
+    "ipo": ("all_negative", "all_positive"),
+    "unlikeliness": ("all_negative", "all_positive"),
+    "rwr": (),
     "sign": (),
     "hints": ("all_negative", "all_positive"),
     "easier_questions": ("all_negative", "all_positive"),
@@ -286,7 +333,7 @@ def test_groups_are_left_out_only_if_they_cannot_be_learnt_from(name, all_of_the
 class ByReward:
     """A question counts as much as its mean reward."""
 
-    def __call__(self, rewards):
+    def __call__(self, rewards, advantages):
         return rewards.mean(-1)
 
 

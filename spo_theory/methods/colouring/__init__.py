@@ -1,0 +1,1 @@
+"""Colours: graded rewards for incorrect responses."""

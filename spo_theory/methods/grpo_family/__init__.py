@@ -1,0 +1,1 @@
+"""GRPO and its variants: advantages relative to the group."""

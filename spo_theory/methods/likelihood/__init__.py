@@ -1,0 +1,1 @@
+"""Weighted log-likelihood: sampled responses are imitated, nothing is pushed down."""

@@ -1,0 +1,1 @@
+"""Comparisons of two responses, or of two steps, of one group."""
