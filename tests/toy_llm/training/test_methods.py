@@ -121,6 +121,12 @@ def credit_of_tokens(update_rule, batch, task):
     return update_rule.group_advantages(group), of_steps.gather(-1, verdict.token_step), group
 
 
+def how_much(update_rule, group):
+    """How much each question of a batch counts ``(Q,)``."""
+    found = update_rule.question_weights(group)
+    return torch.ones(len(group.correct), dtype=torch.float64) if found is None else found
+
+
 def methods():
     """Every registered method, and parts that no method uses by default."""
     cases = {name: rule(name, group_size=GROUP) for name in NAMES}
@@ -141,14 +147,15 @@ def test_the_loss_is_the_value_and_its_gradient_the_weights(name, kind):
     config = TrainConfig(rule="grpo", group_size=GROUP, questions=QUESTIONS)
     loss, clipped = batch_loss(config, policy, batch, slice(None))
 
-    advantages, credit, _ = credit_of_tokens(update_rule, batch, policy.task)
+    advantages, credit, group = credit_of_tokens(update_rule, batch, policy.task)
     log_ratio = now - compared(update_rule, batch)
     part = update_rule.objective
     value = VALUES[type(part)]
     values = [value(part, *one) for one in zip(advantages, credit, log_ratio, batch.mask.double(), strict=True)]
-    assert loss.item() == pytest.approx(-torch.stack(values).mean().item(), rel=1e-9, abs=1e-12)
+    count = how_much(update_rule, group)
+    assert loss.item() == pytest.approx(-(count * torch.stack(values)).mean().item(), rel=1e-9, abs=1e-12)
 
-    weights = part.weights(advantages, credit, (log_ratio * batch.mask).detach())
+    weights = count[:, None, None] * part.weights(advantages, credit, (log_ratio * batch.mask).detach())
     surrogate = (weights * now * batch.mask).sum(-1).mean()
     expected = torch.autograd.grad(surrogate, parameters, allow_unused=True)
     got = torch.autograd.grad(loss, parameters, allow_unused=True)
@@ -171,9 +178,11 @@ def test_where_a_token_is_a_step_the_gradient_is_that_of_the_contract(name):
     log_ratio = now - batch.rollout.log_probs
     group = credit_of_tokens(update_rule, batch, policy.task)[2]
     loss, _ = batch_loss(TrainConfig(group_size=GROUP), policy, batch, slice(None))
-    assert loss.item() == pytest.approx(-update_rule.value(group, log_ratio).mean().item(), rel=1e-9, abs=1e-12)
+    count = how_much(update_rule, group)
+    value = (count * update_rule.value(group, log_ratio)).mean()
+    assert loss.item() == pytest.approx(-value.item(), rel=1e-9, abs=1e-12)
 
-    weights = update_rule.weights(group, log_ratio.detach())
+    weights = count[:, None, None] * update_rule.weights(group, log_ratio.detach())
     expected = torch.autograd.grad((weights * now).sum(-1).mean(), policy.logits)[0]
     torch.testing.assert_close(-torch.autograd.grad(loss, policy.logits)[0], expected, rtol=1e-9, atol=1e-12)
 
@@ -211,12 +220,14 @@ def test_several_steps_on_a_batch_are_those_of_the_weights(name):
 
     by_hand = TabularPolicy(task, [0.5] * 3)
     batch = fresh_batch(by_hand, config)
+    count = how_much(update_rule, credit_of_tokens(update_rule, batch, task)[2])
     moved = 0.0
     for part in minibatches(config, 0):
         now = by_hand.log_probs(batch.prompts[part], batch.answers[part], batch.rollout.responses[part])
         log_ratio = (now - batch.rollout.log_probs[part]).detach()
         moved = max(moved, log_ratio.abs().max().item())
         weights = update_rule.objective.weights(batch.advantages[part], batch.token_advantages[part], log_ratio)
+        weights = count[part][:, None, None] * weights
         gradient = torch.autograd.grad((weights * now).sum(-1).mean(), list(by_hand.parameters()))
         with torch.no_grad():
             for parameter, slope in zip(by_hand.parameters(), gradient, strict=True):
