@@ -56,8 +56,8 @@ def sampled_weights(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Step weights ``(N, G, S)`` of N sampled groups, classes ``(N, G)`` of their responses, and which groups are kept.
 
-    ``world``: of one question. ``groups``: N. ``generator``: of the random numbers. A response to a question that is asked in part is
-    of the class that it would be of if the rest were right. Raises `NoExactForm` as `parts_of`.
+    ``world``: of one question. ``groups``: N. ``generator``: of the random numbers. A response to a question that is
+    asked in part is of the class that it would be of if the rest were right. Raises `NoExactForm` as `parts_of`.
     """
     parts = parts_of(world, method)
     of_steps = np.asarray(world.model.step_log_probs(world.logits, world.parameters))
