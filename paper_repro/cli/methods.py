@@ -5,6 +5,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Annotated, Any
 
 from paper_repro.cli.command import Command, Values, options_of
+from paper_repro.cli.pushes import COLUMNS, pushes
 from spo_theory.method import PARTS, Method
 from spo_theory.methods.registry import rule
 
@@ -78,6 +79,7 @@ def page() -> str:
     """All methods as the page docs/methods.md."""
     described = markdown_table(["method", "what it does", "source"], described_rows(), code=[0])
     composed = markdown_table(["method", *PARTS], composed_rows(), code=range(len(PARTS) + 1))
+    pushed = markdown_table(["method", *COLUMNS], [[name, *pushes(rule(name))] for name in rule.names()], code=[0])
     return f"""\
 # Methods
 
@@ -85,6 +87,14 @@ Written by `spo methods --markdown`; `spo theory --rule NAME --help` explains th
 [CONTRIBUTING](../CONTRIBUTING.md).
 
 {described}
+## What they do to a group
+
+Which way the weights of the steps point, over all groups of 4 responses of 3 steps: `+` pushed up in some groups and
+down in none, `-` the other way round, `+-` both occur, `0` neither. A wrong step is the first wrong one of a response.
+Fresh rollouts of whole questions, default options, steps of probability 1/2; a reference solution that is taught is
+always pushed up. What the methods are is derived on the page of [related methods](theory/related.md).
+
+{pushed}
 ## What they are made of
 
 With default options. A part is named by its class in `spo_theory/parts`; settings are shown where they differ from the

@@ -1,0 +1,1 @@
+"""What the papers around this one claim, reproduced or refuted in miniature."""
