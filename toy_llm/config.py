@@ -21,6 +21,7 @@ from spo_theory.allowed import (
 from spo_theory.limits import SEED, TEMPERATURE, count
 from spo_theory.method import Method
 from spo_theory.methods.registry import rule
+from spo_theory.parts.rewards import Outcome
 from spo_theory.validation import check, problem, refuse
 from toy_llm import config_checks
 from toy_llm.files import check_writable
@@ -154,6 +155,15 @@ class TrainConfig:
     train_on: InitVar[str | None] = None
     clip_low: InitVar[float | None] = None
     clip_high: InitVar[float | None] = None
+
+    coloured_updates: Annotated[
+        int | None,
+        Setting(
+            "update rule",
+            "Updates in which the rule colours incorrect responses, all by default; later ones see outcomes alone.",
+            optional(whole(0)),
+        ),
+    ] = None
 
     judge: Annotated[
         Judge,
@@ -331,6 +341,18 @@ class TrainConfig:
         5.0
         """
         return rule(self.rule, group_size=self.group_size, **dict(self.rule_options))
+
+    def rule_in(self, update: int) -> Method:
+        """The update rule of an update, counted from 0: without colours from ``coloured_updates`` on.
+
+        >>> config = TrainConfig(coloured_updates=2)
+        >>> [config.rule_in(update).colouring is None for update in range(4)]
+        [False, False, True, True]
+        """
+        made = self.make_rule()
+        if self.coloured_updates is None or update < self.coloured_updates:
+            return made
+        return replace(made, reward=Outcome())
 
     def sampling(self) -> Sampling:
         """How the batches of this run are sampled."""

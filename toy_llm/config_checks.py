@@ -10,6 +10,7 @@ from spo_theory.group import Group
 from spo_theory.limits import memory_problems
 from spo_theory.method import Method
 from spo_theory.validation import problem
+from toy_llm.settings import refusals
 
 if TYPE_CHECKING:
     from toy_llm.config import TrainConfig
@@ -27,6 +28,12 @@ def clashes(config: "TrainConfig") -> list[str]:
     """
     divides = config.questions % config.minibatches == 0
     lines = problem(divides, "minibatches", config.minibatches, f"a divisor of questions ({config.questions})")
+
+    # Stored rollouts were rewarded once, and without colours there is nothing to stop
+    if config.coloured_updates is not None and not refusals(config.make_rule):
+        colours = config.mode == "online" and config.make_rule().colouring is not None
+        allowed = "None unless the rule colours and training is online"
+        lines += problem(colours, "coloured_updates", config.coloured_updates, allowed)
 
     # A step multiplies weights by 1 - learning_rate * weight_decay; beyond 0 it would throw them to the other side
     most = max(1.0, 1 / config.learning_rate)

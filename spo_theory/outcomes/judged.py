@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
+from spo_theory.exact.compositions import compositions, log_multinomial
 from spo_theory.exact.update import evaluate_update, expected_update, prepare_update
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.outcomes.world import Model, World, as_world
 from spo_theory.parts.rewards import Outcome
-from spo_theory.validation import check, problem, refuse
+from spo_theory.validation import check, is_whole, problem, refuse
 
 GRID_OFFSET = 0.4142
 """Where in its interval a grid point of false-alarm rates lies. No miss rate with few digits meets the line
@@ -47,6 +48,26 @@ def confusion(horizon: int, miss: float = 0.0, false_alarm: float = 0.0) -> np.n
     # The judge stops at step j only if it has passed all steps before j
     passed = np.concatenate([np.ones((horizon, 1)), np.cumprod(1 - flagged, axis=1)], axis=1)
     return passed * np.concatenate([flagged, np.ones((horizon, 1))], axis=1)
+
+
+def voted(confusion_matrix: Any, votes: int) -> np.ndarray:
+    """Confusion matrix ``(H, H + 1)`` of the majority of several independent judgements of each response.
+
+    ``confusion_matrix`` ``(H, H + 1)``: of one judgement, see `confusion`. ``votes``: their number, at least 1. The
+    first error that is named most often counts, the earliest of those named equally often. Raises `InputError` for
+    fewer votes. Source: the paper, Table 4; derived in docs/theory/judges.md#votes.
+
+    >>> voted(confusion(2, miss=0.5), votes=3).round(5).tolist()
+    [[0.6875, 0.15625, 0.15625], [0.0, 0.5, 0.5]]
+    """
+    check(is_whole(votes, 1), "votes", votes, "a whole number, at least 1")
+    single = np.asarray(confusion_matrix, dtype=float)
+
+    # How often each step is named; argmax takes the first, which is the earliest step
+    named = compositions(votes, single.shape[1])
+    winner = named.argmax(1)
+    share = np.exp(log_multinomial(named)).astype(float) * np.prod(single[:, None, :] ** named, axis=-1)
+    return share @ np.eye(single.shape[1])[winner]
 
 
 @dataclass(frozen=True)

@@ -98,8 +98,7 @@ class MarginalPassAtK(GroupStatistics):
         check(is_whole(self.k, 1), "k", self.k, "a whole number, at least 1")
 
     def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
-        """Advantages of ``rewards`` ``(..., G)``; errors as in `GroupAdvantage`, and for groups below k responses."""
-        check(rewards.shape[-1] >= self.k, "k", self.k, f"at most the group size, {rewards.shape[-1]}")
+        """Advantages of ``rewards`` ``(..., G)``; arguments and errors as in `GroupAdvantage`."""
         r = finite_rewards(rewards, valid)
         xp = array_namespace(r)
         count = _counted(valid, r)

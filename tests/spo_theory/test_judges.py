@@ -1,10 +1,18 @@
 """Where an erring judge stops helping: the computed boundary against its own gain and a brute-force update."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule
-from spo_theory.outcomes.judged import colouring_gain_function, confusion, expected_update_judged, useful_judges
+from spo_theory.outcomes.judged import (
+    colouring_gain_function,
+    confusion,
+    expected_update_judged,
+    useful_judges,
+    voted,
+)
 
 SPO = rule("spo", group_size=4, beta=5.0)
 
@@ -45,3 +53,16 @@ def test_bad_input_is_named():
         useful_judges(chain, SPO, [1.5])
     with pytest.raises(InputError, match="points = 2"):
         useful_judges(chain, SPO, [0.5], points=2)
+
+
+@pytest.mark.parametrize("votes", [1, 2, 3, 5])
+def test_votes_are_counted_over_all_ballots(votes):
+    """One ordered ballot after another: the most frequent step, the earliest of those named equally often."""
+    single = confusion(3, 0.3, 0.2)
+    want = np.zeros_like(single)
+    for ballot in product(range(4), repeat=votes):
+        named = [ballot.count(step) for step in range(4)]
+        want[:, named.index(max(named))] += single[:, list(ballot)].prod(1)
+    np.testing.assert_allclose(voted(single, votes), want, rtol=1e-13, atol=1e-16)
+    with pytest.raises(InputError, match="votes = 0"):
+        voted(single, 0)

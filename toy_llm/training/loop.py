@@ -79,6 +79,7 @@ def updates(
     stored = [prepared(judged, needs_start=always) for judged in kept]
     for step in range(run.step, config.updates + 1):
         # Roll out, judge and score: fresh questions, a group of responses to each, what the rule makes of them.
+        update_rule = config.rule_in(step)
         judged = sample_and_judge(policy, config.sampling(), "train", step, judge)
         batch = prepared(judged, needs_start=always or kl_is_due(config, step))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from spo_theory import ReasoningChain, expected_update, rule, sampled_update, simulate
+from spo_theory import InputError, ReasoningChain, expected_update, rule, sampled_update, simulate
 from spo_theory.exact.kept import kept_share
 from spo_theory.parts.samplers import DynamicSampling
 from toy_llm import TrainConfig, train
@@ -100,3 +100,17 @@ def sampled_noise(chain, method):
     from spo_theory.exact.moments import group_covariance
 
     return group_covariance(chain, method)
+
+
+def test_colours_can_end_while_training_goes_on():
+    """The first updates are those of colouring, the rest those of GRPO from where colouring has left off."""
+    config = TrainConfig(policy="tabular", horizon=3, start_accuracy=0.3, questions=8, updates=6, learning_rate=2.0)
+    coloured, ended = train(config), train(replace(config, coloured_updates=3))
+    assert (coloured["success_exact"][:4] == ended["success_exact"][:4]).all()
+    assert (coloured["success_exact"][4:] != ended["success_exact"][4:]).all()
+    silent = ended["all_negative"] + ended["all_positive"]
+    assert (ended["zero_advantage"][:3] < silent[:3]).all()
+    assert (ended["zero_advantage"][3:] == silent[3:]).all()
+    for wrong in ({"rule": "grpo"}, {"mode": "offline"}):
+        with pytest.raises(InputError, match="coloured_updates = 3"):
+            train(replace(config, coloured_updates=3, **wrong))
