@@ -63,7 +63,7 @@ def graded_reward_wakes_groups() -> Finding:
 
 
 def gains_of_components(order: str) -> dict[str, tuple[float, float]]:
-    """For each component its first-order gain over its std, under one order of summing and standardizing, and the std."""
+    """For each component its first-order gain over its std, and the std, under one order of standardizing."""
     world = rambling_world(ReasoningChain(step_success=[0.6, 0.6, 0.6]), [0.15, 0.1, 0.05])
     group = world.group(np.arange(world.classes))
     method = rule("multi_objective", order=order, prefix_weight=1.0, brevity_weight=1.0)
@@ -84,9 +84,8 @@ def every_component_rises() -> Finding:
         f"{label}: " + ", ".join(f"{name} {gain:+.3f}" for name, (gain, _) in gains.items())
         for label, gains in (("sum standardized", first), ("each standardized", each))
     )
-    return exact(
-        f"gain of a component over its std per update, {text}", verdict([gain > 0 for gain, _ in first.values()])
-    )
+    rising = [gain > 0 for gain, _ in first.values()]
+    return exact(f"gain of a component over its std per update, {text}", verdict(rising))
 
 
 def small_components_drown() -> Finding:

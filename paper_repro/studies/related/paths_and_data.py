@@ -83,10 +83,10 @@ def offline_curves(updates: int = 60, learning_rate: float = 4.0) -> pd.DataFram
 
 def on_policy_when_far() -> Finding:
     """What fresh data add to the success reached, near to and far from success, for imitation."""
-    last = offline_curves().groupby(["start", "rule", "data"])["success"].last()
-    gain = {
-        place: last[place, "best_of_n", "on policy"] - last[place, "best_of_n", "stored"] for place in ("near", "far")
-    }
+    curves = offline_curves().groupby(["start", "rule", "data"])["success"]
+    first = curves.first()
+    imitation = curves.last().xs("best_of_n", level="rule")
+    gain = {place: imitation[place, "on policy"] - imitation[place, "stored"] for place in ("near", "far")}
     text = (
         f"imitation after 60 updates, fresh less stored data: {gain['near']:+.3f} near "
         f"(P = {first['near'].iloc[0]:.2f} at the start), {gain['far']:+.3f} far (P = {first['far'].iloc[0]:.2f})"
