@@ -12,7 +12,11 @@ forward.
 """
 
 import argparse
+import os
+import subprocess
+import sys
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -155,10 +159,30 @@ def where_time_goes(update, repeats=5):
     return shares
 
 
+def beside_a_busy_process(repeats):
+    """Print how long the project's update takes alone and beside a process that keeps one core busy.
+
+    Each line is a process of its own, because the libraries read how idle threads wait when they are loaded.
+    """
+    print("beside other work: ms an update alone, and beside a process that keeps one core busy")
+    for threads in (1, 2):
+        for wait, policy in (("spin", {}), ("sleep", {"OMP_WAIT_POLICY": "PASSIVE"})):
+            line = [sys.executable, __file__, "--alone", "--threads", str(threads), "--repeats", str(repeats)]
+            run = partial(subprocess.check_output, line, text=True, env={**os.environ, **policy})
+            quiet = float(run())
+            busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            try:
+                disturbed = float(run())
+            finally:
+                busy.kill()
+            print(f"  {threads} threads, idle ones {wait}: {quiet:.0f}, {disturbed:.0f}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=31)
+    parser.add_argument("--alone", action="store_true", help="print nothing but the project's own ms an update")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     task, update_rule = ChainTask(HORIZON), rule("spo", group_size=GROUP)
@@ -171,6 +195,8 @@ def main():
         "plain": (plain, nn.Linear),
         "plain, fused attention": (attending(plain, causal), nn.Linear),
     }
+    if options.alone:
+        ways = {"ours": ways["ours"]}
     policies, optimizers = {}, {}
     for name, (_, linear) in ways.items():
         torch.manual_seed(0)
@@ -181,6 +207,9 @@ def main():
         for name, (update, _) in ways.items():
             times[name].append(update(policies[name], optimizers[name], update_rule, i))
     table = {name: 1e3 * np.array(rows[3:]) for name, rows in times.items()}
+    if options.alone:
+        print(np.median(table["ours"].sum(1)))
+        return
     print(f"{options.threads} threads, {options.repeats} repeats after 3 to warm up; medians")
     for name, rows in table.items():
         whole = np.median(rows.sum(1))
@@ -199,6 +228,7 @@ def main():
     print("where its operators' time goes:")
     for kind, part in where_time_goes(lambda i: ours(policies["ours"], optimizers["ours"], update_rule, i)).items():
         print(f"  {part:4.0%}  {kind}")
+    beside_a_busy_process(min(options.repeats, 15))
 
 
 if __name__ == "__main__":

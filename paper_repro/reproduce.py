@@ -3,10 +3,8 @@
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -18,12 +16,14 @@ import pandas as pd
 from figures import style
 from paper_repro.claims.table import judge_claims
 from paper_repro.jobs.job import Job, config_hash
-from paper_repro.jobs.pool import run_jobs
-from paper_repro.jobs.worker import is_finished, write_parquet
+from paper_repro.jobs.part import file_stem, is_finished, kept_by_name, read_part
+from paper_repro.jobs.pool import JobError, run_jobs
 from paper_repro.report.render import render
 from paper_repro.report.schema import CLAIMS, COMPARISON, CURVES, check_table
+from paper_repro.results_folder import publishing, results_folder
 from paper_repro.studies.study import Study, choose, plates, studies
 from spo_theory.validation import check
+from toy_llm.cache import cache_path, check_entry
 from toy_llm.files import write_atomic
 
 Tables = dict[str, pd.DataFrame]
@@ -42,63 +42,66 @@ def reproduce(
     # All that can be refused is refused before a job starts
     chosen = choose(only)
     check(workers >= 1, "workers", workers, "at least 1")
-    parts = prepare(out)
-    check_warm_starts(chosen, quick=quick)
+    with results_folder(out) as parts:
+        check_warm_starts(chosen, quick=quick)
 
-    # Without resume the old results go first, so that none of them is taken for a new one
-    wanted = [job for study in chosen for job in study.jobs(quick)]
-    if not resume:
-        forget(wanted, parts)
-    run_jobs(wanted, parts, workers)
+        # Without resume the old results go first, so that none of them is taken for a new one
+        wanted = [job for study in chosen for job in study.jobs(quick)]
+        if resume:
+            say_what_is_kept(wanted, parts)
+        else:
+            forget(wanted, parts)
+        run_jobs(wanted, parts, workers)
 
-    # The report shows all that is in the folder, also studies that were run at another time
-    every = [job for study in studies() for job in study.jobs(quick)]
-    return publish(every, out, quick=quick)
-
-
-def prepare(out: Path) -> Path:
-    """Make ``out`` and its folders, and return the folder of parts, where jobs leave their results.
-
-    Raises `InputError` if a folder cannot be made or written to, which a file that is deleted at once shows.
-    """
-    parts = out / "data" / "parts"
-    try:
-        for folder in (parts, out / "figures"):
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder):
-                pass
-    except OSError as error:
-        check(False, "out", str(out), f"a directory that can be written ({error.strerror or error})")
-    return parts
+        # The report shows all that is in the folder, also studies that were run at another time
+        every = [job for study in studies() for job in study.jobs(quick)]
+        return publish(every, out, quick=quick, needed=wanted)
 
 
 def check_warm_starts(chosen: Sequence[Study], *, quick: bool) -> None:
-    """Refuse a corrupt cached warm start before any job starts; a missing one is made later.
+    """Refuse a corrupt cached warm start, or a folder in which a missing one cannot be made, before any job starts.
 
     chosen: the studies to run. quick: whether in their short version. Raises `InputError` that names the file.
     """
     runs = [run for study in chosen if study.training_runs is not None for run in study.training_runs(quick)]
-    paths = {Path(run.cache_dir) / f"{run.warm_start().key}.pt" for run in runs}
-    for path in sorted(path for path in paths if path.exists()):
-        from toy_llm.files import load
+    for path in sorted({cache_path(run.warm_start().key, run.cache_dir) for run in runs}):
+        check_entry(path)
 
-        load(path)
+
+def say_what_is_kept(jobs: Sequence[Job], parts: Path) -> None:
+    """Tell which results a resumed run keeps, which it makes again, and why; silent if it keeps all.
+
+    jobs: those of the run. parts: the folder of the results.
+    """
+    # A result of the same name under another key is of another version or configuration
+    found = kept_by_name(parts)
+    again = [job for job in jobs if not is_finished(job, parts)]
+    damaged = [job.name for job in again if job.path(parts) in found.get(file_stem(job), ())]
+    other = [job.name for job in again if job.name not in damaged and file_stem(job) in found]
+    if not again:
+        return
+
+    # A long list of names helps nobody
+    say(f"{parts}: keeps {len(jobs) - len(again)} of {len(jobs)} results, runs {len(again)} jobs")
+    for names, why in ((damaged, "damaged"), (other, "made by another version or configuration")):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            say(f"  run again, because the result is {why}: {', '.join(names[:3])}{more}")
 
 
 def forget(jobs: Sequence[Job], parts: Path) -> None:
     """Delete the results of ``jobs``, of this and earlier versions, and nothing else.
 
-    parts: the folder of the results. A file belongs to a job if its name is that of the job followed by any key.
+    parts: the folder of the results.
     """
-    names = {job.name.replace("/", "-") for job in jobs}
-    for path in parts.glob("*.parquet"):
-        kept = re.fullmatch(r"(.+)-[0-9a-f]{12}\.parquet", path.name)
-        if kept and kept[1] in names:
-            path.unlink()
+    found = kept_by_name(parts)
+    for job in jobs:
+        for path in found.get(file_stem(job), ()):
+            path.unlink(missing_ok=True)
 
 
 def assemble(jobs: Sequence[Job], parts: Path) -> tuple[Tables, dict[str, float]]:
-    """Join the finished parts into tables, by name; also return the wall time of every finished job in seconds.
+    """The tables made of all finished parts, and the wall time of every finished job in seconds.
 
     jobs: in the order of their rows; one that is not finished adds nothing. parts: the folder of their results.
     """
@@ -106,8 +109,8 @@ def assemble(jobs: Sequence[Job], parts: Path) -> tuple[Tables, dict[str, float]
     frames: dict[str, list[pd.DataFrame]] = {}
     seconds: dict[str, float] = {}
     for job in jobs:
-        if is_finished(job, parts):
-            part = pd.read_parquet(job.path(parts))
+        part = read_part(job, parts)
+        if part is not None:
             seconds[job.name] = float(part.attrs.get("seconds", "nan"))
 
             # These attributes are about one job, the joined table is of many
@@ -124,18 +127,32 @@ def assemble(jobs: Sequence[Job], parts: Path) -> tuple[Tables, dict[str, float]
     return tables, seconds
 
 
-def publish(jobs: Sequence[Job], out: Path, *, quick: bool) -> Path:
-    """Write tables, comparison, claims, figures, manifest and report from the finished parts of ``jobs``.
+def publish(jobs: Sequence[Job], out: Path, *, quick: bool, needed: Sequence[Job] = ()) -> Path:
+    """Write tables, comparison, claims, figures, manifest and report from the finished parts of ``jobs``, in one step.
 
-    out: the folder of the results. quick: told in the manifest. Returns the path of the report.
-    Raises `InputError` if a table does not look as `paper_repro.report.schema` says.
+    out: the folder of the results (`paper_repro.results_folder`). quick: told in the manifest. needed: jobs that must
+    be finished. Returns the path of the report. Raises `InputError` if a table does not look as
+    `paper_repro.report.schema` says, `JobError` if a needed result is gone, `OSError` if a file cannot be written;
+    then everything stays as it was.
     """
-    # A table that is not as it should be is refused before it is written
+    # A result that was whole when its job ended may be damaged by now
     tables, seconds = assemble(jobs, out / "data" / "parts")
+    gone = [job.name for job in needed if job.name not in seconds]
+    if gone:
+        raise JobError(f"the results of {', '.join(gone)} were damaged or deleted while other jobs ran")
+
+    with publishing(out) as stage:
+        _write_set(stage, jobs, tables, seconds, quick=quick)
+    return out / "report.html"
+
+
+def _write_set(stage: Path, jobs: Sequence[Job], tables: Tables, seconds: dict[str, float], *, quick: bool) -> None:
+    """Write a whole set of results into the empty folder ``stage``; arguments and errors as in `publish`."""
+    # A table that is not as it should be is refused before it is written
     if "curves" in tables:
         check_table(tables["curves"], CURVES, "curves")
     for name, table in tables.items():
-        write_parquet(table, out / "data" / f"{name}.parquet")
+        write_atomic(stage / "data" / f"{name}.parquet", table.to_parquet(index=False))
 
     # What studies make of the finished tables serves figures, claims and the report; only the comparison is a file.
     for study in studies():
@@ -143,20 +160,20 @@ def publish(jobs: Sequence[Job], out: Path, *, quick: bool) -> Path:
             tables |= study.derive(tables)
     if "comparison" in tables:
         check_table(tables["comparison"], COMPARISON, "comparison")
-        write_text(out / "comparison.csv", tables["comparison"].to_csv(index=False))
+        write_text(stage / "comparison.csv", tables["comparison"].to_csv(index=False))
     tables["claims"] = check_table(judge_claims(tables), CLAIMS, "claims")
-    write_text(out / "claims.csv", tables["claims"].to_csv(index=False))
+    write_text(stage / "claims.csv", tables["claims"].to_csv(index=False))
 
     # A figure whose tables are missing is left out of the report
+    (stage / "figures").mkdir()
     pictures = {}
     for plate in plates():
         figure = plate.figure(tables)
         if figure is not None:
-            pictures[plate.name] = style.save(figure, out / "figures" / plate.name)[0]
+            pictures[plate.name] = style.save(figure, stage / "figures" / plate.name)[0]
     manifest = describe(jobs, seconds, quick=quick)
-    write_text(out / "manifest.json", json.dumps(manifest, indent=2) + "\n")
-    write_text(out / "report.html", render(tables, pictures, manifest))
-    return out / "report.html"
+    write_text(stage / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+    write_text(stage / "report.html", render(tables, pictures, manifest))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -213,13 +230,26 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """Commit of the working tree this package was imported from, "-dirty" if it was changed; None without git."""
-    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    """Commit of the working tree this package was imported from, "-dirty" if it was changed; None without git.
+
+    Also None if the package lies in a repository that does not hold it, as in an environment inside another project.
+    """
+    # A repository can name programs that git starts by itself; none of them is needed to read a commit
+    quiet = ["-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-c", "submodule.recurse=false"]
+    git = ["git", "--no-optional-locks", *quiet, "-C", str(Path(__file__).parent)]
+    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
+
+    def ask(*arguments: str) -> str:
+        done = subprocess.run(
+            [*git, *arguments], capture_output=True, text=True, timeout=10, check=True, env=environment
+        )
+        return done.stdout.strip()
+
     try:
-        done = subprocess.run(git, capture_output=True, text=True, timeout=10, check=True)
+        ask("cat-file", "-e", f"HEAD:./{Path(__file__).name}")
+        return ask("describe", "--always", "--dirty", "--abbrev=40") or None
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() or None
 
 
 def say(text: str) -> None:

@@ -24,7 +24,7 @@ from spo_theory.methods.registry import rule
 from spo_theory.parts.rewards import Outcome
 from spo_theory.validation import check, problem, refuse
 from toy_llm import config_checks
-from toy_llm.files import check_writable
+from toy_llm.files import check_file
 from toy_llm.problems.chain import ChainTask
 from toy_llm.problems.suites import GYM, TRAINED, mixture
 from toy_llm.problems.task import ROW, Task
@@ -290,6 +290,9 @@ class TrainConfig:
             WITH_A_CHECKPOINT,
         ),
     ] = False
+    threads: Annotated[
+        int, Setting("run", "Threads of torch; a second one helps little, and harms beside a busy process.", whole(1))
+    ] = 1
     progress: Annotated[bool, Setting("hidden", "Show a progress bar.", FLAG)] = False
 
     def __post_init__(self, *by_name: Any) -> None:
@@ -386,8 +389,7 @@ class TrainConfig:
     def validate(self) -> None:
         """Refuse bad settings with `InputError`, all problems at once, before any work."""
         refuse(self.problems())
-        if self.checkpoint is not None:
-            check_writable("checkpoint", Path(self.checkpoint).parent)
+        check_file("checkpoint", self.checkpoint)
 
 
 def settings() -> dict[str, Setting]:

@@ -1,10 +1,12 @@
 """The command line: `spo COMMAND`, one command a file. Heavy imports wait for their command."""
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from paper_repro.cli.command import Stopped
 from spo_theory.validation import InputError, check
 
 COMMANDS = {
@@ -57,12 +59,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(HELP, end="")
         return 0 if arguments else 2
 
+    # Waiting threads must not take the cores from others; the libraries read this when they are loaded
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("KMP_BLOCKTIME", "0")
+
     # What a user can run into is told in one line; any other exception is a bug and keeps its traceback
     try:
         run(arguments[0], arguments[1:])
     except InputError as error:
         print("spo: error: " + "; ".join(str(error).splitlines()), file=sys.stderr)
         return 2
+    except Stopped as stop:
+        hint = f"; continue with: {resuming(arguments)}" if stop.can_resume else ""
+        print(f"spo: {'error: ' if stop.status == 1 else ''}{stop}{hint}", file=sys.stderr)
+        return stop.status
     except FloatingPointError as error:  # a run that diverged
         print(f"spo: error: {error}", file=sys.stderr)
         return 1
@@ -78,6 +88,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     return 0
+
+
+def resuming(arguments: Sequence[str]) -> str:
+    """The command line that continues a run, as a shell takes it.
+
+    arguments: the words of the line that began the run, without ``spo``.
+
+    >>> resuming(["reproduce", "--only", "escape", "--out", "my results"])
+    "spo reproduce --only escape --out 'my results' --resume"
+    """
+    words = [word for word in arguments if word != "--resume"]
+    return shlex.join(["spo", *words, "--resume"])
 
 
 def run(name: str, arguments: Sequence[str]) -> None:

@@ -33,6 +33,19 @@ class Command:
     rules: tuple[str, ...] = ("spo",)
 
 
+class Stopped(Exception):
+    """A command ended before it was done, and none of its input is wrong.
+
+    message: why, in one line. can_resume: whether the same line with ``--resume`` continues it; the user is told that
+    line. status: the exit status, 1 for a failure, 130 for Ctrl-C.
+    """
+
+    def __init__(self, message: str, *, can_resume: bool, status: int = 1):
+        super().__init__(message)
+        self.can_resume = can_resume
+        self.status = status
+
+
 def options_of(kind: type) -> list[Option]:
     """The fields of a dataclass as options; each is annotated ``Annotated[type, "One sentence of help."]``.
 

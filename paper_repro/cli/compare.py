@@ -47,6 +47,7 @@ def compare(values: Values, rules: dict[str, Values]) -> None:
     check_output(options.out)
 
     from paper_repro.forecast import comparison
+    from toy_llm.cache import cache_path, check_entry
     from toy_llm.config_checks import doubts
 
     spec = configuration(options, rules)
@@ -54,6 +55,9 @@ def compare(values: Values, rules: dict[str, Values]) -> None:
         spec.config(name, 0).validate()
         say_doubts(doubts(spec.config(name, 0)))
         refuse_without_forecast(spec, name)
+    for seed in spec.seeds:
+        start = spec.config(spec.rules[0], seed)
+        check_entry(cache_path(start.warm_start().key, start.cache_dir))
     table = comparison.compare(run_with_progress(spec))
     print(table.T.to_string(header=False, float_format="{:.3f}".format))
     write_table(table, options.out)

@@ -11,6 +11,7 @@ from spo_theory.allowed import several
 from spo_theory.limits import SEED, TEMPERATURE, count
 from spo_theory.methods.registry import rule
 from spo_theory.validation import problem, refuse
+from toy_llm.files import check_different
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,9 +47,11 @@ def evaluate(values: Values) -> None:
     # All checks come first, because measuring takes minutes
     options = Evaluate(**values)
     refuse_values(options)
+    check_output(options.out)
+    for path in options.checkpoints:
+        check_different([("checkpoints", path), ("out", options.out)])
     how = evaluation(options)
     policies = load_policies(options, how)
-    check_output(options.out)
 
     # These load slowly, so bad input is refused without them
     import pandas as pd

@@ -18,11 +18,18 @@ class Kind(NamedTuple):
     convert: Callable[[str], Any]
 
 
+def _path(text: str) -> Path:
+    """A path; the empty text is none, although it would stand for the current folder."""
+    if not text:
+        raise ValueError(text)
+    return Path(text)
+
+
 PLAIN: dict[type, Kind] = {
     int: Kind("INT", "a whole number", int),
     float: Kind("FLOAT", "a number", float),
     str: Kind("STR", "a text", str),
-    Path: Kind("PATH", "a path", Path),
+    Path: Kind("PATH", "a path that is not empty", _path),
 }
 
 

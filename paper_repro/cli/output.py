@@ -29,16 +29,9 @@ def check_output(out: Path | None, endings: Sequence[str] = TABLES) -> None:
         return
     check(out.suffix in endings, "out", str(out), f"a file ending in {', '.join(endings)}")
 
-    # Only opening the file shows for sure whether it can be written
-    existed = out.exists()
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with open(out, "ab"):
-            pass
-        if not existed:
-            out.unlink()
-    except OSError as error:
-        check(False, "out", str(out), f"a file that can be written ({error.strerror or error})")
+    from toy_llm.files import check_file
+
+    check_file("out", out)
 
 
 def write_table(table: "pd.DataFrame", out: Path | None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
-from paper_repro.cli.command import Boxes, Command, Values, options_of, refuse_values
+from paper_repro.cli.command import Boxes, Command, Stopped, Values, options_of, refuse_values
 from spo_theory.limits import WORKERS
 from spo_theory.methods.registry import Option
 
@@ -31,34 +31,28 @@ def reproduce_boxes() -> Boxes:
 def reproduce(values: Values) -> None:
     """Run the studies and write the report.
 
-    values: of the options, by name. Raises `InputError` before any work for what is not allowed. For what goes wrong
-    later it says how to continue, and raises `SystemExit`.
+    values: of the options, by name. Raises `InputError` before any work for what is not allowed, and `Stopped` for what
+    goes wrong later: finished jobs are kept.
     """
     refuse_values(Reproduce(**{field.name: values[field.name] for field in fields(Reproduce)}))
     from paper_repro.jobs.pool import JobError
     from paper_repro.reproduce import reproduce as run
-    from paper_repro.reproduce import say
+    from toy_llm.files import write_atomic
 
-    # Whatever stops the run, finished jobs are kept, so the user is told the line that continues it
     out = values["out"]
-    again = f"spo reproduce{' --quick' if values['quick'] else ''} --resume --out {out}"
     try:
         report = run(**values)
     except KeyboardInterrupt:
-        say(f"spo: interrupted. Finished jobs are kept; continue with: {again}")
-        raise SystemExit(130) from None
+        raise Stopped("interrupted; finished jobs are kept", can_resume=True, status=130) from None
     except JobError as error:
         # The traceback goes to a file, because few readers need it
         where = out / "error.txt"
         with contextlib.suppress(OSError):
-            where.write_text(error.detail, encoding="utf-8")
-        say(f"spo: error: {error}")
-        say(f"Finished jobs are kept; details: {where}; continue with: {again}")
-        raise SystemExit(1) from None
+            write_atomic(where, error.detail.encode())
+        raise Stopped(f"{error}; finished jobs are kept, details in {where}", can_resume=True) from None
     except OSError as error:
-        say(f"spo: error: cannot write {error.filename or out}: {error.strerror or error}")
-        say(f"Finished jobs are kept; continue with: {again}")
-        raise SystemExit(1) from None
+        what = f"cannot write {error.filename or out}: {error.strerror or error}"
+        raise Stopped(f"{what}; finished jobs are kept", can_resume=True) from None
     print(f"report: {report}")
 
 

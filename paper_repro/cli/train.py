@@ -1,13 +1,12 @@
 """`spo train`: train one configuration, with one or several seeds."""
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal, get_origin, get_type_hints
 
-from paper_repro.cli.command import Boxes, Command, Values, options_of, refuse_values
+from paper_repro.cli.command import Boxes, Command, Stopped, Values, options_of, refuse_values
 from paper_repro.cli.doubts import jumps, say_doubts
 from paper_repro.cli.output import check_output, say_written, ten_rows, write_table
 from paper_repro.cli.rules import rule_option_names
@@ -33,11 +32,10 @@ class Output:
         "Train with each of these seeds instead of --seed; each has a checkpoint of its own.",
         several(SEED, least=0),
     ] = ()
-    workers: Annotated[
-        int, "Processes that share the seeds, one thread each; a single run stays in this process.", WORKERS
-    ] = 2
+    workers: Annotated[int, "Processes that share the seeds; a single run stays in this process.", WORKERS] = 2
     out: Annotated[
-        Path | None, "Write the table here: .csv (a row is added after every update) or .parquet (at the end)."
+        Path | None,
+        "Write the table here: .csv (a row is added after every update) or .parquet (at the end; rows wait in a .csv).",
     ] = None
 
 
@@ -63,8 +61,11 @@ def train(values: Values, rules: dict[str, Values]) -> None:
     """Train, print how it went and write the table.
 
     values: of all options but those of the update rule, by name. rules: for that rule the options given for it.
-    Raises `InputError` before any work for what is not allowed, and `SystemExit` if the run fails.
+    Raises `InputError` before any work for what is not allowed, and `Stopped` if the run fails.
     """
+    from toy_llm.config_checks import doubts
+    from toy_llm.training.seeds import WorkerLost, for_seed, restored
+
     # All faults are told together, before anything is written
     output = Output(**{field.name: values[field.name] for field in fields(Output)})
     settings = {name: value for name, value in values.items() if name not in vars(output)}
@@ -73,27 +74,26 @@ def train(values: Values, rules: dict[str, Values]) -> None:
     refuse_values(output, config.problems())
     check_output(output.out)
     config.validate()
-
-    from toy_llm.config_checks import doubts
-    from toy_llm.training.seeds import WorkerLost, for_seed, restored
+    configs = [for_seed(config, seed, len(seeds) > 1) for seed in seeds]
+    check_files(configs, output.out)
 
     # The warm start is made once here, not by every seed
     say_doubts(doubts(config))
-    configs = [for_seed(config, seed, len(seeds) > 1) for seed in seeds]
     kept = restored(configs)
-    prepare_start(config)
+    prepare_start(configs)
 
     # Only what is lost by a failure from here on can be continued
     started = time.perf_counter()
     try:
         table = train_with_progress(configs, kept, output)
-    except (OSError, WorkerLost) as error:
-        text = error if isinstance(error, WorkerLost) else f"{error.strerror or error}: {error.filename or output.out}"
-        print(f"spo: error: {text}{how_to_continue(config)}", file=sys.stderr)
-        raise SystemExit(1) from None
+    except WorkerLost as error:
+        raise stopped(str(error), config) from None
+    except OSError as error:
+        waiting = rows_file(output.out)
+        rows = f"; its rows are in {waiting}" if waiting != output.out and waiting and waiting.exists() else ""
+        raise stopped(f"{error.strerror or error}: {error.filename or output.out}{rows}", config) from None
     except KeyboardInterrupt:
-        print(f"spo: stopped{how_to_continue(config)}", file=sys.stderr)
-        raise
+        raise stopped("interrupted", config, status=130) from None
     seconds = time.perf_counter() - started
 
     # Updates that were there before a resume took no time now, so the rate leaves them out
@@ -120,12 +120,37 @@ def train_config(settings: Values, rules: dict[str, Values]) -> "TrainConfig":
     return TrainConfig(**settings, rule=name, group_size=options.pop("group_size"), rule_options=options)
 
 
-def prepare_start(config: "TrainConfig") -> None:
-    """Make the warm start and the judge, which takes minutes the first time, under progress bars of their own."""
-    from toy_llm.training.loop import make_judge, make_policy
+def check_files(configs: Sequence["TrainConfig"], out: Path | None) -> None:
+    """Refuse files that cannot be written, and one file for two uses, before anything is written.
 
-    shown = replace(config, progress=True)
-    make_judge(shown, make_policy(shown).task)
+    configs: one run per seed, each with its own checkpoint. Raises `InputError`.
+    """
+    from toy_llm.files import check_different, check_file
+
+    checkpoints = [("checkpoint", config.checkpoint) for config in configs]
+    for name, path in checkpoints:
+        check_file(name, path)
+    growing = rows_file(out)
+    check_file("out", growing)
+    check_different([("out", out), *checkpoints])
+    check_different([("out", growing), *checkpoints])
+
+
+def prepare_start(configs: Sequence["TrainConfig"]) -> None:
+    """Make the warm start and the judge, which takes minutes the first time, under progress bars of their own.
+
+    configs: one run per seed. Raises `InputError` if something cannot be kept in the cache that training will need.
+    """
+    from toy_llm.cache import check_entry
+    from toy_llm.training.loop import make_judge, make_policy
+    from toy_llm.training.offline import stored_path
+
+    shown = replace(configs[0], progress=True)
+    policy = make_policy(shown)
+    judge = make_judge(shown, policy.task)
+    for config in configs:
+        if config.mode == "offline":
+            check_entry(stored_path(config, policy, judge))
 
 
 def train_with_progress(
@@ -157,7 +182,7 @@ def train_with_progress(
 
     # Seeds run side by side, so their rows arrive mixed
     table = pd.DataFrame(rows).sort_values(["seed", "step"], ignore_index=True)
-    write_table(table, output.out)
+    log.finish(table)
     return table
 
 
@@ -171,33 +196,51 @@ def mean_of(latest: dict[float, dict[str, float]], column: str) -> float:
 
 
 class TableLog:
-    """A table that grows with the run. What is in the file already is never lost, also if the disk is full.
+    """A table that grows with the run, in `rows_file`. What is in it already is never lost, also if the disk is full.
 
-    out: the file; only a .csv grows, because Parquet is written as a whole. None for no file.
+    out: the file of the whole table, None for no file.
     """
 
     def __init__(self, out: Path | None) -> None:
         self.out = out
+        self.file = rows_file(out)
         self.begun = False
 
     def write(self, rows: Sequence[dict[str, float]]) -> None:
-        """Make a .csv hold ``rows``: the first call replaces an old file, later ones append the last row."""
-        if self.out is None or self.out.suffix != ".csv":
+        """Make the file hold ``rows``: the first call replaces an old one, later ones append the last row."""
+        if self.file is None:
             return
         import pandas as pd
 
+        from toy_llm.files import append_whole
+
         if self.begun:
-            with open(self.out, "a", encoding="utf-8") as file:
-                file.write(pd.DataFrame([rows[-1]]).to_csv(index=False, header=False))
+            append_whole(self.file, pd.DataFrame([rows[-1]]).to_csv(index=False, header=False).encode())
         else:
-            write_table(pd.DataFrame(rows), self.out)
+            write_table(pd.DataFrame(rows), self.file)
             self.begun = True
 
+    def finish(self, table: "pd.DataFrame") -> None:
+        """Write the whole table, and drop the growing one if that is another file."""
+        write_table(table, self.out)
+        if self.file is not None and self.file != self.out:
+            self.file.unlink(missing_ok=True)
 
-def how_to_continue(config: Any) -> str:
-    """What to do after a failure, as the end of its message."""
-    kept = config.checkpoint is not None and config.checkpoint_every > 0
-    return "; continue with the same command and --resume" if kept else "; nothing to resume (see --checkpoint-every)"
+
+def rows_file(out: Path | None) -> Path | None:
+    """Where the rows of a run are kept while it goes on: Parquet is only written as a whole, so beside it.
+
+    >>> str(rows_file(Path("run.parquet"))), str(rows_file(Path("run.csv")))
+    ('run.parquet.rows.csv', 'run.csv')
+    """
+    return out if out is None or out.suffix == ".csv" else out.with_name(f"{out.name}.rows.csv")
+
+
+def stopped(why: str, config: "TrainConfig", status: int = 1) -> Stopped:
+    """The error of a run that ended early, which says whether there is something to resume."""
+    can_resume = config.checkpoint is not None and config.checkpoint_every > 0
+    hint = "" if can_resume else "; nothing to resume (see --checkpoint-every)"
+    return Stopped(why + hint, can_resume=can_resume, status=status)
 
 
 COMMAND = Command(

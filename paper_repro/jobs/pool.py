@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from paper_repro.jobs.job import Job
+from paper_repro.jobs.part import is_finished
 from paper_repro.jobs.progress import Progress
-from paper_repro.jobs.worker import Worker, hire, is_finished
+from paper_repro.jobs.worker import Worker, hire
 
 
 class JobError(RuntimeError):
@@ -33,10 +34,6 @@ def run_jobs(jobs: Sequence[Job], parts: Path, workers: int = 2) -> None:
     Also raises `JobError` if a job waits for one that is not in the list. Ctrl-C stops the workers and is passed on
     as KeyboardInterrupt.
     """
-    # A process that was killed may have left a file half-written
-    for stray in parts.glob(".*.parquet.*"):
-        stray.unlink(missing_ok=True)
-
     # What is on disk is not run again
     done = {job.name for job in jobs if is_finished(job, parts)}
     waiting = [job for job in jobs if job.name not in done]

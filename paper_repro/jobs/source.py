@@ -210,6 +210,6 @@ def _lazy_homes(package: str) -> set[tuple[str, str]]:
             if isinstance(key, ast.Constant) and isinstance(value, ast.Constant):
                 # The module is written in full or from the package on; the one that exists is meant.
                 name = str(key.value)
-                home = str(value.value)
+                home = str(value.value).removeprefix(".")
                 pairs |= {(name, f"{package}.{home}"), (name, home)}
     return {(name, home) for name, home in pairs if file_of(home) is not None}

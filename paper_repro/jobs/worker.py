@@ -13,11 +13,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow.parquet as parquet
-
 from paper_repro.jobs.job import Job
-from toy_llm.files import write_atomic
+from paper_repro.jobs.part import write_part
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -26,26 +23,6 @@ ONE_THREAD = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
 """Environment of a worker: one thread each, so that workers do not slow each other down."""
-
-
-def is_finished(job: Job, parts: Path) -> bool:
-    """Whether the result of ``job`` is in the folder ``parts`` and readable.
-
-    Only the metadata of the file are read. A damaged file counts as missing, so that its job runs again.
-    """
-    try:
-        parquet.read_metadata(job.path(parts))
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def write_parquet(table: pd.DataFrame, path: Path) -> None:
-    """Write ``table`` as Parquet, without its index.
-
-    At every moment ``path`` is either a whole file or not there. Raises `OSError` if it cannot be written.
-    """
-    write_atomic(path, table.to_parquet(index=False))
 
 
 def execute(job: Job, parts: Path) -> float:
@@ -58,7 +35,7 @@ def execute(job: Job, parts: Path) -> float:
     table = job.run()
     seconds = time.perf_counter() - begin
     table.attrs = {"job": job.name, "seconds": round(seconds, 3)}
-    write_parquet(table, job.path(parts))
+    write_part(job, table, parts)
     return seconds
 
 

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 from paper_repro.jobs.job import Job, config_hash
+from paper_repro.jobs.part import is_finished, read_part
 from paper_repro.jobs.pool import JobError, run_jobs
-from paper_repro.jobs.worker import execute, is_finished, write_parquet
+from paper_repro.jobs.worker import execute
 from toy_llm import files
 
 TINY = textwrap.dedent(
@@ -134,29 +135,68 @@ def test_jobs_that_wait_for_each_other_or_for_nothing_are_refused(tiny):
         run_jobs([a], tiny / "parts", workers=1)
 
 
-def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
+def test_a_write_that_fails_leaves_nothing(tiny, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_parquet(pd.DataFrame({"a": [1]}), tmp_path / "x.parquet")
-    assert not list(tmp_path.iterdir())
+        execute(jobs(tiny)[0], tiny / "parts")
+    assert not list((tiny / "parts").iterdir())
 
 
-def test_a_damaged_part_counts_as_unfinished(tiny):
+def flipped(data: bytes, bit: int) -> bytes:
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def test_a_part_with_any_damage_is_not_read(tiny):
+    """Every byte with one bit flipped, cut off anywhere, lengthened, or with a block of zeros."""
+    job, parts = jobs(tiny)[0], tiny / "parts"
+    execute(job, parts)
+    path = job.path(parts)
+    whole = path.read_bytes()
+    assert is_finished(job, parts)
+    assert list(read_part(job, parts)["i"]) == [0]
+    damaged = [flipped(whole, 8 * byte + byte % 8) for byte in range(len(whole))]
+    damaged += [whole[:length] for length in (*range(50), *range(50, len(whole), 37))]
+    damaged += [whole + b"\0", whole + whole, b"half a file"]
+    damaged += [whole[:start] + bytes(64) + whole[start + 64 :] for start in range(0, len(whole) - 64, 61)]
+    for content in damaged:
+        if content != whole:
+            path.write_bytes(content)
+            assert not is_finished(job, parts)
+            assert read_part(job, parts) is None
+    path.write_bytes(whole)
+    assert is_finished(job, parts)
+
+
+def test_a_part_of_another_job_is_not_read(tiny):
+    one, other, *_ = jobs(tiny)
+    parts = tiny / "parts"
+    execute(one, parts)
+    other.path(parts).write_bytes(one.path(parts).read_bytes())
+    assert is_finished(one, parts)
+    assert read_part(other, parts) is None
+
+
+def test_any_reader_of_parquet_reads_a_part(tiny):
     job = jobs(tiny)[0]
     execute(job, tiny / "parts")
-    assert is_finished(job, tiny / "parts")
-    job.path(tiny / "parts").write_bytes(b"half a file")
-    assert not is_finished(job, tiny / "parts")
+    pd.testing.assert_frame_equal(pd.read_parquet(job.path(tiny / "parts")), read_part(job, tiny / "parts"))
 
 
-def test_what_a_killed_process_left_half_written_is_removed(tiny):
-    stray = tiny / "parts" / ".tiny-0-0123456789ab.parquet.7-0badcafe"
-    stray.write_bytes(b"half a file")
-    run_jobs(jobs(tiny), tiny / "parts", workers=1)
-    assert not stray.exists()
+def test_a_damaged_part_runs_again(tiny):
+    todo, parts = jobs(tiny), tiny / "parts"
+    run_jobs(todo, parts, workers=1)
+    before = {job.name: job.path(parts).read_bytes() for job in todo}
+    damaged = todo[1].path(parts)
+    damaged.write_bytes(flipped(before[todo[1].name], 8 * (len(before[todo[1].name]) // 2)))
+    run_jobs(todo, parts, workers=1)
+    assert sorted(begun(tiny)) == [0, 1, 1, 2, 3]
+    assert list(read_part(todo[1], parts)["i"]) == [1]
+    assert all(job.path(parts).read_bytes() == before[job.name] for job in todo if job is not todo[1])
 
 
 def test_the_key_depends_on_the_call(tiny):

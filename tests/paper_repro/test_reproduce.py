@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,12 @@ import pytest
 from hand_tables import comparison, curves
 
 from paper_repro import reproduce
+from paper_repro.jobs.part import is_finished, write_part
+from paper_repro.jobs.pool import JobError
+from paper_repro.jobs.worker import execute
 from paper_repro.report.schema import CLAIMS, COMPARISON, CURVES, check_table
-from paper_repro.reproduce import check_warm_starts, describe, publish
+from paper_repro.reproduce import assemble, check_warm_starts, describe, publish
+from paper_repro.results_folder import results_folder
 from paper_repro.studies import study
 from spo_theory.validation import InputError
 
@@ -22,6 +28,20 @@ def small(monkeypatch):
     kept = tuple(one for one in study.studies() if one.name in ("colouring", "two_step"))
     for module in (reproduce, study):
         monkeypatch.setattr(module, "studies", lambda: kept)
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Jobs run in this process, and two figures are drawn: what is tested is what becomes of the results."""
+
+    def run(jobs, parts, workers):
+        for job in jobs:
+            if not is_finished(job, parts):
+                execute(job, parts)
+
+    shown = tuple(plate for plate in study.plates() if plate.name in ("colouring", "two_step"))
+    monkeypatch.setattr(reproduce, "plates", lambda: shown)
+    monkeypatch.setattr(reproduce, "run_jobs", run)
 
 
 def times(folder):
@@ -58,6 +78,65 @@ def test_reproduce_writes_every_artefact_and_resumes_without_repeating(small, tm
     assert (out / "notes.txt").read_text() == "mine"
 
 
+def test_damage_is_never_published(small, here, tmp_path, capsys):
+    """Every part of a run, each damaged at several places: a resumed run gives the same tables and says what it did."""
+    out = tmp_path / "out"
+    reproduce.reproduce(out, quick=True, only=["colouring"], workers=1)
+    tables = {path.name: path.read_bytes() for path in (out / "data").glob("*.parquet")}
+    jobs = [job for one in study.studies() if one.name == "colouring" for job in one.jobs(True)]
+    parts = {job.path(out / "data" / "parts"): job for job in jobs}
+    whole = {path: path.read_bytes() for path in parts}
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+        for path, content in whole.items():
+            damaged = bytearray(content)
+            damaged[int(share * len(content))] ^= 16
+            path.write_bytes(damaged)
+        names, seconds = assemble(jobs, out / "data" / "parts")
+        assert not names
+        assert not seconds
+    capsys.readouterr()
+    reproduce.reproduce(out, quick=True, only=["colouring"], resume=True, workers=1)
+    assert {path.name: path.read_bytes() for path in (out / "data").glob("*.parquet")} == tables
+    said = capsys.readouterr().err
+    assert f"keeps 0 of {len(jobs)} results, runs {len(jobs)} jobs" in said
+    assert "run again, because the result is damaged: " in said
+
+
+def test_a_resumed_run_says_what_another_version_made(small, here, tmp_path, capsys):
+    parts = tmp_path / "out" / "data" / "parts"
+    parts.mkdir(parents=True)
+    jobs = [job for one in study.studies() if one.name == "colouring" for job in one.jobs(True)]
+    old = jobs[0].path(parts).with_name(jobs[0].path(parts).name.replace(jobs[0].key, "0" * 12))
+    old.write_bytes(b"of another version")
+    reproduce.reproduce(tmp_path / "out", quick=True, only=["colouring"], resume=True, workers=1)
+    said = capsys.readouterr().err
+    assert f"because the result is made by another version or configuration: {jobs[0].name}\n" in said
+    reproduce.reproduce(tmp_path / "out", quick=True, only=["colouring"], resume=True, workers=1)
+    assert "run again" not in capsys.readouterr().err
+
+
+def test_a_part_that_is_lost_while_others_run_is_an_error(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "run_jobs", lambda *_: None)
+    with pytest.raises(JobError, match=r"^the results of colouring.* were damaged or deleted while other jobs ran$"):
+        reproduce.reproduce(tmp_path / "out", quick=True, only=["colouring"])
+
+
+def test_a_full_disk_while_publishing_leaves_the_old_results(small, here, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    reproduce.reproduce(out, quick=True, only=["colouring"], workers=1)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    for broken in ("render", "judge_claims"):
+        with monkeypatch.context() as patched:
+            patched.setattr(reproduce, broken, full)
+            with pytest.raises(OSError, match="No space"):
+                reproduce.reproduce(out, quick=True, only=["colouring"], resume=True, workers=1)
+        assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
 def test_bad_out_and_bad_names_are_refused_before_work(small, tmp_path, monkeypatch):
     monkeypatch.setattr(reproduce, "run_jobs", lambda *_: pytest.fail("work began"))
     (tmp_path / "file").write_text("")
@@ -75,7 +154,7 @@ def test_a_corrupt_warm_start_of_a_chosen_study_is_refused(tmp_path, monkeypatch
     run = suites.training_runs(True)[0]
     check_warm_starts([suites], quick=True)  # a missing one is made later
     cached = Path(run.cache_dir) / f"{run.warm_start().key}.pt"
-    cached.parent.mkdir(parents=True)
+    cached.parent.mkdir(parents=True, exist_ok=True)
     cached.write_bytes(b"half a file")
     with pytest.raises(InputError, match=f"{cached.name}.*corrupt"):
         check_warm_starts([suites], quick=True)
@@ -84,13 +163,13 @@ def test_a_corrupt_warm_start_of_a_chosen_study_is_refused(tmp_path, monkeypatch
 
 def test_the_comparison_is_written_from_the_curves(tmp_path):
     """Only the network's study has curves here: its figures, its claims and the comparison appear by themselves."""
-    parts = reproduce.prepare(tmp_path)
     (network,) = (one for one in study.studies() if one.name == "network")
     job = network.jobs(True)[0]
     table = curves(6.0)
     table.attrs = {"job": job.name, "seconds": 1.0}
-    table.to_parquet(job.path(parts), index=False)
-    publish([job], tmp_path, quick=True)
+    with results_folder(tmp_path) as parts:
+        write_part(job, table, parts)
+        publish([job], tmp_path, quick=True)
     written = check_table(pd.read_csv(tmp_path / "comparison.csv"), COMPARISON, "comparison")
     assert list(written["rule"]) == ["grpo", "spo"]
     assert list(written) == list(COMPARISON)
@@ -107,6 +186,48 @@ def test_the_manifest_says_what_ran():
     assert manifest["seconds_by_experiment"] == {"two_step": 3.5}
     assert manifest["jobs"]["two_step/map"]["function"] == "paper_repro.studies.two_step:two_step_map"
     assert manifest["jobs"]["two_step/map"]["seconds"] is None
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+    return subprocess.run(
+        ["git", "-C", folder, *identity, *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_the_commit_is_that_of_the_package_and_the_repository_runs_nothing(tmp_path, monkeypatch):
+    """Programs named in the configuration of the repository are not started; another repository has no say."""
+    module = tmp_path / "package" / "reproduce.py"
+    module.parent.mkdir()
+    module.write_text("first")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "first")
+    commit = git(tmp_path, "rev-parse", "HEAD")
+
+    started = tmp_path / ".git" / "started"
+    program = tmp_path / ".git" / "program"
+    program.write_text(f"#!/bin/sh\ntouch {started}\n")
+    program.chmod(0o755)
+    shutil.copy(program, tmp_path / ".git" / "hooks" / "post-index-change")
+    git(tmp_path, "config", "core.fsmonitor", str(program))
+    started.unlink(missing_ok=True)
+
+    monkeypatch.setattr(reproduce, "__file__", str(module))
+    module.touch()
+    assert reproduce._commit() == commit
+    module.write_text("other")
+    assert reproduce._commit() == f"{commit}-dirty"
+    assert not started.exists()
+
+    # A package installed inside a repository of something else
+    guest = tmp_path / "package" / "guest.py"
+    guest.write_text("")
+    monkeypatch.setattr(reproduce, "__file__", str(guest))
+    assert reproduce._commit() is None
+    monkeypatch.setattr(reproduce, "__file__", "/proc/reproduce.py")
+    assert reproduce._commit() is None
 
 
 @pytest.mark.parametrize(

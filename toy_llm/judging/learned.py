@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from spo_theory.allowed import ABOVE_0, INNER_SHARE, whole
 from spo_theory.validation import problem, refuse
-from toy_llm.files import cached_model
+from toy_llm.cache import cached_model
 from toy_llm.judging.exact import Verdict
 from toy_llm.judging.noisy import first_called_wrong
 from toy_llm.network.transformer import Transformer
@@ -28,7 +28,7 @@ from toy_llm.settings import problems_of
 from toy_llm.starts.supervised import fit
 
 HALF = math.log(0.5)
-VERSION = 3  # part of the cache key: raise it when the recipe changes
+VERSION = 4  # part of the cache key: raise it when the recipe changes
 
 
 Traces = Callable[[Task, float, str, int, int, int], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from tqdm import tqdm
 
+from toy_llm.threads import threads
+
 
 def fit(
     model: torch.nn.Module,
@@ -28,9 +30,12 @@ def fit(
         return min((update + 1) / warm, 1.0, 1.05 - update / updates)
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share_of_the_highest)
-    for update in tqdm(range(updates), desc=label, disable=not progress, leave=False):
-        value = loss(update)
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-        schedule.step()
+
+    # With one thread, whatever the run has: the result is kept for all runs, so it must not depend on one of them.
+    with threads(1):
+        for update in tqdm(range(updates), desc=label, disable=not progress, leave=False):
+            value = loss(update)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            schedule.step()

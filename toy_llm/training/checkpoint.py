@@ -21,7 +21,7 @@ from toy_llm.training.divergence import TrainingDiverged
 FORMAT = 2
 """Raise it when what is stored changes."""
 
-FREE = ("device", "cache_dir", "checkpoint", "checkpoint_every", "resume", "progress")
+FREE = ("device", "cache_dir", "checkpoint", "checkpoint_every", "resume", "threads", "progress")
 """Settings that may differ on resuming: they do not decide the curve."""
 
 Row = dict[str, float]

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from toy_llm.config import TrainConfig
 from toy_llm.judging.step_judge import JudgeSource
 from toy_llm.network.policy import Policy
+from toy_llm.threads import threads
 from toy_llm.training import checkpoint
 from toy_llm.training.checkpoint import Row, RunRecord, State
 from toy_llm.training.divergence import NotFinite, TrainingDiverged, check_policy
@@ -119,7 +120,7 @@ def train(config: TrainConfig) -> pd.DataFrame:
 
     # The rows of a resumed run come first, as if it had never stopped.
     bar = tqdm(total=config.updates + 1, initial=len(rows), disable=not config.progress)
-    with bar:
+    with bar, threads(config.threads):
         bar.set_description(f"{config.rule} seed {config.seed}")
         for row in updates(config, policy, state, make_judge(config, policy.task)):
             rows.append(row)

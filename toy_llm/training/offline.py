@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from spo_theory.validation import InputError
+from toy_llm.cache import cached
 from toy_llm.config import TrainConfig
-from toy_llm.files import load, save
 from toy_llm.judging.exact import Verdict
 from toy_llm.judging.step_judge import JudgeSource
 from toy_llm.network.policy import Policy, Rollout
 from toy_llm.training.portions import Asked
 from toy_llm.training.rollout import Judged, sample_and_judge
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when what is stored, or how it is sampled, changes."""
 
 DECIDES = ("stored_batches", "questions", "group_size", "temperature", "seed")
@@ -43,17 +43,19 @@ def stored_path(config: TrainConfig, policy: Policy, judge: JudgeSource | None =
 def stored_rollouts(config: TrainConfig, policy: Policy, judge: JudgeSource | None = None) -> list[Judged]:
     """The stored set of a run, ``stored_batches`` batches from ``policy``: from disk if it is there, else sampled.
 
-    The file is written whole or not at all and carries a checksum. Raises `InputError` naming it if it is corrupt.
+    Raises as `toy_llm.cache.cached`, and `InputError` naming the file if another version wrote it.
     """
     path = stored_path(config, policy, judge)
-    if not path.exists():
+
+    def sample() -> list[dict[str, Any]]:
         # Judged once: the verdicts are kept with the rollouts.
         sampling = config.sampling()
         indices = range(config.stored_batches)
-        save(path, [_packed(sample_and_judge(policy, sampling, "offline", index, judge)) for index in indices])
+        return [_packed(sample_and_judge(policy, sampling, "offline", index, judge)) for index in indices]
+
     try:
         # A file whose fields are not ours was written by another version.
-        return [_unpacked(content) for content in load(path, config.device)]
+        return [_unpacked(content) for content in cached(path, sample, config.device)]
     except TypeError as error:
         raise InputError(f"stored rollouts {str(path)!r} are not of this version: delete the file") from error
 

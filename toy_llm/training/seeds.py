@@ -1,4 +1,4 @@
-"""Several seeds of one configuration at once: worker processes of one thread each, rows as they come."""
+"""Several seeds of one configuration at once: worker processes, rows as they come."""
 
 import multiprocessing
 import signal
@@ -9,9 +9,8 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from toy_llm.config import TrainConfig
+from toy_llm.threads import threads
 from toy_llm.training import checkpoint
 from toy_llm.training.checkpoint import Row
 from toy_llm.training.divergence import TrainingDiverged
@@ -49,10 +48,10 @@ def restored(configs: Sequence[TrainConfig]) -> list[Row]:
 def train_seeds(configs: Sequence[TrainConfig], workers: int = 2) -> Iterator[Row]:
     """Train all runs, ``workers`` at a time; yields each new row with its seed as soon as it is made.
 
-    With one worker or one run everything happens in this process. Every run has one thread, so that its curve does
-    not depend on what runs beside it. A run that diverges does not stop the others: `TrainingDiverged` is raised at
-    the end. Anything else stops all and is raised at once; `WorkerLost` if a worker is killed. No worker outlives the
-    iterator.
+    With one worker or one run everything happens in this process. Every run has its own ``threads``, so that its
+    curve does not depend on what runs beside it. A run that diverges does not stop the others: `TrainingDiverged` is
+    raised at the end. Anything else stops all and is raised at once; `WorkerLost` if a worker is killed. No worker
+    outlives the iterator.
     """
     # The warm start and a learned judge are made once here, not by every worker.
     policy = make_policy(configs[0])
@@ -76,15 +75,15 @@ def train_in_turn(configs: Sequence[TrainConfig]) -> Iterator[Row | TrainingDive
 
     Other runs go on after one that diverged. Anything else that goes wrong is raised at once.
     """
-    torch.set_num_threads(1)
     for config in configs:
-        try:
-            state = checkpoint.read_for(config)
-            policy = make_policy(config)
-            for row in updates(config, policy, state, make_judge(config, policy.task)):
-                yield {"seed": config.seed, **row}
-        except TrainingDiverged as error:
-            yield TrainingDiverged(f"seed {config.seed}: {error}" if len(configs) > 1 else str(error))
+        with threads(config.threads):
+            try:
+                state = checkpoint.read_for(config)
+                policy = make_policy(config)
+                for row in updates(config, policy, state, make_judge(config, policy.task)):
+                    yield {"seed": config.seed, **row}
+            except TrainingDiverged as error:
+                yield TrainingDiverged(f"seed {config.seed}: {error}" if len(configs) > 1 else str(error))
 
 
 def train_in_processes(configs: Sequence[TrainConfig], workers: int) -> Iterator[Row | TrainingDiverged]:

@@ -48,6 +48,13 @@ BAD = [
     ("train --optimizer sophia", "optimizer = 'sophia'"),
     ("reproduce --out /dev/null/out", "out = '/dev/null/out'"),
     ("reproduce --only nothing", "only = 'nothing'"),
+    ("reproduce --out=", "out = ''"),
+    ("train --policy tabular --checkpoint run.csv --out run.csv", "checkpoint = 'run.csv'"),
+    ("train --policy tabular --checkpoint x/../a.csv --seeds 0 1 --out a-seed1.csv", "must be another file"),
+    ("train --policy tabular --checkpoint /dev/null", "checkpoint = '/dev/null'"),
+    ("evaluate --checkpoints run.csv --out ./run.csv", "out = 'run.csv'"),
+    ("evaluate --checkpoints /dev/zero", "checkpoint '/dev/zero' cannot be read (not a regular file)"),
+    ("train --policy tabular --mode offline --cache-dir /proc/none", "cache_dir = '/proc/none'"),
     ("reproduce --workers 0 --out never", "workers = 0"),
     ("conquer", "command = 'conquer'"),
 ]
@@ -71,7 +78,7 @@ def test_a_corrupt_cached_checkpoint_is_refused_before_any_work(capsys, tmp_path
     monkeypatch.chdir(tmp_path)
     config = QUICK[0].config("grpo", 0)
     cached = tmp_path / config.cache_dir / f"{config.warm_start().key}.pt"
-    cached.parent.mkdir(parents=True)
+    cached.parent.mkdir(parents=True, exist_ok=True)
     cached.write_bytes(b"half a file")
     assert main(["reproduce", "--quick", "--only", "network", "--out", "out"]) == 2
     _, err = capsys.readouterr()
@@ -80,6 +87,65 @@ def test_a_corrupt_cached_checkpoint_is_refused_before_any_work(capsys, tmp_path
     assert "delete it" in err
     assert err.count("\n") == 1
     assert not list((tmp_path / "out" / "data" / "parts").iterdir())
+
+
+@pytest.mark.parametrize("line", ["compare --seeds 1", "reproduce --quick --only network", "train --horizon 2"])
+def test_a_cache_that_cannot_be_written_is_told_before_the_first_job(line, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".cache").write_text("a file where the folder should be")
+    assert main(line.split()) == 2
+    _, err = capsys.readouterr()
+    assert err.startswith("spo: error: cache_dir = '.cache/warmstart' is not allowed: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("line", ["theory --step-success 0.3 --out", "train --policy tabular --checkpoint"])
+@pytest.mark.parametrize("kind", ["pipe.csv", "folder.csv"])
+def test_pipes_and_folders_are_no_output(line, kind, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.csv")
+    os.mkdir("folder.csv")
+    assert main([*line.split(), kind]) == 2
+    _, err = capsys.readouterr()
+    assert f"= '{kind}' is not allowed" in err
+    assert err.count("\n") == 1
+
+
+def test_a_pipe_is_no_checkpoint_to_read(capsys, tmp_path):
+    os.mkfifo(tmp_path / "pipe.pt")
+    assert main(["evaluate", "--checkpoints", str(tmp_path / "pipe.pt")]) == 2
+    assert "cannot be read (not a regular file)" in capsys.readouterr().err
+
+
+def test_the_hint_repeats_the_command(capsys, tmp_path, monkeypatch):
+    """With every option as it was given, quoted for a shell, whatever stopped the run."""
+    from paper_repro import reproduce
+    from paper_repro.jobs.pool import JobError
+
+    monkeypatch.chdir(tmp_path)
+    line = ["reproduce", "--quick", "--only", "two_step", "--workers", "1", "--out", "my results"]
+    hint = "; continue with: spo reproduce --quick --only two_step --workers 1 --out 'my results' --resume\n"
+    causes = [
+        (
+            JobError("two_step/map failed: OSError: No space left", "Traceback ..."),
+            1,
+            "spo: error: two_step/map failed",
+        ),
+        (OSError(28, "No space left on device", "file"), 1, "spo: error: cannot write file: No space left on device"),
+        (KeyboardInterrupt(), 130, "spo: interrupted"),
+    ]
+    for again in ([], ["--resume"]):
+        for cause, status, said in causes:
+
+            def stop(*_, cause=cause):
+                raise cause
+
+            monkeypatch.setattr(reproduce, "run_jobs", stop)
+            assert main([*line, *again]) == status
+            last = capsys.readouterr().err.splitlines(keepends=True)[-1]
+            assert last.startswith(said)
+            assert last.endswith(hint)
+    assert (tmp_path / "my results" / "error.txt").read_text() == "Traceback ..."
 
 
 def test_bad_input_from_a_shell():
@@ -152,7 +218,7 @@ def test_ctrl_c_says_how_to_resume_and_the_resumed_run_completes(tmp_path):
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: driver and workers alike
     _, err = run.communicate(timeout=30)
     assert run.returncode == 130
-    assert "spo reproduce --quick --resume --out o" in err
+    assert "continue with: spo reproduce --quick --only two_step --out o --resume" in err
     assert "Traceback" not in err
     done = subprocess.run([*command, "--resume"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0

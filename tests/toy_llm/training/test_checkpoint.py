@@ -180,6 +180,9 @@ def test_half_a_checkpoint_and_a_file_of_another_kind_are_refused(config):
     with pytest.raises(InputError, match="is corrupt"):
         train(replace(config, resume=True))
     path.write_bytes(next(Path(config.cache_dir).glob("*.pt")).read_bytes())
+    with pytest.raises(InputError, match="is corrupt"):
+        train(replace(config, resume=True))
+    files.save(path, [1, 2])
     with pytest.raises(InputError, match="not one of this version"):
         train(replace(config, resume=True))
 

@@ -1,7 +1,9 @@
 """Several seeds at once, and `spo train`: the table grows as it goes, and a killed run continues."""
 
 import multiprocessing
+import os
 import resource
+import shlex
 import subprocess
 import sys
 import time
@@ -160,7 +162,7 @@ def test_a_disk_that_is_full_ends_in_one_line(cache, tmp_path, capsys, monkeypat
     assert main(["train", *line]) == 1
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith("spo: error: cannot write the checkpoint (No space left on device): ")
-    assert said.endswith("continue with the same command and --resume")
+    assert said.endswith(f"; continue with: {shlex.join(['spo', 'train', *line, '--resume'])}")
 
 
 def test_a_table_on_a_full_disk_keeps_its_rows(cache, tmp_path, capsys):
@@ -175,8 +177,35 @@ def test_a_table_on_a_full_disk_keeps_its_rows(cache, tmp_path, capsys):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert f"File too large: {out}; nothing to resume" in capsys.readouterr().err
-    whole = out.read_text().split("\n")[:-1]  # without the row that was cut off
+    assert out.read_text().endswith("\n")  # no row is cut off
+    whole = out.read_text().splitlines()
     assert len(whole) > 3
     again = train(TrainConfig(**TINY, cache_dir=cache))
     assert float(whole[2].split(",")[3]) == again["success_exact"][1]
     assert [p.name for p in tmp_path.iterdir()] == ["run.csv"]
+
+
+def test_a_parquet_table_that_cannot_be_written_keeps_its_rows(cache, tmp_path, capsys, monkeypatch):
+    """Its rows wait beside it until the whole table is there."""
+    out = tmp_path / "run.parquet"
+    out.write_bytes(b"the table before")
+    rows = tmp_path / "run.parquet.rows.csv"
+    replaced = os.replace
+
+    def full(source, target):
+        if str(target) == str(out):
+            raise OSError(28, "No space left on device")
+        replaced(source, target)
+
+    line = ["train", *OPTIONS, "--cache-dir", cache, "--out", str(out)]
+    with monkeypatch.context() as patched:
+        patched.setattr("os.replace", full)
+        assert main(line) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"spo: error: No space left on device: {out}; its rows are in {rows}; nothing to resume")
+    assert out.read_bytes() == b"the table before"
+    kept = pd.read_csv(rows)
+    assert main(line) == 0
+    whole = pd.read_parquet(out)
+    pd.testing.assert_frame_equal(whole.drop(columns="seconds"), kept.drop(columns="seconds"))
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
