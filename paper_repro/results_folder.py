@@ -36,7 +36,7 @@ def results_folder(out: Path) -> Iterator[Path]:
     # Permissions do not tell all, so something of each kind is really made
     parts = out / "data" / "parts"
     try:
-        for folder in (parts, out / "figures", out / STORE):
+        for folder in (out, parts, out / "figures", out / STORE):
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=folder):
                 pass

@@ -18,7 +18,7 @@ from spo_theory.allowed import (
     optional,
     whole,
 )
-from spo_theory.limits import SEED, TEMPERATURE, count
+from spo_theory.limits import SEED, TEMPERATURE, WORKERS, count
 from spo_theory.method import Method
 from spo_theory.methods.registry import rule
 from spo_theory.parts.rewards import Outcome
@@ -291,7 +291,7 @@ class TrainConfig:
         ),
     ] = False
     threads: Annotated[
-        int, Setting("run", "Threads of torch; a second one helps little, and harms beside a busy process.", whole(1))
+        int, Setting("run", "Threads of torch; a second one helps little, and harms beside a busy process.", WORKERS)
     ] = 1
     progress: Annotated[bool, Setting("hidden", "Show a progress bar.", FLAG)] = False
 

@@ -1,5 +1,6 @@
 """The command line: `spo COMMAND`, one command a file. Heavy imports wait for their command."""
 
+import io
 import os
 import shlex
 import sys
@@ -58,6 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(HELP, end="")
         return 0 if arguments else 2
+
+    # A file name may hold bytes that are no text, and must be told all the same
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
     # Waiting threads must not take the cores from others; the libraries read this when they are loaded
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -117,6 +117,15 @@ def test_a_pipe_is_no_checkpoint_to_read(capsys, tmp_path):
     assert "cannot be read (not a regular file)" in capsys.readouterr().err
 
 
+def test_a_name_that_is_no_text_is_written_and_told(tmp_path):
+    out = os.fsencode(tmp_path) + b"/o\xff.csv"
+    command = [sys.executable, "-m", "paper_repro", "theory", "--step-success", "0.3", "--steps", "1", "--out", out]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"})
+    assert done.returncode == 0, done.stderr
+    assert b"o\\udcff.csv" in done.stdout
+    assert os.path.exists(out)
+
+
 def test_the_hint_repeats_the_command(capsys, tmp_path, monkeypatch):
     """With every option as it was given, quoted for a shell, whatever stopped the run."""
     from paper_repro import reproduce
