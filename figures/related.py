@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 
 from figures.style import BLUE, GREY, INK, VERMILLION, colour, label, styled
 
+ROOM = 0.05
+"""Factor below the curves on a logarithmic axis that a legend needs."""
 LINES = {"path_1": (0, ()), "path_2": (0, (5, 2)), "path_3": (0, (1, 1.5))}
 
 
@@ -31,6 +33,7 @@ def _paths(ax: Axes, table: pd.DataFrame) -> None:
             name = f"{label(str(rule))}, path {path[-1]}"
             ax.plot(rows["step"], rows[path], color=colour(str(rule)), linestyle=line, label=name, gid=f"{rule} {path}")
     ax.set(yscale="log", xlabel="updates", ylabel="chance of each right path", title="One question, three right paths")
+    ax.set_ylim(bottom=ROOM * ax.get_ylim()[0])
     ax.legend(loc="lower left", fontsize=7)
 
 
@@ -44,9 +47,11 @@ def _data(ax: Axes, table: pd.DataFrame) -> None:
         ax.plot(rows["step"], rows["success"], color=looks[rule], linestyle=line, label=name, gid=f"{rule} {data}")
     start = table["success"].iloc[0]
     ax.axhline(start, color=GREY, linewidth=0.8)
-    ax.annotate(f"start, P = {start:.3f}", (0.98, start), xycoords=("axes fraction", "data"), ha="right", va="bottom")
+    place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom", "fontsize": 7}
+    ax.annotate(f"start, P = {start:.3f}", (0.98, start), **place)
     ax.set(yscale="log", xlabel="updates", ylabel="success probability P", title="A start far from success, G = 4")
-    ax.legend(loc="center right", fontsize=7)
+    ax.set_ylim(bottom=ROOM * ax.get_ylim()[0])
+    ax.legend(loc="lower right", fontsize=7)
 
 
 def _variants(ax: Axes, table: pd.DataFrame) -> None:
@@ -54,6 +59,6 @@ def _variants(ax: Axes, table: pd.DataFrame) -> None:
     bars = ax.barh(table["variant"], table["updates"], color=[GREY, GREY, BLUE, BLUE][: len(table)])
     ax.bar_label(bars, fmt="%.0f", padding=3, color=INK)
     ax.invert_yaxis()
-    ax.set(xlabel="updates until P = 1/2", title="Token weights and graded reward, H = 5, G = 8")
+    ax.set(xlabel="updates until P = 1/2", title="Token-weighted, H = 5, G = 8")
     ax.margins(x=0.15)
     ax.grid(visible=False, axis="y")

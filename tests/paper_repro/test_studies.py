@@ -20,11 +20,11 @@ from toy_llm.problems.suites import TRAINED
 
 NAMES = [
     "network", "escape", "suites", "two_step", "expected_advantage", "all_negative", "colouring", "statements",
-    "literature",
+    "related", "literature",
 ]  # fmt: skip
 MAIN = [
     "training", "groups", "suites", "response_lengths", "pass_at_k", "imperfect_judges", "premises", "escape",
-    "two_step", "expected_advantage", "all_negative", "colouring",
+    "two_step", "expected_advantage", "all_negative", "colouring", "related",
 ]  # fmt: skip
 
 

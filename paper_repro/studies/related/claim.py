@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from paper_repro.claims.verdicts import Finding
 from spo_theory.dynamics.maps import solve, updates_to
-from spo_theory.exact.update import expected_update
+from spo_theory.exact.update import evaluate_update_compiled, expected_update, prepare_update
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain
 
@@ -57,6 +58,20 @@ def rate(chain: ReasoningChain, method: Method) -> float:
 def updates_to_half(chain: ReasoningChain, method: Method, most: int, learning_rate: float = 1.0) -> float:
     """Exact expected updates until success is 1/2; NaN if ``most`` are not enough."""
     return updates_to(solve(chain, method, most, learning_rate))
+
+
+def followed(world: Any, method: Method, updates: int, learning_rate: float, *, fresh: bool = True) -> np.ndarray:
+    """Logits ``(updates + 1, *D)`` along exact expected updates.
+
+    ``fresh``: groups of the current policy; else all groups are those of the start, as in stored data.
+    """
+    form = prepare_update(world, method, off_policy=not fresh)
+    path = [np.asarray(world.logits)]
+    for _ in range(updates):
+        now = path[-1]
+        step = evaluate_update_compiled(form, now) if fresh else evaluate_update_compiled(form, path[0], now)
+        path.append(now + learning_rate * np.asarray(step))
+    return np.array(path)
 
 
 def equal_steps(step_success: float, horizon: int) -> ReasoningChain:

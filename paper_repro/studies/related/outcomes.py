@@ -3,12 +3,12 @@
 import numpy as np
 
 from paper_repro.claims.verdicts import Finding, verdict
-from paper_repro.studies.related.claim import RelatedClaim, equal_steps, exact, rate, updates_to_half
+from paper_repro.studies.related.claim import RelatedClaim, equal_steps, exact, followed, rate, updates_to_half
 from spo_theory.dynamics.maps import solve, updates_to
 from spo_theory.exact.engine import expectation
 from spo_theory.exact.kept import kept_share
 from spo_theory.exact.moments import signal_to_noise
-from spo_theory.exact.update import expected_update, update_function
+from spo_theory.exact.update import expected_update
 from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.outcomes.lengths import rambling_world
@@ -144,10 +144,7 @@ def rebel_is_mirror_descent() -> Finding:
     """Fitting the regression on the groups of one policy to the end: log-odds of success should rise by eta."""
     start = equal_steps(0.4, 3)
     eta = 0.7
-    update = update_function(start, rule("rebel", group_size=2, eta=eta))
-    now = start.logits.copy()
-    for _ in range(600):
-        now = now + 2.0 * np.asarray(update(start.logits, now))
+    now = followed(start.world(), rule("rebel", group_size=2, eta=eta), 600, 2.0, fresh=False)[-1]
     before, after = float(start.success), float(ReasoningChain(logits=now).success)
     gained = np.log(after / (1 - after)) - np.log(before / (1 - before))
     return exact(f"eta = {eta}: log-odds of success rise by {gained:.6f}", verdict([abs(gained - eta) < 1e-4]))

@@ -1,36 +1,18 @@
 """Claims about several right paths, populations of questions, and data of another policy."""
 
-from typing import Any
-
 import jax
 import numpy as np
 import pandas as pd
 
 from paper_repro.claims.verdicts import Finding, verdict
-from paper_repro.studies.related.claim import RelatedClaim, equal_steps, exact, rate
+from paper_repro.studies.related.claim import RelatedClaim, equal_steps, exact, followed, rate
 from spo_theory.dynamics.maps import solve, updates_to
-from spo_theory.exact.update import evaluate_update_compiled, prepare_update
-from spo_theory.method import Method
 from spo_theory.methods.registry import rule
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.outcomes.many_paths import many_paths_world
 
 CHOICE = np.log([0.85, 0.12, 0.03])
 SAMPLES = 32
-
-
-def followed(world: Any, method: Method, updates: int, learning_rate: float, *, fresh: bool = True) -> np.ndarray:
-    """Logits ``(updates + 1, *D)`` along exact expected updates.
-
-    ``fresh``: groups of the current policy; else all groups are those of the start, as in stored data.
-    """
-    form = prepare_update(world, method, off_policy=not fresh)
-    path = [np.asarray(world.logits)]
-    for _ in range(updates):
-        now = path[-1]
-        step = evaluate_update_compiled(form, now) if fresh else evaluate_update_compiled(form, path[0], now)
-        path.append(now + learning_rate * np.asarray(step))
-    return np.array(path)
 
 
 def right_paths(updates: int = 60, learning_rate: float = 1.0) -> pd.DataFrame:

@@ -36,13 +36,13 @@ def jobs(quick: bool) -> list[Job]:
 
 def caption(tables: Tables) -> str:
     """What is drawn, and how the claims of the related papers came out."""
-    counts = tables["related_claims"]["verdict"].value_counts()
+    counts = tables["related_claims"]["verdict"].value_counts() if "related_claims" in tables else pd.Series()
     verdicts = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
     return (
         "Left: chance of three right paths of one question under GRPO and with the rank penalty of Rewarding the "
         "Unlikely. Middle: imitation of the best response and DPO, with fresh and with stored data, from a start far "
         "from success. Right: updates to half success with token weights, a graded reward, both and neither. All "
-        f"exact. Claims of related papers in related_claims.csv: {verdicts}."
+        f"exact. Verdicts on the claims in the table related_claims: {verdicts or 'not computed'}."
     )
 
 
