@@ -1,7 +1,7 @@
 """Every method of another paper against its formula, written out in plain Python for one group."""
 
 from dataclasses import dataclass, replace
-from itertools import combinations, permutations
+from itertools import combinations, combinations_with_replacement, permutations
 from math import exp, log1p
 from statistics import fmean, pstdev, stdev
 
@@ -311,6 +311,23 @@ def test_aligned_colours_of_the_policy_are_the_gain_in_log_success():
         score = np.array([1 - right[s] if s < k else -right[s] if s == k else 0.0 for s in range(3)])
         slope = (log_success(logits + 1e-6 * score) - log_success(logits - 1e-6 * score)) / 2e-6
         assert rewards[k] == pytest.approx(slope, rel=1e-8, abs=1e-10)
+
+
+def test_no_other_standardized_reward_gains_more_than_aligned_ones():
+    """In every single group of four: the statement of docs/theory/related.md#aligned against 200 random rewards."""
+    random = np.random.default_rng(7)
+    q = np.array([0.3, 0.8, 0.6])
+    gains = [sum((1 - q[:k]) ** 2) - (q[k] * (1 - q[k]) if k < 3 else 0.0) for k in range(4)]
+    step = np.arange(3)
+    for classes in combinations_with_replacement(range(4), 4):
+        first = np.array(classes)
+        taken = np.where(step < first[:, None], q, np.where(step == first[:, None], 1 - q, 1.0))
+        group = Group(first == 3, first, np.ones((4, 3)), log_prob=np.log(taken))
+        best = rule("aligned", group_size=4, scope="all_incorrect", estimate="policy").group_advantages(group)
+        gain = np.array(gains)[first]
+        others = [np.array(z_scores(random.normal(size=4))) for _ in range(200)]
+        assert best @ gain >= max(other @ gain for other in others) - 1e-12
+        assert best @ gain == pytest.approx(4 * gain.std(), abs=1e-12)
 
 
 def test_responses_that_do_not_count_change_nothing():
