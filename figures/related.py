@@ -1,5 +1,7 @@
 """Figure: three claims of related papers: several right paths, fresh or stored data, weights and graded rewards."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -47,7 +49,7 @@ def _data(ax: Axes, table: pd.DataFrame) -> None:
         ax.plot(rows["step"], rows["success"], color=looks[rule], linestyle=line, label=name, gid=f"{rule} {data}")
     start = table["success"].iloc[0]
     ax.axhline(start, color=GREY, linewidth=0.8)
-    place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom", "fontsize": 7}
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom", "fontsize": 7}
     ax.annotate(f"start, P = {start:.3f}", (0.98, start), **place)
     ax.set(yscale="log", xlabel="updates", ylabel="success probability P", title="A start far from success, G = 4")
     ax.set_ylim(bottom=ROOM * ax.get_ylim()[0])
