@@ -35,6 +35,11 @@ def clashes(config: "TrainConfig") -> list[str]:
         allowed = "None unless the rule colours and training is online"
         lines += problem(colours, "coloured_updates", config.coloured_updates, allowed)
 
+    # Tokens of one place belong to different steps where steps have several tokens
+    if config.suites and not refusals(config.make_rule):
+        by_place = getattr(config.make_rule().objective, "by_position", False)
+        lines += problem(not by_place, "rule", config.rule, "one that compares whole responses, with suites")
+
     # A step multiplies weights by 1 - learning_rate * weight_decay; beyond 0 it would throw them to the other side
     most = max(1.0, 1 / config.learning_rate)
     bounded = config.optimizer == "adam" or config.weight_decay <= most

@@ -200,6 +200,19 @@ def multi_objective(group):
     return same_for_all_steps(z_scores(rewards))
 
 
+def step_dpo(group):
+    """At every depth that a right and a wrong step share, one averaged pair: it pulls both alike."""
+    weights = [[0.0] * 3 for _ in group]
+    for s in range(3):
+        right = [i for i, r in enumerate(group) if r.first_error > s]
+        wrong = [i for i, r in enumerate(group) if r.first_error == s]
+        for i in right if wrong else []:
+            weights[i][s] = len(group) / 2 / len(right)
+        for j in wrong if right else []:
+            weights[j][s] = -len(group) / 2 / len(wrong)
+    return weights
+
+
 def group_invariant(group):
     return rloo(group)
 
@@ -208,7 +221,7 @@ FORMULAS = {
     f.__name__: f
     for f in (
         aligned, best_of_n, corpo, dapo, dpo, grpo_process, maxrl, pass_at_k, pref_ft, raft_pp, reinforce, rloo, rwr,
-        group_invariant, multi_objective, token_weighted, unlikeliness,
+        group_invariant, multi_objective, step_dpo, token_weighted, unlikeliness,
     )
 } | {"ipo": ipo}  # fmt: skip
 
@@ -284,6 +297,36 @@ def test_the_penalty_on_the_gap_is_its_derivative():
     np.testing.assert_array_equal(VariancePenalty(0.8)(rewards[[1, 1]], rewards[[1, 1]]), [1.0, 1.0])
 
 
+@pytest.mark.parametrize("smoothing", [False, True])
+def test_step_pairs_off_policy_and_smoothed(smoothing):
+    """The value written out, doubt by the share of wrong siblings; its derivative by differences."""
+    method = rule("step_dpo", group_size=4, beta=0.7, smoothing=smoothing)
+    random = np.random.default_rng(8)
+    for responses in sampled(questions=15, seed=6):
+        group = as_group(responses)
+        ratio = random.normal(0, 0.4, (4, 3))
+
+        def value(x, responses=responses):
+            total = 0.0
+            for s in range(3):
+                right = [i for i, r in enumerate(responses) if r.first_error > s]
+                wrong = [i for i, r in enumerate(responses) if r.first_error == s]
+                pairs = [(i, j) for i in right for j in wrong]
+                doubt = min(len(wrong) / (len(right) + len(wrong)), 0.5) if smoothing and pairs else 0.0
+                for i, j in pairs:
+                    gap = 0.7 * (x[i, s] - x[j, s])
+                    total += ((1 - doubt) * log_sigmoid(gap) + doubt * log_sigmoid(-gap)) / 0.7 / len(pairs)
+            return total
+
+        assert method.value(group, ratio) == pytest.approx(value(ratio), rel=1e-12, abs=1e-14)
+        weights = method.weights(group, ratio)
+        for place in np.ndindex(4, 3):
+            step = np.zeros((4, 3))
+            step[place] = 1e-6
+            slope = (value(ratio + step) - value(ratio - step)) / 2e-6
+            assert weights[place] == pytest.approx(4 * slope, rel=1e-6, abs=1e-8)
+
+
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
 def test_pass_at_k_counts_all_sets_of_others(k):
     """k times the share of the sets of k - 1 others that all fail, whatever k; on groups of five."""
@@ -331,7 +374,7 @@ def test_no_other_standardized_reward_gains_more_than_aligned_ones():
 
 
 def test_responses_that_do_not_count_change_nothing():
-    for name in sorted(FORMULAS.keys() - {"dpo", "ipo"}):  # objectives on pairs refuse them
+    for name in sorted(FORMULAS.keys() - {"dpo", "ipo", "step_dpo"}):  # objectives on pairs refuse them
         for group in sampled(size=5, questions=20, seed=3):
             whole = as_group(group)
             valid = np.array([True, True, False, True, True])
@@ -369,6 +412,8 @@ def test_a_group_without_lengths_of_steps_is_refused():
         (lambda: rule("ipo", reference="old"), "reference = 'old'"),
         (lambda: rule("unlikeliness", strength=2.0), "strength = 2.0"),
         (lambda: rule("token_weighted", alpha=0.5), "alpha = 0.5"),
+        (lambda: rule("step_dpo", nodes="all"), "nodes = 'all'"),
+        (lambda: rule("step_dpo", beta=-1.0), "beta = -1.0"),
         (lambda: rule("multi_objective", order="sum"), "order = 'sum'"),
         (lambda: rule("multi_objective", prefix_weight=float("inf")), "weights = "),
         (lambda: rule("group_invariant", strength=-1.0), "strength = -1.0"),

@@ -47,6 +47,7 @@ SECOND = {
     "ipo": "judged",
     "multi_objective": "lengths",
     "rwr": "options",
+    "step_dpo": "judged",
     "token_weighted": "lengths",
     "unlikeliness": "many paths",
 }
@@ -181,6 +182,34 @@ def test_questions_of_a_population_count_as_the_method_says():
         slopes[place] = (value(chain.logits + step) - value(chain.logits - step)) / 2e-5
     found = expectation(chain, rule("group_invariant", group_size=4, strength=0.7)).update
     np.testing.assert_allclose(found / 3, slopes, rtol=1e-7)
+
+
+def test_closed_forms_of_methods_of_other_papers():
+    """Derived in docs/theory/related.md, each with a page's own symbols: P, its gradient, and G."""
+    chain = ReasoningChain(step_success=(0.4, 0.7, 0.6))
+    success, size = float(chain.success), 4
+    slope = success * (1 - chain.step_success)  # of P
+    missed = (1 - success) ** (size - 1)
+    closed = {
+        "rloo": slope,
+        "dpo": slope,
+        "ipo": slope,
+        "reinforce": 2 * slope,
+        "raft_pp": slope,
+        "pref_ft": 2 * (1 - success) * slope,
+        "rwr": np.expm1(1.0) * slope,
+        "pass_at_k": 2 * (1 - success) * slope,
+        "maxrl": (1 - missed) / success * slope,
+        "best_of_n": (1 - missed) / success * slope,
+    }
+    for name, want in closed.items():
+        np.testing.assert_allclose(expectation(chain, rule(name, group_size=size)).update, want, rtol=1e-11)
+
+    # Pairs of steps: half the chance that a group has both kinds at a step
+    reached = np.cumprod([1.0, *chain.step_success])
+    wrong = reached[:-1] - reached[1:]
+    both = 1 - (1 - wrong) ** size - (1 - reached[1:]) ** size + (1 - reached[:-1]) ** size
+    np.testing.assert_allclose(expectation(chain, rule("step_dpo", group_size=size)).update, both / 2, rtol=1e-11)
 
 
 def test_closed_forms_of_the_three_new_methods():

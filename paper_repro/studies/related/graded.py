@@ -99,6 +99,23 @@ def small_components_drown() -> Finding:
     return exact(text, verdict([alone > gain]))
 
 
+def step_pairs_beat_responses() -> Finding:
+    """Updates to half success of pairs of steps, smoothed or at every depth, and of pairs of responses."""
+    start = equal_steps(0.3, 5)
+    rules = {
+        "pairs of steps": rule("step_dpo"),
+        "at every depth": rule("step_dpo", nodes="every_depth"),
+        "smoothed": rule("step_dpo", smoothing=True),
+        "pairs of responses": rule("dpo"),
+    }
+    times = {name: updates_to_half(start, method, MOST) for name, method in rules.items()}
+    text = ", ".join(f"{name} {time:.0f}" for name, time in times.items())
+    faster = times["pairs of steps"] < times["pairs of responses"]
+    return exact(
+        f"H = 5, q = 0.3, G = 8, updates to 1/2: {text}", verdict([faster, times["smoothed"] < times["pairs of steps"]])
+    )
+
+
 def aligned_is_fastest() -> Finding:
     """The first-order gain of aligned rewards against every other standardized method, over random chains."""
     random = np.random.default_rng(0)
@@ -129,6 +146,13 @@ CLAIMS = (
         "Process supervision is above outcome supervision.",
         "updates to half success on a chain",
         process_above_outcome,
+    ),
+    RelatedClaim(
+        "MCTS and iterative preference learning, arXiv 2405.00451",
+        "step_dpo, dpo",
+        "Pairs of steps are above pairs of responses, and smoothing by visit counts helps.",
+        "updates to half success on a chain; the judge stands for the search",
+        step_pairs_beat_responses,
     ),
     RelatedClaim(
         "TW-GRPO, arXiv 2505.24718",

@@ -11,6 +11,7 @@ from free_form import Memoryless
 from spo_theory import InputError, rule
 from spo_theory.group import Group
 from spo_theory.parts.objectives import Clipped, LogLikelihood, PairLogistic, PairRegression, PairSquare
+from spo_theory.parts.step_pairs import StepPairLogistic
 from toy_llm import TrainConfig, train
 from toy_llm.evaluation import Evaluation, evaluate
 from toy_llm.network.tabular import TabularPolicy
@@ -59,6 +60,19 @@ def square_value(part, advantages, credit, log_ratio, written):
     return -part.tau * sum(terms, torch.zeros(())) / (len(total) * (len(total) - 1))
 
 
+def step_pairs_value(part, advantages, credit, log_ratio, written):
+    """Token by token: all pairs of a right and a wrong one, their mean."""
+    value = torch.zeros(())
+    for token in range(credit.shape[1]):
+        right = [i for i in range(len(credit)) if credit[i, token] > 0 and written[i, token]]
+        wrong = [i for i in range(len(credit)) if credit[i, token] < 0 and written[i, token]]
+        for i in right:
+            for j in wrong:
+                gap = log_ratio[i, token] - log_ratio[j, token]
+                value = value + torch.nn.functional.logsigmoid(part.beta * gap) / part.beta / len(right) / len(wrong)
+    return value
+
+
 def logistic_value(part, advantages, credit, log_ratio, written):
     total = (log_ratio * written).sum(-1)
     pairs = [(i, j) for i, j in permutations(range(len(total)), 2) if advantages[i] > advantages[j]]
@@ -72,6 +86,7 @@ VALUES = {
     PairRegression: regression_value,
     PairLogistic: logistic_value,
     PairSquare: square_value,
+    StepPairLogistic: step_pairs_value,
 }
 """By the kind of objective; a new kind belongs here too."""
 
