@@ -5,10 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from spo_theory.exact.refusals import NoExactForm
 from spo_theory.exact.update import UpdateForm, evaluate_update_compiled, prepare_update
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.outcomes.judged import judged_world
+from spo_theory.parts.across import Independent
+from spo_theory.parts.rewards import Outcome, PlusMinusOne
 
 ROWS = 16
 """Questions are evaluated in multiples of this many, so that few shapes are compiled."""
@@ -29,6 +32,11 @@ class ExpectedUpdates:
     """
 
     def __init__(self, update_rule: Method, confusion: Any = None) -> None:
+        # Rows of a batch are evaluated apart, and know neither the start's probabilities nor each other
+        if update_rule.objective.uses_reference or not isinstance(update_rule.across, Independent):
+            raise NoExactForm(
+                f"rule = {update_rule.name!r} is not allowed: its weights need the start policy or other questions"
+            )
         self.update_rule = update_rule
         self.confusion = confusion
         self._forms: dict[tuple[tuple[int, ...], bool], UpdateForm] = {}
@@ -54,8 +62,8 @@ class ExpectedUpdates:
         return update
 
     def _kind(self, lengths: np.ndarray) -> np.ndarray:
-        """What the method can see of the lengths ``(S,)`` of a question's steps: nothing if it does not colour."""
-        if self.update_rule.colouring is None:
+        """What the method can see of the lengths ``(S,)`` of a question's steps: nothing if it rewards outcomes."""
+        if isinstance(self.update_rule.reward, Outcome | PlusMinusOne):
             return (lengths > 0).astype(int)
         return lengths // gcd(*lengths.tolist())  # RTS is a ratio of lengths
 

@@ -113,7 +113,7 @@ class OverlongPenalty:
 
     def __post_init__(self) -> None:
         longest = is_number(self.max_length) and self.max_length > 0
-        fits = is_number(self.cache) and longest and 0 < self.cache <= self.max_length
+        fits = not longest or (is_number(self.cache) and 0 < self.cache <= self.max_length)
         refuse(
             problem(longest, "max_length", self.max_length, "a finite number above 0")
             + problem(fits, "cache", self.cache, "above 0 and at most max_length")

@@ -300,7 +300,7 @@ def test_the_penalty_on_the_gap_is_its_derivative():
 @pytest.mark.parametrize("smoothing", [False, True])
 def test_step_pairs_off_policy_and_smoothed(smoothing):
     """The value written out, doubt by the share of wrong siblings; its derivative by differences."""
-    method = rule("step_dpo", group_size=4, beta=0.7, smoothing=smoothing)
+    method = rule("step_dpo", group_size=4, beta=0.7, smoothing="visits" if smoothing else "none")
     random = np.random.default_rng(8)
     for responses in sampled(questions=15, seed=6):
         group = as_group(responses)
@@ -414,8 +414,9 @@ def test_a_group_without_lengths_of_steps_is_refused():
         (lambda: rule("token_weighted", alpha=0.5), "alpha = 0.5"),
         (lambda: rule("step_dpo", nodes="all"), "nodes = 'all'"),
         (lambda: rule("step_dpo", beta=-1.0), "beta = -1.0"),
+        (lambda: rule("step_dpo", smoothing="some"), "smoothing = 'some'"),
         (lambda: rule("multi_objective", order="sum"), "order = 'sum'"),
-        (lambda: rule("multi_objective", prefix_weight=float("inf")), "weights = "),
+        (lambda: rule("multi_objective", prefix_weight=float("inf")), "prefix_weight = inf"),
         (lambda: rule("group_invariant", strength=-1.0), "strength = -1.0"),
         (lambda: rule("token_weighted", reward="hard"), "reward = 'hard'"),
     ],

@@ -105,7 +105,7 @@ def step_pairs_beat_responses() -> Finding:
     rules = {
         "pairs of steps": rule("step_dpo"),
         "at every depth": rule("step_dpo", nodes="every_depth"),
-        "smoothed": rule("step_dpo", smoothing=True),
+        "smoothed": rule("step_dpo", smoothing="visits"),
         "pairs of responses": rule("dpo"),
     }
     times = {name: updates_to_half(start, method, MOST) for name, method in rules.items()}

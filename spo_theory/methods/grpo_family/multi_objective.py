@@ -10,7 +10,7 @@ from spo_theory.parts.across import Across, Independent
 from spo_theory.parts.baselines import Baseline
 from spo_theory.parts.rewards import Outcome
 from spo_theory.parts.several_rewards import BatchScale, Brevity, NormalizedEach, RightPrefix, WeightedSum
-from spo_theory.validation import check
+from spo_theory.validation import check, is_number
 
 Order = Literal["aggregate_first", "normalize_first", "normalize_first_then_batch"]
 OrderOption = Annotated[
@@ -37,6 +37,8 @@ def multi_objective(
     """Multi-objective: a weighted sum of outcome, right prefix and brevity, standardized before or after summing."""
     check(order in get_args(Order), "order", order, " or ".join(get_args(Order)))
     weights = (outcome_weight, prefix_weight, brevity_weight)
+    for name, weight in zip(("outcome_weight", "prefix_weight", "brevity_weight"), weights, strict=True):
+        check(is_number(weight), name, weight, "a finite number")
     reward = WeightedSum((Outcome(), RightPrefix(), Brevity()), weights)
 
     # Standardized components are made by the baseline, which then does not use their sum

@@ -17,7 +17,10 @@ NodesOption = Annotated[
     "Prefixes at which steps are compared: those that the group's responses reach, or every depth of the right "
     "solution equally often, as a search that finds it.",
 ]
-Smoothing = Annotated[bool, "Doubt a pair by the share of wrong steps among its siblings (at most a half)."]
+Smoothing = Literal["none", "visits"]
+SmoothingOption = Annotated[
+    Smoothing, "Doubt a pair by the share of wrong steps among its siblings, at most a half (visits), or not (none)."
+]
 
 
 @method(source="after arXiv 2405.00451", label="Step-level DPO", colour="#4E79A7")
@@ -25,7 +28,7 @@ def step_dpo(
     group_size: GroupSize = 8,
     beta: PairBeta = 0.1,
     nodes: NodesOption = "sampled",
-    smoothing: Smoothing = False,
+    smoothing: SmoothingOption = "none",
     reference: ReferenceOption = "sampling",
 ) -> Method:
     """Step-level DPO: logistic loss on pairs of a right and a wrong step behind the same right prefix.
@@ -33,12 +36,13 @@ def step_dpo(
     The published method finds the pairs by a tree search with self-evaluation; here the step judge does.
     """
     check(nodes in get_args(Nodes), "nodes", nodes, " or ".join(get_args(Nodes)))
+    check(smoothing in get_args(Smoothing), "smoothing", smoothing, " or ".join(get_args(Smoothing)))
     sampler: Sampler = FreshGroups() if nodes == "sampled" else HintedGroups("uniform")
     return Method(
         "step_dpo",
         group_size,
         baseline=Raw(),
         credit=StepVerdict(),
-        objective=StepPairLogistic(beta, smoothing, reference),
+        objective=StepPairLogistic(beta, smoothing == "visits", reference),
         sampler=sampler,
     )

@@ -87,13 +87,19 @@ def test_a_training_run_has_the_options_of_its_rule():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("train --rule grpo --beta 5", "option beta is not allowed for rule 'grpo': rules with it are spo, spo_prefix"),
-        ("train --beta 5 --rule=grpo", "option beta is not allowed for rule 'grpo': rules with it are spo, spo_prefix"),
+        (
+            "train --rule grpo --beta 5",
+            "option beta is not allowed for rule 'grpo': rules with it are dpo, spo, spo_prefix",
+        ),
+        (
+            "train --beta 5 --rule=grpo",
+            "option beta is not allowed for rule 'grpo': rules with it are dpo, spo, spo_prefix",
+        ),
         ("train --eta 0.5", "option eta is not allowed for rule 'spo': rules with it are rebel"),
         ("theory --step-success 0.3 --rule dr_grpo --std-eps 1", "option std_eps is not allowed for rule 'dr_grpo'"),
         ("theory --step-success 0.3 --rule rebel --clip-low=0.1", "option clip_low is not allowed for rule 'rebel'"),
         ("compare --eta 1", "option eta is not allowed for rule 'grpo' or 'spo': rules with it are rebel"),
-        ("compare --rules grpo dr_grpo --beta 5", "rules with it are spo, spo_prefix"),
+        ("compare --rules grpo dr_grpo --beta 5", "rules with it are dpo, spo, spo_prefix"),
     ],
 )
 def test_an_option_of_other_rules_is_refused_with_their_names(line, message, capsys):

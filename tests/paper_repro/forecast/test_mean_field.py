@@ -11,8 +11,10 @@ import torch
 from paper_repro.forecast.expected_updates import ExpectedUpdates
 from paper_repro.forecast.mean_field import expected_loss, expected_updates, mean_field, step_lengths
 from spo_theory import ReasoningChain, expected_update, rule
+from spo_theory.exact.refusals import NoExactForm
 from spo_theory.exact.update import update_function
 from spo_theory.outcomes.judged import confusion, expected_update_judged
+from spo_theory.parts.across import Independent
 from toy_llm.config import TrainConfig
 from toy_llm.network.policy import Rollout
 from toy_llm.network.tabular import TabularPolicy
@@ -25,8 +27,12 @@ from toy_llm.training.rollout import Judged, score
 from toy_llm.training.steps import batch_loss, learning_rate
 
 TASK = ChainTask(horizon=2, modulus=3)
-BY_CLASS = [name for name in rule.names() if not rule(name).baseline.uses_log_prob]
-"""Methods whose weights follow from outcome classes alone."""
+BY_CLASS = [
+    name
+    for name in rule.names()
+    if not (rule(name).uses_log_prob or rule(name).sampler.resamples) and rule(name).across == Independent()
+]
+"""Methods whose weights follow from outcome classes alone, in every group that is sampled."""
 
 
 def network():
@@ -97,6 +103,12 @@ def test_a_group_of_three_and_the_mean_over_questions():
     exact = expected_loss(expected_updates(config), policy, prompts, answers, config)
     summed = [loss_of_all_groups(config, policy, prompts[n : n + 1], answers[n : n + 1]) for n in range(2)]
     assert_equal_gradients(policy, exact, sum(summed) / 2)
+
+
+def test_methods_that_look_beyond_their_group_are_refused():
+    for name in ("dpo", "ipo", "group_invariant"):
+        with pytest.raises(NoExactForm, match=f"rule = '{name}'"):
+            ExpectedUpdates(rule(name))
 
 
 def test_questions_of_all_lengths_have_the_chains_updates():

@@ -395,6 +395,11 @@ def test_one_term_a_response_can_only_be_summed(aggregation):
     assert "\n" not in str(error.value)
 
 
+def test_pairs_by_position_are_refused_where_steps_have_several_tokens():
+    lines = TrainConfig(suites=("add",), rule="step_dpo").problems()
+    assert lines == ["rule = 'step_dpo' is not allowed: rule must be one that compares whole responses, with suites"]
+
+
 def test_a_penalty_is_added_to_one_term_a_response():
     update_rule = rule("rebel", group_size=GROUP)
     policy, batch = scored(update_rule, "free form")
