@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule
+from spo_theory.exact.refusals import NoExactForm
 from spo_theory.outcomes.lengths import expected_update_normalized, normalized_update_function, rambling_world
 
 CHAIN = ReasoningChain(step_success=(0.4, 0.7), step_lengths=(1.0, 3.0))
