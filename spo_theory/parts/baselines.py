@@ -81,8 +81,8 @@ class GroupAdvantage(GroupStatistics):
         xp = array_namespace(rewards)
         r = finite_rewards(rewards, valid)
 
-        low, high, n, freedom = self._extremes(r, valid)
-        _check_span(low, high)
+        low, high, n, freedom = self.extremes(r, valid)
+        check_span(low, high)
 
         # Map rewards to [0, 1]. A group of equal rewards has range 0; it is divided by 1 and set to 0 instead
         gap = high - low
@@ -109,7 +109,7 @@ class GroupAdvantage(GroupStatistics):
         # 0 / span has slope 0 / 0 at a range of 1e-300
         return centred / (std + self.eps / span if self.eps else std)
 
-    def _extremes(self, r: Array, valid: Array | None) -> tuple[Array, Array, Any, Any]:
+    def extremes(self, r: Array, valid: Array | None) -> tuple[Array, Array, Any, Any]:
         """Smallest and largest reward ``(..., 1)``, number of responses, and degrees of freedom of the variance.
 
         Both numbers are at least 1, so that a group in which nothing counts is not divided by 0.
@@ -150,7 +150,7 @@ def finite_rewards(rewards: Array, valid: Array | None = None) -> Array:
     return r
 
 
-def _check_span(low: Array, high: Array) -> None:
+def check_span(low: Array, high: Array) -> None:
     """Refuse rewards whose range is more than a quarter of the dtype's largest number."""
     if _is_traced(low):
         return

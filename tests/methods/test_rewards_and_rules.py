@@ -12,7 +12,7 @@ from scipy.special import expit
 from strategies import EVERY, budget, call, judged_groups, reward_groups, sizes
 
 from spo_theory import InputError, rule
-from spo_theory.methods.conventions import CONVENTIONS, READINGS
+from spo_theory.methods.conventions import CONVENTIONS, READINGS, SOURCES
 from spo_theory.parts.rewards import Colouring, reasoning_trajectory_score
 
 BETAS = st.one_of(st.floats(1e-3, 1e3), st.sampled_from([1e-3, 0.5, 10.0, 1e6]))
@@ -139,18 +139,43 @@ def test_masked_responses_decide_nothing(groups, data):
     assert (got[:, ~keep] == 0).all()
 
 
+MEAN_ONLY = (
+    "dr_grpo", "tinker", "nanochat", "trl_none", "openrlhf_dr_grpo", "open_instruct_centered", "prime_rl", "verifiers",
+)  # fmt: skip
+SAMPLE_STD = {  # over G - 1, torch's default: the epsilon that each trainer adds
+    1e-4: ("trl", "rasbt", "swift", "torchtune", "axolotl", "unsloth"),
+    1e-5: ("areal_group",),
+    1e-6: (
+        "verl", "composer_verl", "reasoning_gym", "skyrl", "easyr1", "tunix", "roll", "slime", "nemo_group",
+    ),
+    1e-8: ("tiny_grpo", "composer", "oat_grpo"),
+    1e-9: ("openrlhf_group_norm",),
+}  # fmt: skip
+NUMPY_STD = {"nano_aha": 1e-4, "grpo_zero": 1e-4, "art": 1e-6, "open_instruct": 1e-8, "trl_async": 1e-8}
+LEAVE_ONE_OUT = ("trl_rloo", "verl_rloo", "openrlhf_rloo")
+
+
 def formula(name, r):
-    """Advantages as the named project computes them, written as there; ``r`` is one group, a float64 tensor."""
-    if name in ("tinker", "nanochat", "dr_grpo"):
+    """What each project writes in its trainer, on one group."""
+    others = [torch.cat([r[:i], r[i + 1 :]]) for i in range(len(r))]
+    if name in MEAN_ONLY:
         return r - r.mean()
+    if name in LEAVE_ONE_OUT:
+        return torch.stack([r[i] - rest.mean() for i, rest in enumerate(others)])
+    if name == "nemo":  # both statistics leave one out; undivided where the others are equal
+        result = []
+        for own, rest in zip(r, others, strict=True):
+            std = rest.std() if len(rest) > 1 and (rest != rest[0]).any() else None
+            result.append(own - rest.mean() if std is None else (own - rest.mean()) / (std + 1e-6))
+        return torch.stack(result)
     if name == "paper":
         std = r.std(correction=0)
         return torch.zeros_like(r) if std == 0 else (r - r.mean()) / std
-    if name in ("nano_aha", "grpo_zero"):  # numpy's std
+    if name in NUMPY_STD:
         x = r.numpy()
-        return torch.from_numpy((x - x.mean()) / (x.std() + 1e-4))
-    eps = {"trl": 1e-4, "rasbt": 1e-4, "verl": 1e-6, "composer_verl": 1e-6, "reasoning_gym": 1e-6}.get(name, 1e-8)
-    return (r - r.mean()) / (torch.std(r) + eps)  # torch's default is the sample standard deviation
+        return torch.from_numpy((x - x.mean()) / (x.std() + NUMPY_STD[name]))
+    [eps] = [eps for eps, names in SAMPLE_STD.items() if name in names]
+    return (r - r.mean()) / (torch.std(r) + eps)
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
@@ -166,15 +191,17 @@ def test_conventions_are_their_formulas(name, rewards):
     want = formula(name, torch.from_numpy(row)).numpy()
     # the formulas centre rewards as they are, so they lose up to G roundings of the rewards' size over their spread
     spread = 1.0 if CONVENTIONS[name].scale == "none" else np.std(row) + CONVENTIONS[name].eps
+    if name == "nemo":  # the others of each response have a spread of their own
+        rests = [np.delete(row, place) for place in range(len(row))]
+        spread = min((rest.std() for rest in rests if np.ptp(rest) > 0), default=1.0) + CONVENTIONS[name].eps
     lost = len(row) * np.finfo(float).eps * (1 + size / spread)
     assert np.abs(got - want).max() <= 2 * lost * max(1, np.abs(want).max())
 
 
-def test_every_convention_of_the_table_is_there():
-    assert set(CONVENTIONS) == {
-        "paper", "trl", "verl", "nano_aha", "tiny_grpo", "grpo_zero", "composer", "composer_verl",
-        "reasoning_gym", "rasbt", "oat_grpo", "dr_grpo", "tinker", "nanochat",
-    }  # fmt: skip
+def test_every_convention_has_a_formula_here():
+    listed = [*MEAN_ONLY, *LEAVE_ONE_OUT, *NUMPY_STD, *sum(SAMPLE_STD.values(), ()), "paper", "nemo"]
+    assert sorted(listed) == sorted(CONVENTIONS)
+    assert set(SOURCES) == set(CONVENTIONS)
 
 
 @pytest.mark.parametrize(
