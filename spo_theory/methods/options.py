@@ -18,6 +18,9 @@ Gamma = Annotated[float | None, "RTS that earns half a reward (by default the re
 ColouringScope = Annotated[Scope, "Groups that are coloured: without a correct response, or all incorrect responses."]
 ColouringShape = Annotated[Shape, "Colour of a response: logistic in its RTS, or the RTS itself (raw)."]
 Reading = Annotated[str, "How the paper's values 10 and 0.5 are read: threshold (beta 10) or literal (beta 0.5)."]
+Grid = Annotated[
+    float, "Colours are rounded to multiples of it (a power of two such as 0.000244140625 = 2^-12; 0: not)."
+]
 RtsLengthOption = Annotated[
     RtsLength,
     "RTS divides the length of the right prefix by that of the response as written (the paper), or of the right one, "

@@ -6,6 +6,7 @@ A reward part maps a `spo_theory.group.Group` to rewards ``(..., G)``; the last 
 """
 
 from dataclasses import dataclass
+from math import frexp
 from typing import Any, Literal, Protocol, get_args
 
 from array_api_compat import array_namespace
@@ -84,10 +85,15 @@ class Colouring:
     the two logistic values apart; beyond that (``beta (RTS - gamma)`` above about 16 in float32, 36 in
     float64) it is constant.
 
+    grid: colours are rounded to multiples of it, a power of two such as 2^-12; 0 leaves them as they are. Sums of such
+    colours are exact in float32, so a trainer that subtracts their mean keeps groups of equal colours silent.
+
     Example:
         >>> import numpy as np
         >>> Colouring().values(np.array([0.0, 0.5, 1.0])).round(3).tolist()
         [0.007, 0.5, 0.993]
+        >>> (Colouring(grid=2**-12).values(np.array([0.0, 0.5, 1.0])) * 2**12).tolist()
+        [27.0, 2048.0, 4069.0]
     """
 
     beta: float = 10.0
@@ -95,6 +101,7 @@ class Colouring:
     scope: Scope = "all_negative"
     shape: Shape = "logistic"
     length: RtsLength = "written"
+    grid: float = 0.0
     traced = ("beta", "gamma")
 
     def __post_init__(self) -> None:
@@ -104,6 +111,7 @@ class Colouring:
             + problem(self.scope in get_args(Scope), "scope", self.scope, " or ".join(get_args(Scope)))
             + problem(self.shape in get_args(Shape), "shape", self.shape, " or ".join(get_args(Shape)))
             + problem(self.length in get_args(RtsLength), "rts_length", self.length, " or ".join(get_args(RtsLength)))
+            + problem(_is_grid(self.grid), "grid", self.grid, "0, or a power of two from 2^-24 to 2^-1")
         )
 
     def __call__(self, group: Group) -> Array:
@@ -127,9 +135,19 @@ class Colouring:
             e = xp.exp(-xp.abs(z))  # in (0, 1]: neither branch overflows, and small values keep full precision
             value = xp.astype(xp.where(z < 0, e, xp.ones_like(e)) / (1 + e), rts.dtype)
 
+        # Powers of two can be divided by and multiplied with exactly
+        if self.grid:
+            value = xp.round(value / self.grid) * self.grid
+            value = xp.where(value < 1, value, xp.full_like(value, 1 - self.grid))
+
         # No incorrect response may earn what a correct one does, not even by rounding
         below_one = 1 - xp.finfo(rts.dtype).eps / 2  # the largest number below 1
         return xp.where(value < below_one, value, xp.full_like(value, below_one))
+
+
+def _is_grid(value: Any) -> bool:
+    """Whether ``value`` is 0 or a power of two from 2^-24 to 2^-1."""
+    return is_number(value) and (value == 0 or (2**-24 <= value <= 0.5 and frexp(value)[0] == 0.5))
 
 
 def shaped_rewards(correct: Array, rts: Array, colouring: Colouring | None, valid: Array | None = None) -> Array:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from spo_theory.method import Method
-from spo_theory.methods.conventions import READINGS, standardized
+from spo_theory.methods.conventions import READINGS, trainer_baseline
 from spo_theory.methods.options import (
     Beta,
     ColouringScope,
@@ -12,6 +12,7 @@ from spo_theory.methods.options import (
     Convention,
     Ddof,
     Gamma,
+    Grid,
     GroupSize,
     Reading,
     RtsLengthOption,
@@ -32,6 +33,7 @@ def spo(
     shape: ColouringShape = "logistic",
     reading: Reading = "threshold",
     rts_length: RtsLengthOption = "written",
+    grid: Grid = 0.0,
     convention: Convention = "paper",
     std_eps: StdEps = None,
     ddof: Ddof = None,
@@ -50,8 +52,9 @@ def spo(
         scope,
         shape,
         rts_length,
+        grid,
     )
-    return Method("spo", group_size, reward=colouring, baseline=standardized(convention, std_eps, ddof))
+    return Method("spo", group_size, reward=colouring, baseline=trainer_baseline(convention, std_eps, ddof))
 
 
 @method(source="docs/theory/statements.md", label="SPO with prefix credit", colour="#56B4E9", options_of=spo)
