@@ -26,7 +26,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 $(RUN_READY): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[lab]"
 	touch $@
 
 $(TEST_READY): $(RUN_READY)

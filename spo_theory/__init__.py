@@ -1,6 +1,7 @@
 """The stylized model of group-relative policy optimization: update rules and their exact learning dynamics.
 
-Names are imported on first use, so the update rules load neither jax nor torch.
+Names are imported on first use, so the update rules load neither jax nor torch. The base installation has the update
+rules and their conformance checks; what needs an extra that is missing says which one.
 """
 
 from importlib import import_module
@@ -38,7 +39,17 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``name`` from its module on first use."""
+    """Import ``name`` from its module on first use; raises `ModuleNotFoundError` that names a missing extra."""
+    if name == "__version__":
+        return import_module("importlib.metadata").version("spectral-policy-lab")
     if name not in _HOME:
         raise AttributeError(f"module 'spo_theory' has no attribute {name!r}")
-    return getattr(import_module(f"spo_theory.{_HOME[name]}"), name)
+    try:
+        return getattr(import_module(f"spo_theory.{_HOME[name]}"), name)
+    except ModuleNotFoundError as error:
+        from spo_theory.optional import install_hint
+
+        hint = install_hint(error.name or "")
+        if not hint:
+            raise
+        raise ModuleNotFoundError(f"spo_theory.{name}: {hint}", name=error.name) from error

@@ -6,8 +6,10 @@ import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
 
 from paper_repro.cli.command import Stopped
+from spo_theory.optional import install_hint
 from spo_theory.validation import InputError, check
 
 COMMANDS = {
@@ -17,9 +19,13 @@ COMMANDS = {
     "compare": "predict one training run from its start, train it, and print both",
     "demo": "write the live page, a lesson in one HTML file, and open it",
     "methods": "list all update rules with their source and the parts they are made of",
+    "check": "judge anybody's function (advantages, loss, rewards) by its convention",
     "reproduce": "run every experiment and write the report",
 }
 """All commands, each a module of this folder, with what the help says of them."""
+
+EXTRAS = {"theory": "theory", "train": "lab", "evaluate": "lab", "compare": "lab", "reproduce": "lab"}
+"""What to install for a command, where the base installation is not enough."""
 
 LISTED = "\n".join(f"  {name:<11} {summary}" for name, summary in COMMANDS.items())
 
@@ -39,9 +45,11 @@ examples:
   spo compare --horizon 4 --optimizer sgd
   spo methods
   spo demo
+  spo check mytrainer.advantages:compute --convention trl
   spo reproduce --quick --out out-quick
 
 `spo COMMAND --help` explains a command and its options; with `--rule NAME` also the options of that update rule.
+`spo --version` prints the version.
 """
 
 
@@ -69,6 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("KMP_BLOCKTIME", "0")
 
+    if arguments[0] == "--version":
+        print(f"spo {version('spectral-policy-lab')}")
+        return 0
+
     # What a user can run into is told in one line; any other exception is a bug and keeps its traceback
     try:
         run(arguments[0], arguments[1:])
@@ -79,6 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"; continue with: {resuming(arguments)}" if stop.can_resume else ""
         print(f"spo: {'error: ' if stop.status == 1 else ''}{stop}{hint}", file=sys.stderr)
         return stop.status
+    except ModuleNotFoundError as error:  # a package of an extra; any other missing module is a bug
+        hint = install_hint(error.name or "", EXTRAS.get(arguments[0], ""))
+        if not hint:
+            raise
+        print(f"spo: error: spo {arguments[0]}: {hint}", file=sys.stderr)
+        return 1
     except FloatingPointError as error:  # a run that diverged
         print(f"spo: error: {error}", file=sys.stderr)
         return 1

@@ -24,6 +24,7 @@ class Command:
     the options given for it.
     chooses: name of the option that chooses update rules, ``rule`` for one and ``rules`` for several, or "".
     rules: those chosen by default.
+    plain: whether its options are parsed by the standard library alone, so that it works in the base installation.
     """
 
     description: str
@@ -31,6 +32,7 @@ class Command:
     run: Callable[..., None]
     chooses: str = ""
     rules: tuple[str, ...] = ("spo",)
+    plain: bool = False
 
 
 class Stopped(Exception):

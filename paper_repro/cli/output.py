@@ -45,6 +45,14 @@ def write_table(table: "pd.DataFrame", out: Path | None) -> None:
     _write(out, table.to_csv(index=False).encode() if is_csv else table.to_parquet(index=False))
 
 
+def write_text(text: str, out: Path | None) -> None:
+    """Write a text as UTF-8; None writes nothing. Raises `OSError` if writing fails."""
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _write(out, text.encode())
+        say_written(out)
+
+
 def write_picture(figure: "Figure", out: Path) -> None:
     """Write a figure as PNG; raises `OSError` if that fails."""
     from figures.style import save_png

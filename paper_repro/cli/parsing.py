@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 from paper_repro.cli import rules
 from paper_repro.cli.command import Boxes, Command, Values, is_required
 from paper_repro.cli.kinds import Kind, kind_of
+from paper_repro.cli.plain import parse_plain
 from spo_theory.methods.registry import Option
 from spo_theory.validation import InputError, check
 
@@ -28,6 +29,8 @@ def parse(name: str, command: Command, arguments: Sequence[str]) -> tuple[Any, .
     """
     boxes = command.boxes()
     own = [option.name for box in boxes.values() for option in box]
+    if command.plain:
+        return (parse_plain(name, command.description, boxes, arguments),)
 
     # Without arguments there is nothing to parse, and loading the parser takes a quarter of a second
     if not command.chooses:

@@ -1,0 +1,1 @@
+"""Functions of what a judge said: rewards, colours, and weights of steps."""
