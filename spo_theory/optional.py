@@ -3,8 +3,9 @@
 PROJECT = "spectral-policy-lab"
 
 EXTRAS = {
+    "demo": ("jinja2", "markupsafe"),
     "theory": ("jax", "jaxlib", "optax", "pandas", "pyarrow", "matplotlib", "tqdm", "tyro"),
-    "lab": ("torch", "joblib", "jinja2"),
+    "lab": ("torch", "joblib"),
     "gym": ("reasoning_gym",),
     "trl": ("trl", "transformers", "datasets", "accelerate"),
 }

@@ -24,7 +24,14 @@ COMMANDS = {
 }
 """All commands, each a module of this folder, with what the help says of them."""
 
-EXTRAS = {"theory": "theory", "train": "lab", "evaluate": "lab", "compare": "lab", "reproduce": "lab"}
+EXTRAS = {
+    "theory": "theory",
+    "train": "lab",
+    "evaluate": "lab",
+    "compare": "lab",
+    "reproduce": "lab",
+    "demo": "demo",
+}
 """What to install for a command, where the base installation is not enough."""
 
 LISTED = "\n".join(f"  {name:<11} {summary}" for name, summary in COMMANDS.items())

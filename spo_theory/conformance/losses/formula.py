@@ -27,8 +27,8 @@ class LossFormula:
     Example:
         >>> from spo_theory.conformance.losses.tokens import make
         >>> value, gradient = LossFormula()(make(0, (2, 1), advantages=1.0))
-        >>> round(value, 6), gradient.round(3).tolist()
-        (-1.0, [[-0.333, -0.333, 0.0], [-0.333, 0.0, 0.0]])
+        >>> round(value, 6), (-gradient).round(3).tolist()
+        (-1.0, [[0.333, 0.333, 0.0], [0.333, 0.0, 0.0]])
     """
 
     clip_low: float = 0.2

@@ -8,7 +8,7 @@ import numpy as np
 from spo_theory.conformance.core import Unusable
 from spo_theory.conformance.losses import tokens as examples
 from spo_theory.conformance.losses.formula import KL, Aggregation, LossFormula
-from spo_theory.conformance.losses.properties import LossSetting, gradient, value
+from spo_theory.conformance.losses.properties import LossSetting, gradient, of_advantages, value
 from spo_theory.conformance.losses.subject import LossSubject
 
 NO_CLIP = 1e6
@@ -70,7 +70,7 @@ def _edge(subject: LossSubject, side: int, advantage: float) -> float:
         """Whether a token that far away has a gradient."""
         ratio = 1 + side * distance
         tokens = subject.seen(examples.at_ratio(float(np.log(ratio)), advantage))
-        return bool((subject(tokens)[1][tokens.mask] != 0).all())
+        return bool((of_advantages(subject, tokens)[tokens.mask] != 0).all())
 
     low, high = 0.0, 100.0 if side > 0 else 0.999
     if alive(high):

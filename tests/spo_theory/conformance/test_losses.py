@@ -56,8 +56,14 @@ def clipped(xp, low=0.2, high=0.28, aggregation="token", mistake="", kl="none", 
     return lambda log_prob, old, adv, mask, ref: loss(log_prob, old, adv, mask, ref)
 
 
-@pytest.mark.parametrize("aggregation", ["token", "response", "constant", "sum"])
-@pytest.mark.parametrize(("library", "xp"), [("torch", torch), ("jax", jnp), ("numpy", np)])
+@pytest.mark.parametrize(
+    ("library", "xp", "aggregation"),
+    [
+        *[("torch", torch, aggregation) for aggregation in ("token", "response", "constant", "sum")],
+        *[("numpy", np, aggregation) for aggregation in ("token", "response", "constant", "sum")],
+        ("jax", jnp, "response"),  # compiles for every shape
+    ],
+)
 def test_correct_losses_pass_and_are_identified(aggregation, library, xp):
     report = check(clipped(xp, aggregation=aggregation), kind="loss", library=library)
     assert report.failed == []

@@ -33,13 +33,12 @@ STAND_INS = (
 
 
 def lines_of(function, first, last):
-    """The source of the statements of a function from the one that begins with ``first`` to that with ``last``."""
-    source = textwrap.dedent(inspect.getsource(function))
-    body = ast.parse(source).body[0].body
-    texts = [ast.get_source_segment(source, statement) for statement in body]
+    """The statements of a function, compiled, from the one that begins with ``first`` to that with ``last``."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0].body
+    texts = [ast.unparse(statement) for statement in body]
     begin = next(i for i, text in enumerate(texts) if text.startswith(first))
-    end = next(i for i, text in enumerate(texts) if text.startswith(last))
-    return compile("\n".join(texts[begin : end + 1]), function.__qualname__, "exec")
+    end = next(i for i, text in enumerate(texts) if text.startswith(last) and i >= begin)
+    return compile(ast.Module(body[begin : end + 1], type_ignores=[]), function.__qualname__, "exec")
 
 
 def trl_advantages(scale_rewards="group", aggregation="sum_then_normalize"):
