@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": "write the live page, a lesson in one HTML file, and open it",
     "methods": "list all update rules with their source and the parts they are made of",
     "check": "judge anybody's function (advantages, loss, rewards) by its convention",
+    "diagnose": "read rollout logs: which groups teach nothing, and what would help",
     "reproduce": "run every experiment and write the report",
 }
 """All commands, each a module of this folder, with what the help says of them."""
@@ -51,6 +52,7 @@ examples:
   spo evaluate --checkpoints run.pt --suites add longer
   spo compare --horizon 4 --optimizer sgd
   spo methods
+  spo diagnose runs/mine/completions --html diagnosis.html
   spo demo
   spo check mytrainer.advantages:compute --convention trl
   spo reproduce --quick --out out-quick

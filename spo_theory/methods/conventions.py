@@ -9,12 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 from spo_theory.parts.baselines import GroupAdvantage
-from spo_theory.parts.leave_one_out import LeaveOneOut
+from spo_theory.parts.group_statistics import LeaveOneOut
+from spo_theory.parts.leave_one_out import StandardizedLeaveOneOut
 from spo_theory.validation import check, refuse
+
+Convention = GroupAdvantage | LeaveOneOut | StandardizedLeaveOneOut
+"""Baselines that a convention can have."""
 
 MEAN_ONLY = GroupAdvantage(scale="none")
 
-_TABLE: dict[str, tuple[GroupAdvantage | LeaveOneOut, str]] = {
+_TABLE: dict[str, tuple[Convention, str]] = {
     "paper": (GroupAdvantage(), "arXiv 2505.11595, Section 2"),
     "trl": (GroupAdvantage(ddof=1, eps=1e-4), "TRL 1.16.0, grpo_trainer.py:2759"),
     "trl_none": (MEAN_ONLY, "TRL 1.16.0, scale_rewards='none', grpo_trainer.py:2772"),
@@ -35,7 +39,7 @@ _TABLE: dict[str, tuple[GroupAdvantage | LeaveOneOut, str]] = {
     "reasoning_gym": (GroupAdvantage(ddof=1, eps=1e-6), "open-thought/reasoning-gym trains with verl"),
     "composer_verl": (GroupAdvantage(ddof=1, eps=1e-6), "grpo-composer 2c98d7e, integrations/verl/advantages.py"),
     "nemo_group": (GroupAdvantage(ddof=1, eps=1e-6), "NeMo-RL 7ea279a, without leave-one-out"),
-    "nemo": (LeaveOneOut(scale="std", eps=1e-6), "NeMo-RL 7ea279a, grpo, advantage_estimator.py:90"),
+    "nemo": (StandardizedLeaveOneOut(eps=1e-6), "NeMo-RL 7ea279a, grpo, advantage_estimator.py:90"),
     "areal_group": (GroupAdvantage(ddof=1, eps=1e-5), "AReaL 1.0.4, reward_norm group/group, utils/data.py:1496"),
     "tiny_grpo": (GroupAdvantage(ddof=1, eps=1e-8), "open-thought/tiny-grpo eafedd7, train.py:141"),
     "composer": (GroupAdvantage(ddof=1, eps=1e-8), "grpo-composer 2c98d7e, core/advantages/standard.py"),
@@ -55,7 +59,7 @@ _TABLE: dict[str, tuple[GroupAdvantage | LeaveOneOut, str]] = {
     "nanochat": (MEAN_ONLY, "karpathy/nanochat 92d63d4, scripts/chat_rl.py:144"),
 }
 
-CONVENTIONS: dict[str, GroupAdvantage | LeaveOneOut] = {name: baseline for name, (baseline, _) in _TABLE.items()}
+CONVENTIONS: dict[str, Convention] = {name: baseline for name, (baseline, _) in _TABLE.items()}
 """Advantage conventions of known trainers, by name."""
 
 SOURCES: dict[str, str] = {name: source for name, (_, source) in _TABLE.items()}
@@ -66,26 +70,27 @@ READINGS: dict[str, tuple[float, float]] = {"threshold": (10.0, 0.5), "literal":
 ``threshold`` (slope 10 around RTS 1/2) and ``literal`` (the order in which its sentence names them)."""
 
 
-def trainer_baseline(
-    convention: str = "paper", std_eps: float | None = None, ddof: int | None = None
-) -> GroupAdvantage | LeaveOneOut:
+def trainer_baseline(convention: str = "paper", std_eps: float | None = None, ddof: int | None = None) -> Convention:
     """The baseline of a convention; ``std_eps`` and ``ddof`` replace its own.
 
     ``convention``: a name in `CONVENTIONS`. ``std_eps``: at least 0. ``ddof``: 0 or 1. None: the convention's own.
-    Raises `InputError` for bad values, and for a ``ddof`` where the convention leaves one response out.
+    Raises `InputError` for bad values, and for numbers that a convention which leaves one out does not have.
 
     Example:
         >>> trainer_baseline("trl")
         GroupAdvantage(ddof=1, eps=0.0001, scale='std')
         >>> trainer_baseline("verl_rloo")
-        LeaveOneOut(scale='none', eps=0.0)
+        LeaveOneOut()
     """
     check(convention in CONVENTIONS, "convention", convention, f"one of {', '.join(CONVENTIONS)}")
     known = CONVENTIONS[convention]
     changes: dict[str, Any] = {"eps": std_eps, "ddof": ddof}
     changes = {name: value for name, value in changes.items() if value is not None}
-    if isinstance(known, LeaveOneOut):
-        check(ddof is None, "ddof", ddof, f"left out with convention {convention!r}, which leaves one response out")
+
+    # A convention that has no such number cannot change it
+    for name, value in changes.items():
+        option = {"eps": "std_eps"}.get(name, name)
+        check(hasattr(known, name), option, value, f"left out with convention {convention!r}, which leaves one out")
     return replace(known, **changes)
 
 

@@ -1,42 +1,32 @@
-"""Leave-one-out baselines: a response is compared with the others of its group, not with itself."""
+"""A baseline that leaves one out twice: in the mean and in the standard deviation."""
 
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import get_args
 
 from array_api_compat import array_namespace
 
-from spo_theory.group import Array, Group
-from spo_theory.parts.baselines import GroupAdvantage, Scale, check_span, finite_rewards
-from spo_theory.validation import problem, refuse
+from spo_theory.group import Array
+from spo_theory.parts.baselines import GroupAdvantage, GroupStatistics, check_span, finite_rewards
+from spo_theory.validation import check
 
 
 @dataclass(frozen=True)
-class LeaveOneOut:
-    """``r - m``, m the mean of the others; with ``scale`` ``std`` also over ``s + eps``, s their standard deviation.
+class StandardizedLeaveOneOut(GroupStatistics):
+    """``(r - m) / (s + eps)``, m and s the mean and the sample standard deviation of the *other* responses.
 
-    Where the others are all equal, s is 0 and nothing is divided. eps: at least 0. With ``scale`` ``none`` it is
-    ``G / (G - 1)`` times the mean-only advantage. Sources: RLOO, arXiv 2402.14740; with both left out: NeMo-RL.
+    Where the others are all equal nothing is divided. eps: at least 0. Source: NeMo-RL, advantage_estimator.py.
 
     Example:
         >>> import numpy as np
-        >>> rewards = np.array([1.0, 0.0, 0.0, 0.0])
-        >>> LeaveOneOut()(rewards).round(3).tolist()
-        [1.0, -0.333, -0.333, -0.333]
-        >>> LeaveOneOut(scale="std")(rewards).round(3).tolist()
+        >>> StandardizedLeaveOneOut()(np.array([1.0, 0.0, 0.0, 0.0])).round(3).tolist()
         [1.0, -0.577, -0.577, -0.577]
     """
 
-    scale: Scale = "none"
     eps: float = 0.0
-    uses_log_prob = False
     silent_if_equal = True
 
     def __post_init__(self) -> None:
-        refuse(
-            problem(self.scale in get_args(Scale), "scale", self.scale, " or ".join(get_args(Scale)))
-            + problem(isfinite(self.eps) and self.eps >= 0, "std_eps", self.eps, "a finite number, at least 0")
-        )
+        check(isfinite(self.eps) and self.eps >= 0, "std_eps", self.eps, "a finite number, at least 0")
 
     def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
         """Advantages of ``rewards`` ``(..., G)``; arguments and errors as in `GroupAdvantage`, G at least 2."""
@@ -59,9 +49,6 @@ class LeaveOneOut:
         number = xp.sum(xp.astype(counted, r.dtype), axis=-1)
         one = xp.ones_like(number)
         mean = xp.sum(xp.where(counted, better, zeros), axis=-1) / xp.where(number > 0, number, one)
-        if self.scale == "none":
-            return -mean * span
-
         # Whether the others differ is decided by comparing them, which cannot be wrong by rounding
         top = xp.full_like(better, inf)
         lowest = xp.min(xp.where(counted, better, top), axis=-1)
@@ -71,7 +58,3 @@ class LeaveOneOut:
         squares = xp.where(varied, xp.sum(deviation * deviation, axis=-1), one)
         std = xp.sqrt(squares / xp.where(number > 1, number - 1, one))
         return xp.where(varied, -mean / (std + self.eps / span), -mean * span)
-
-    def advantages(self, group: Group, rewards: Array) -> Array:
-        """Advantages ``(..., G)`` of a group's rewards."""
-        return self(rewards, group.valid)

@@ -190,7 +190,8 @@ def test_conventions_are_their_formulas(name, rewards):
     assume(1e-140 < size < 1e140)  # the formulas square the rewards
     want = formula(name, torch.from_numpy(row)).numpy()
     # the formulas centre rewards as they are, so they lose up to G roundings of the rewards' size over their spread
-    spread = 1.0 if CONVENTIONS[name].scale == "none" else np.std(row) + CONVENTIONS[name].eps
+    unscaled = name in (*MEAN_ONLY, *LEAVE_ONE_OUT)
+    spread = 1.0 if unscaled else np.std(row) + CONVENTIONS[name].eps
     if name == "nemo":  # the others of each response have a spread of their own
         rests = [np.delete(row, place) for place in range(len(row))]
         spread = min((rest.std() for rest in rests if np.ptp(rest) > 0), default=1.0) + CONVENTIONS[name].eps

@@ -9,7 +9,8 @@ from spo_theory.conformance.advantages.formulas import FORMULA_SOURCES, FORMULAS
 from spo_theory.conformance.advantages.tolerances import Reference
 from spo_theory.methods.conventions import CONVENTIONS, SOURCES
 from spo_theory.parts.baselines import GroupAdvantage
-from spo_theory.parts.leave_one_out import LeaveOneOut
+from spo_theory.parts.group_statistics import LeaveOneOut
+from spo_theory.parts.leave_one_out import StandardizedLeaveOneOut
 from spo_theory.validation import InputError, check
 
 BASELINES = ("mean", "leave_one_out", "batch", "none")
@@ -77,5 +78,5 @@ def own(baseline: str = "mean", scale: str = "std", ddof: int = 0, eps: float = 
         return BatchScaled(centres[baseline], ddof=ddof, eps=eps)
     if baseline == "leave_one_out":
         check(scale == "none" or ddof == 1, "ddof", ddof, "1 where one response is left out")
-        return LeaveOneOut("std" if scale == "std" else "none", eps)
+        return StandardizedLeaveOneOut(eps) if scale == "std" else LeaveOneOut()
     return GroupAdvantage(ddof, eps, "std" if scale == "std" else "none")

@@ -103,7 +103,10 @@ def same(
     """Whether another way to ask gives the same; ``changed``: from the call and the batch to what must be equal."""
     straight = call(batch.rewards, batch.valid)
     other = changed(call, batch)
+
+    # A group of equal rewards has no slope of its own, but over a batch it moves with the rounding of the others
     limit = 2 * allowed(batch.rewards, batch.valid, straight, setting.rounding)
+    limit = np.maximum(limit, 8 * setting.rounding * np.abs(straight).max(initial=0.0))
     return worst(other, straight, limit, words)
 
 

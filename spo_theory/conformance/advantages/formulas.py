@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from spo_theory.parts.baselines import GroupAdvantage
-from spo_theory.parts.leave_one_out import LeaveOneOut
+from spo_theory.parts.group_statistics import LeaveOneOut, OverMean
 
 Centre = Literal["group", "others", "batch", "zscore"]
 
@@ -73,7 +73,7 @@ class BatchScaled:
 
 @dataclass(frozen=True)
 class MeanScaled:
-    """``(r - mean) / (mean + eps)`` in the group, 0 where the mean is 0: MaxRL, arXiv 2602.02710.
+    """``(r - mean) / (mean + eps)`` in the group: MaxRL, arXiv 2602.02710, as trainers that add an epsilon write it.
 
     Example:
         >>> MeanScaled(eps=0.0)(np.array([[1.0, 0.0, 0.0, 0.0]])).tolist()
@@ -187,7 +187,7 @@ _TABLE = {
     ),
     "areal_batch": (BatchScaled("batch", eps=1e-5), "AReaL 1.0.4, reward_norm batch/batch (its default)"),
     "skyrl_maxrl": (MeanScaled(), "SkyRL 0.3.0, ppo_utils.py:1366"),
-    "maxrl": (MeanScaled(eps=0.0), "arXiv 2602.02710; prime-rl 559b447, max_rl.py:26"),
+    "maxrl": (OverMean(), "arXiv 2602.02710; prime-rl 559b447, max_rl.py:26"),
     "verl_passk": (BestAgainstSecond(), "verl 0.9.1, grpo_passk, core_algos.py:472; arXiv 2503.19595"),
     "passk_none": (BestAgainstSecond(scale="none"), "verl 0.9.1, grpo_passk without the division"),
     "verl_gpg": (PerNonzero(), "verl 0.9.1, gpg, core_algos.py:771"),

@@ -19,6 +19,9 @@ from spo_theory.conformance.loading import library_of, load
 DISTINCT = {formula: name for name, formula in reversed(known().items())}
 """One name for every formula; many trainers share one."""
 
+COMPILED = ("trl", "nemo", "trl_batch", "verl_passk")
+"""Those that are tried on jax too, which compiles for every shape."""
+
 
 @pytest.mark.parametrize("name", mutants.MUTANTS)
 def test_planted_bugs_are_found_and_named(name):
@@ -67,7 +70,8 @@ def with_ids(formula):
 @pytest.mark.parametrize("name", DISTINCT.values())
 def test_no_correct_convention_is_accused(name):
     formula = known()[name]
-    for library in ("numpy", "torch", "jax", "list"):
+    libraries = ("numpy", "torch", "jax", "list") if name in COMPILED else ("numpy", "torch", "list")
+    for library in libraries:
         report = check(in_library(formula, library), name, library=library, sizes=(2, 3))
         assert report.failed == [], (library, report.failed)
     flat = in_library(formula, "numpy")

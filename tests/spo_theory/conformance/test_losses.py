@@ -8,7 +8,7 @@ import torch
 from spo_theory import InputError
 from spo_theory.conformance import check
 from spo_theory.conformance.losses.formula import LossFormula
-from spo_theory.conformance.losses.subject import role_of
+from spo_theory.conformance.losses.subject import LossSubject, role_of
 from spo_theory.conformance.losses.tokens import make
 
 
@@ -61,13 +61,21 @@ def clipped(xp, low=0.2, high=0.28, aggregation="token", mistake="", kl="none", 
     [
         *[("torch", torch, aggregation) for aggregation in ("token", "response", "constant", "sum")],
         *[("numpy", np, aggregation) for aggregation in ("token", "response", "constant", "sum")],
-        ("jax", jnp, "response"),  # compiles for every shape
     ],
 )
 def test_correct_losses_pass_and_are_identified(aggregation, library, xp):
     report = check(clipped(xp, aggregation=aggregation), kind="loss", library=library)
     assert report.failed == []
     assert report.convention == repr(LossFormula(0.2, 0.28, aggregation))
+
+
+def test_gradients_of_jax():
+    """One batch alone, because jax compiles for every shape."""
+    tokens = make(3, (4, 2, 3), spread=0.3)
+    number, gradient = LossSubject(clipped(jnp), library="jax")(tokens)
+    want, slope = LossFormula(0.2, 0.28)(tokens)
+    assert number == pytest.approx(want, rel=1e-6)
+    np.testing.assert_allclose(gradient, slope, atol=1e-6)
 
 
 @pytest.mark.parametrize("kl", ["k1", "k2", "k3"])

@@ -9,6 +9,7 @@ their advantages replaced by stand-ins::
 
 import ast
 import importlib
+import importlib.machinery
 import inspect
 import re
 import sys
@@ -18,12 +19,12 @@ import zipfile
 from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
-from unittest.mock import MagicMock
 
 import numpy as np
 import torch
 
 from spo_theory.conformance import check
+from spo_theory.conformance.advantages.trial import subject_of
 
 STAND_INS = (
     "ray", "tensordict", "omegaconf", "jaxtyping", "loguru", "hydra", "codetiming", "cachetools", "torchdata", "vllm",
@@ -97,14 +98,16 @@ def trl_loss(loss_type, beta=0.0, width=5):
     def loss(log_prob, old_log_prob, advantages, mask, ref_log_prob):
         trainer = GRPOTrainer.__new__(GRPOTrainer)
         settings = {
+            "_entropy_bonus_enabled": False,
             "_get_per_token_logps_and_entropies": lambda *a, **k: (log_prob, torch.zeros_like(log_prob), None),
             "accelerator": SimpleNamespace(
                 reduce=lambda x, reduction: x, gather=lambda x: x, num_processes=1, sync_gradients=True
             ),
             "args": SimpleNamespace(
-                delta=None, use_bias_correction_kl=False, entropy_target=None, use_adaptive_entropy=False
+                delta=None, steps_per_generation=1, use_bias_correction_kl=False, entropy_target=None
             ),
             "model": SimpleNamespace(training=True),
+            "use_adaptive_entropy": False,
             "loss_type": loss_type, "beta": beta, "epsilon_low": 0.2, "epsilon_high": 0.28,
             "importance_sampling_level": "token", "top_entropy_quantile": 1.0, "off_policy_mask_threshold": None,
             "use_vllm": False, "vllm_importance_sampling_correction": False, "aux_loss_enabled": False,
@@ -126,8 +129,31 @@ def trl_loss(loss_type, beta=0.0, width=5):
     return lambda log_prob, old, adv, mask: loss(log_prob, old, adv, mask, torch.zeros_like(log_prob))
 
 
+class Anything(type):
+    """A class that has every attribute, can be subscripted, and whose instances can be called: for annotations,
+    decorators, loggers and the arguments of isinstance."""
+
+    def __getattr__(cls, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return cls
+
+    def __getitem__(cls, key):
+        return cls
+
+
+class Whatever(metaclass=Anything):
+    """What every attribute of a stand-in is."""
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def __call__(self, *args, **kwargs):
+        return self
+
+
 class StandIns:
-    """Gives modules of `STAND_INS`, and everything below them, as objects that can be anything."""
+    """Gives modules of `STAND_INS`, and everything below them, with `Whatever` in them."""
 
     def find_spec(self, name, path=None, target=None):
         if any(name == one or name.startswith(one + ".") for one in STAND_INS):
@@ -135,8 +161,9 @@ class StandIns:
         return None
 
     def create_module(self, spec):
-        module = MagicMock(name=spec.name)
-        module.__spec__, module.__path__, module.__name__ = spec, [], spec.name
+        module = type(sys)(spec.name)
+        module.__getattr__ = lambda name: Whatever
+        module.__path__ = []
         return module
 
     def exec_module(self, module):
@@ -280,25 +307,40 @@ def judged(name, function, settings, sizes=(2, 3, 4, 8, 16, 64)):
     return check(function, name=name, library="torch", sizes=sizes, **settings)
 
 
-def row(name, report):
+def row(name, function, settings):
     """One row of the table of docs/conformance.md."""
-    followed = str(report.identified).replace("|", "\\|").removeprefix("follows convention ").split(" (the same")[0]
+    report = judged(name, function, settings)
+    if report.kind == "loss":
+        followed = str(report.identified).split(":")[0]
+    else:
+        names = report.identified.names
+        followed = f"{names[0]}, {in_words(report.identified.described)}" if names else str(report.identified)
     failed = ", ".join(f"`{finding.property.name}`" for finding in report.failed) or "none"
-    silent = [one for one in report.findings if one.property.name == "equal_rewards_are_silent_in_rounding"]
-    worst = largest(silent[0].got) if silent and silent[0].verdict == "fails" else ""
-    return f"| {name} | {followed} | {failed} | {worst} |"
+    return f"| {name} | {followed} | {failed} | {of_equal_rewards(function, settings)} |"
 
 
-def largest(text):
-    """The largest number in a text, to two digits."""
-    return f"{max(abs(float(number)) for number in re.findall(r'-?[0-9.]+(?:e[-+]?[0-9]+)?', text)):.2g}"
+def in_words(formula):
+    """A formula as it is written, without what is at its default in none of them."""
+    return "`" + formula.replace("GroupAdvantage", "").replace("BatchScaled", "batch").strip("()") + "`"
+
+
+def of_equal_rewards(function, settings, sizes=range(2, 65)):
+    """The largest advantage that groups of equal rewards have, to two digits."""
+    if settings.get("kind") == "loss":
+        return ""
+    subject = subject_of(function, library="torch", **settings)
+    largest = 0.0
+    for size in sizes:
+        for value in (0.1, 0.7, 1 / 3, 2.1, 0.9525741268):
+            largest = max(largest, float(np.abs(subject(subject.rounded(np.full((1, size), value)))).max()))
+    return f"{largest:.2g}"
 
 
 def main(wheels):
     """Print the table."""
-    print("| function | it follows | properties that fail | largest advantage of equal rewards |\n|---|---|---|---|")
+    print("| function | it follows | properties that fail | advantages of equal rewards |\n|---|---|---|---|")
     for name, function, settings in [*of_trl(), *(of_wheels(unpack(wheels)) if wheels else ())]:
-        print(row(name, judged(name, function, settings)), flush=True)
+        print(row(name, function, settings), flush=True)
 
 
 if __name__ == "__main__":
