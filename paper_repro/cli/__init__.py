@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 from paper_repro.cli.command import Stopped
 from spo_theory.optional import install_hint
-from spo_theory.validation import InputError, check
+from spo_theory.validation import InputError, problem, refuse
 
 COMMANDS = {
     "theory": "solve the exact dynamics of a reasoning chain",
@@ -140,7 +140,7 @@ def run(name: str, arguments: Sequence[str]) -> None:
 
     Raises `InputError` for an unknown command and for bad input, before any work, and `SystemExit` after ``--help``.
     """
-    check(name in COMMANDS, "command", name, f"one of {', '.join(COMMANDS)}")
+    refuse(problem(name in COMMANDS, "command", name, f"one of {', '.join(COMMANDS)}"))
     from paper_repro.cli.doubts import warnings_in_one_line
     from paper_repro.cli.parsing import parse
 
