@@ -54,6 +54,19 @@ def test_light_commands_work(tmp_path):
     done = spo("check", f"{tmp_path / 'mine.py'}:compute", "--convention", "dr_grpo", "--group-size", "3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "properties hold, none fails" in done.stdout
+    (tmp_path / "log.csv").write_text("group,reward\na,1\na,0\nb,0\nb,0\n")
+    page = tmp_path / "page.html"
+    done = spo("diagnose", str(tmp_path / "log.csv"), "--html", str(page))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 responses, 2 groups of 2" in done.stdout
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_parquet_names_the_extra_that_reads_it(tmp_path):
+    (tmp_path / "log.parquet").write_bytes(b"")
+    done = spo("diagnose", str(tmp_path / "log.parquet"))
+    assert done.returncode == 2
+    assert "pip install 'spectral-policy-lab[theory]'" in done.stderr
 
 
 @pytest.mark.parametrize(

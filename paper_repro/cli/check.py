@@ -19,8 +19,9 @@ class Check:
         Literal["advantages", "loss", "rewards", "step-weights", "colouring"], "What the function computes."
     ] = "advantages"
     layout: Annotated[
-        Literal["grouped", "flat", "uids"] | None,
-        "How it takes rewards: (Q, G), the default; (Q G,) group by group; or (N,) with the group of each response.",
+        Literal["grouped", "flat", "uids", "tokens"] | None,
+        "How it takes rewards: (Q, G), the default; (Q G,) group by group; (N,) with the group of each response; or on "
+        "tokens, as verl does.",
     ] = None
     library: Annotated[
         Literal["numpy", "torch", "jax", "list"] | None, "Arrays that it takes (default: what its module imports)."

@@ -12,9 +12,12 @@ from spo_theory.conformance.arrays import check_setting, dtype_name, rounded, to
 from spo_theory.conformance.core import Unusable
 from spo_theory.validation import check, is_whole
 
-Layout = Literal["grouped", "flat", "uids"]
+Layout = Literal["grouped", "flat", "uids", "tokens"]
 MASKS = ("valid", "mask", "response_mask")
 """Names of parameters that are taken for the mask of the responses that count."""
+
+TOKENS = ("token_level_rewards", "response_mask", "index")
+"""Names of what a function of layout ``tokens`` is given; it is given them by place if it has other names for them."""
 
 SIZES = ("group_size", "num_generations", "n_samples", "num_samples", "n", "G", "size")
 """Names of parameters that are taken for the number of responses in a group."""
@@ -25,7 +28,8 @@ class Subject:
     """A function from rewards to advantages, called as ``subject(rewards, valid)`` on float64 arrays ``(Q, G)``.
 
     function: takes rewards in its ``layout``: ``grouped`` ``(Q, G)``; ``flat`` ``(Q G,)``, groups one after the other,
-    and the group size where it has a parameter for it; ``uids`` ``(N,)`` and the group of each response ``(N,)``.
+    and the group size where it has a parameter for it; ``uids`` ``(N,)`` and the group of each response ``(N,)``;
+    ``tokens`` the same as verl has it: rewards and mask ``(N, T)``, one token here, and the group of each response.
     A tuple is read as its first member. name: where it was imported from, ``module:function``.
     mask: name of its parameter for the responses that count, "" for none; None: looked for among `MASKS`.
     group_size: the only group size that it can do; None: any.
@@ -48,7 +52,8 @@ class Subject:
         least = self.group_size is None or is_whole(self.group_size, 2)
         check(least, "group_size", self.group_size, "a whole number, at least 2, or None")
         if self.mask is None:
-            self.mask = next((name for name in MASKS if name in self.parameters), "")
+            found = next((name for name in MASKS if name in self.parameters), "")
+            self.mask = "" if self.layout == "tokens" else found
         known = self.mask in ("", "nan") or self.mask in self.parameters or "kwargs" in self.parameters
         check(known, "mask", self.mask, f"a parameter of the function: {', '.join(self.parameters)}")
 
@@ -63,7 +68,12 @@ class Subject:
     @property
     def takes_masks(self) -> bool:
         """Whether responses can be left out: by a mask, or, where groups have ids, by leaving out their rows."""
-        return bool(self.mask) or self.layout == "uids"
+        return bool(self.mask) or self.has_ids
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether it is told the group of each response."""
+        return self.layout in ("uids", "tokens")
 
     def rounded(self, rewards: np.ndarray) -> np.ndarray:
         """Rewards as the function sees them, in its dtype."""
@@ -84,7 +94,7 @@ class Subject:
             rewards = np.where(valid, rewards, np.nan)
 
         # With ids the rows of a response that does not count are left out, like a trainer does that dropped it
-        if self.layout == "uids":
+        if self.has_ids:
             keep = np.arange(rewards.size) if order is None else np.asarray(order)
             if valid is not None and not self.mask:
                 keep = keep[valid.ravel()[keep]]
@@ -134,6 +144,12 @@ class Subject:
             uids = to_library(group, self.library, self.dtype)
         if self.library == "list":
             uids = list(uids)
+        if self.layout == "tokens":
+            one_token = to_library(rewards.ravel()[keep][:, None], self.library, self.dtype)
+            counted = to_library(np.ones((len(keep), 1)), self.library, self.dtype)
+            arrays = [one_token, counted, uids]
+            by_name = all(name in self.parameters for name in TOKENS)
+            return ([], dict(zip(TOKENS, arrays, strict=True))) if by_name else (arrays, {})
         given = to_library(rewards.ravel()[keep], self.library, self.dtype)
         return [given, uids], self._masked(valid, lambda mask: mask.ravel()[keep])
 
@@ -153,6 +169,8 @@ class Subject:
             result = to_numpy(answer)
         except (TypeError, ValueError) as error:
             raise Unusable(f"returns {type(answer).__name__}, which is no array of numbers") from error
+        if self.layout == "tokens" and result.shape == (*shape, 1):
+            result = result[:, 0]
         if result.shape != shape:
             raise Unusable(f"returns shape {result.shape} for rewards of shape {shape}")
         self.output = dtype_name(answer)
@@ -160,7 +178,7 @@ class Subject:
 
     def settle(self) -> None:
         """Find out how the function wants the ids of groups: texts if it takes them, else integers of its library."""
-        if self.layout != "uids":
+        if not self.has_ids:
             return
         try:
             self(np.array([[1.0, 0.0], [0.0, 1.0]]))
@@ -180,12 +198,15 @@ class Subject:
         # The same arrays as in `__call__`, written out
         values = rewards if self.layout == "grouped" else rewards.ravel()
         extra = ""
-        if self.layout == "uids":
+        if self.has_ids:
             group = np.repeat(np.arange(len(rewards)), rewards.shape[-1])
             if valid is not None and not self.mask:
                 values, group = values[valid.ravel()], group[valid.ravel()]
                 valid = None
             extra = f", {self._uids_text(group)}"
+            if self.layout == "tokens":
+                values = values[:, None]
+                extra = f", {self._text(np.ones((len(group), 1)).tolist(), self.dtype)}{extra}"
         elif self.layout == "flat" and (self._size(2) or len(self._required()) > 1):
             extra = f", {rewards.shape[-1]}"
         if valid is not None and self.mask == "nan":

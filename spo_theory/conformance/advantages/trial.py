@@ -42,7 +42,7 @@ class AdvantageTrial:
             return "no convention is known"
         if need == "mask" and not self.call.takes_masks:
             return "the function has no parameter for the responses that count (--mask)"
-        if need == "uids" and self.call.layout != "uids":
+        if need == "uids" and not self.call.has_ids:
             return "only for functions that are told the group of each response (--layout uids)"
         return ""
 

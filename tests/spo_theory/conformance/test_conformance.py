@@ -82,6 +82,21 @@ def test_no_correct_convention_is_accused(name):
     assert name in report.identified.names
 
 
+def test_rewards_on_tokens_as_verl_has_them():
+    by_uid = with_ids(known()["verl"])
+
+    def on_tokens(token_level_rewards, response_mask, index):
+        advantages = by_uid(token_level_rewards.sum(-1), index)
+        return advantages[:, None] * response_mask, None
+
+    report = check(on_tokens, layout="tokens", sizes=(2, 3, 4))
+    assert report.failed == []
+    assert "verl" in report.identified.names
+    wrong = check(lambda r, m, index: (r - r.mean()) * m, "dr_grpo", layout="tokens", sizes=(2, 3))
+    [finding] = [one for one in wrong.failed if one.property.name == "groups_are_independent"]
+    assert "[[1.0], [1.0]" in finding.counterexample
+
+
 def test_known_conventions_have_sources():
     assert set(sources()) == set(known())
     assert all(len(source) > 8 for source in sources().values())

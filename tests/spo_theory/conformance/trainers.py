@@ -193,12 +193,10 @@ def module_alone(folder, path, name):
 
 
 def by_tokens(estimator, **options):
-    """An estimator of verl's kind on rewards and ids: the reward stands on the last of three tokens."""
+    """An estimator of verl's kind with its options."""
 
-    def advantages(rewards, uids):
-        mask = torch.ones(len(rewards), 1)
-        found = estimator(token_level_rewards=rewards[:, None].clone(), response_mask=mask, index=uids, **options)
-        return found[0][:, 0]
+    def advantages(token_level_rewards, response_mask, index):
+        return estimator(token_level_rewards=token_level_rewards, response_mask=response_mask, index=index, **options)
 
     return advantages
 
@@ -243,16 +241,16 @@ def of_wheels(folder):
     for name in ("grpo", "grpo_vectorized", "rloo", "rloo_vectorized", "opo", "gpg", "grpo_passk", "gdpo",
                  "reinforce_plus_plus", "reinforce_plus_plus_baseline"):  # fmt: skip
         options = {"config": None} if name == "gdpo" else {"config": config}
-        yield f"verl {name}", by_tokens(core.get_adv_estimator_fn(name), **options), {"layout": "uids"}
+        yield f"verl {name}", by_tokens(core.get_adv_estimator_fn(name), **options), {"layout": "tokens"}
     unscaled = by_tokens(core.get_adv_estimator_fn("grpo"), config=config, norm_adv_by_std_in_grpo=False)
-    yield "verl grpo, norm_adv_by_std_in_grpo=False", unscaled, {"layout": "uids"}
+    yield "verl grpo, norm_adv_by_std_in_grpo=False", unscaled, {"layout": "tokens"}
     yield "verl loss vanilla", verl_loss(core), {"kind": "loss"}
     for name in ("group_norm", "rloo", "dr_grpo"):
         yield f"OpenRLHF {name}", openrlhf(folder, name), {}
     path = "skyrl/backends/skyrl_train/utils/ppo_utils.py"
     sky = module_alone(folder, path, path.removesuffix(".py").replace("/", "."))
     for name in ("compute_grpo_outcome_advantage", "compute_rloo_outcome_advantage", "compute_maxrl_advantage"):
-        yield f"SkyRL {name}", by_tokens(getattr(sky, name)), {"layout": "uids"}
+        yield f"SkyRL {name}", by_tokens(getattr(sky, name)), {"layout": "tokens"}
     swift = module_alone(folder, "swift/rl_core/advantage.py", "swift.rl_core.advantage")
     swift.nanstd = swift_nanstd(folder)
     for estimator, scale in (("grpo", "group"), ("grpo", "batch"), ("grpo", "none"), ("grpo", "gdpo"), ("rloo", "none"),
