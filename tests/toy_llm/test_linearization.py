@@ -93,6 +93,8 @@ def test_gradient_variance_is_that_of_the_step_weights(name):
         batch = collect(policy, task, update_rule, 8, "variance", 5, index)
         now = policy.log_probs(batch.prompts, batch.answers, batch.rollout.responses)
         weights = update_rule.weights(group_of(task, batch))
+        if batch.question_weights is not None:
+            weights = batch.question_weights[:, None, None] * weights
         found = torch.autograd.grad((weights * now).sum(-1).mean(), list(policy.model.parameters()))
         rows.append(torch.cat([gradient.flatten() for gradient in found]))
     expected = torch.stack(rows).var(0).double().numpy()

@@ -14,6 +14,6 @@ Attempts = Annotated[int, "Attempts of which one has to succeed (a whole number 
 @method(source="arXiv 2505.15201", label="Pass@k gradient", colour="#73AF48")
 def pass_at_k(group_size: GroupSize = 8, k: Attempts = 2) -> Method:
     """Pass@k: a correct response counts by the chance that k - 1 others of its group all fail."""
-    baseline = MarginalPassAtK(k)
+    made = Method("pass_at_k", group_size, baseline=MarginalPassAtK(k))
     check(k <= group_size, "k", k, f"at most the group size, {group_size}")
-    return Method("pass_at_k", group_size, baseline=baseline)
+    return made

@@ -56,7 +56,7 @@ def test_other_samplers_replace_nothing():
 
 def test_rollouts_that_were_thrown_away_are_counted():
     """Their mean is the group size over the share of kept groups, up to whole batches."""
-    config = TrainConfig(policy="tabular", horizon=2, start_accuracy=0.5, questions=8, updates=3, learning_rate=1e-9)
+    config = TrainConfig(policy="tabular", horizon=2, start_accuracy=0.3, questions=8, updates=3, learning_rate=1e-9)
     plain = train(replace(config, rule="grpo"))
     again = train(replace(config, rule="dapo"))
     assert (plain["rollouts"] == 64).all()
