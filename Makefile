@@ -5,7 +5,7 @@ BIN := .venv/bin
 RUN_READY := .venv/.ready-run
 TEST_READY := .venv/.ready-test
 
-.PHONY: reproduce quick test lint bench clean
+.PHONY: reproduce quick test lint bench mutants fuzz coverage clean
 reproduce: $(RUN_READY)
 	$(BIN)/spo reproduce --resume
 
@@ -18,6 +18,20 @@ test: $(TEST_READY) lint
 lint: $(TEST_READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Every planted bug of tests/mutants/catalogue.toml must be noticed
+mutants: $(TEST_READY)
+	$(BIN)/python tests/mutants/run.py
+
+# Thousands of random inputs for parsers, the checkpoint reader, the command line and public functions
+fuzz: $(TEST_READY)
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n 2 --dist worksteal tests/fuzz
+
+# Which lines `make test` runs, by package, as docs/tests-that-notice.md shows it
+coverage: $(TEST_READY)
+	$(BIN)/python -m coverage erase
+	-$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=
+	$(BIN)/python tests/coverage_by_package.py
 
 bench: $(TEST_READY)
 	for b in benchmarks/bench_*.py; do $(BIN)/python $$b || exit 1; done

@@ -11,7 +11,7 @@ jax.config.update("jax_enable_x64", True)
 torch.set_num_threads(1)
 matplotlib.use("Agg")
 
-for name, examples in (("dev", 25), ("ci", 60), ("thorough", 1000)):
+for name, examples in (("dev", 25), ("ci", 60), ("thorough", 1000), ("nightly", 5000)):
     hypothesis.settings.register_profile(
         name,
         max_examples=examples,

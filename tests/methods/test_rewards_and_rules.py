@@ -270,3 +270,10 @@ def test_arms_leave_out_ignored_responses():
         whole = rule(name, group_size=3).advantages(correct, first_error, lengths, valid)
         pair = rule(name, group_size=2).advantages(correct[:, :2], first_error[:, :2], lengths[:, :2])
         np.testing.assert_array_equal(whole, np.append(pair, [[0.0]], axis=1))
+
+
+@pytest.mark.parametrize("convention", ["trl", "verl", "nano_aha"])
+def test_an_option_of_0_overrides_the_convention(convention):
+    """0 is a value, not "not given"."""
+    assert rule("grpo", convention=convention, std_eps=0.0).baseline.eps == 0.0
+    assert rule("grpo", convention=convention, ddof=0).baseline.ddof == 0

@@ -128,7 +128,9 @@ def noisy(one, five, **labels):
         (noisy(0.48, 0.5), HOLDS),
         (pd.concat([noisy(0.48, 0.5), noisy(0.2, 0.5, rule="spo_prefix")]), PART),
         (noisy(0.2, 0.5), NOT),
-        (noisy((0.2, 0.5, 0.8), 0.5), NOT),  # as good on average, but not surely
+        (noisy((0.2, 0.5, 0.8), 0.5), UNTESTED),  # as good on average, but not surely
+        (pd.concat([noisy(0.48, 0.5), noisy((0.2, 0.5, 0.8), 0.5, rule="spo_prefix")]), PART),
+        (noisy((0.38, 0.41, 0.44), 0.5), UNTESTED),  # a loss of a fifth, give or take
         (None, None),
     ],
 )
@@ -177,13 +179,14 @@ def colours(lost):
     ("table", "said"),
     [
         (colours({2.0: 0.3, 10.0: 0.1}), HOLDS),
-        (colours({2.0: 0.2, 10.0: 0.2}), UNTESTED),
+        (colours({2.0: 0.2, 10.0: 0.2}), NOT),  # a choice that changes nothing
+        (colours({2.0: (0.2, 0.201, 0.202), 10.0: (0.201, 0.2, 0.203)}), NOT),
         (colours({2.0: (0.1, 0.2, 0.4), 10.0: (0.2, 0.2, 0.2)}), UNTESTED),
         (None, None),
     ],
 )
 def test_13_colouring_steadies(table, said):
-    """The largest loss is never surely below the smallest, so the claim cannot fail: it holds or is not tested."""
+    """The largest loss is never surely below the smallest; what fails the claim is that they are surely the same."""
     assert judged(claims.colouring_steadies({} if table is None else {"suite_colours": table})) == said
 
 

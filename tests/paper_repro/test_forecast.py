@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hand_tables import STEPS, curves
 from scipy.stats import t as student
+from scipy.stats import ttest_1samp
 
 from paper_repro.forecast.comparison import compare, has_collapsed
 from paper_repro.forecast.forecast import FULL, QUICK
@@ -74,3 +75,30 @@ def test_intervals_of_a_mean():
 def test_every_configuration_is_allowed(configuration):
     for rule in configuration.rules:
         assert configuration.config(rule, 0).problems() == []
+
+
+@pytest.mark.parametrize(("late", "arrives"), [(1, True), (2, False)])
+def test_a_seed_that_never_arrives_counts_as_the_latest(late, arrives):
+    """The median over three seeds is the second one; with two of them late there is none."""
+    table = curves(0.0, rules=("grpo",))
+    never = (table["source"] == "network") & (table["seed"] < late)
+    table.loc[never, "success"] = 0.1
+    row = compare(table).iloc[0]
+    second = half_times(table).sort_values("updates")["updates"].iloc[1]
+    assert np.isfinite(row["measured_half"]) == arrives
+    if arrives:
+        assert row["measured_half"] == pytest.approx(second)
+
+
+def test_an_interval_is_that_of_a_library():
+    values = np.array([1.0, 2.0, 4.0, 4.5])
+    wanted = ttest_1samp(values, 0).confidence_interval(0.9)
+    assert mean_interval(values, level=0.9) == pytest.approx((values.mean(), wanted.low, wanted.high))
+
+
+def test_each_seed_has_a_forecast_of_its_own():
+    """Starts that differ by ten updates, each forecast without error: every ratio is 1."""
+    late = curves(0.0, rules=("grpo",), half=30.0).assign(seed=lambda table: table["seed"] + 3)
+    both = pd.concat([curves(0.0, rules=("grpo",)), late], ignore_index=True)
+    row = compare(both).iloc[0]
+    assert (row["ratio"], row["rmse"]) == (1.0, 0.0)

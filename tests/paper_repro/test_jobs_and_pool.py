@@ -204,3 +204,24 @@ def test_the_key_depends_on_the_call(tiny):
     assert one.key == same.key
     assert len({one.key, other.key, renamed.key, tiny_job("n", "break_", i=1).key}) == 4
     assert config_hash([one]) != config_hash([other])
+
+
+def test_a_truncated_part_runs_again(tiny):
+    """That it counts as unfinished is not enough: the pool must ask."""
+    todo, parts = jobs(tiny), tiny / "parts"
+    run_jobs(todo, parts, workers=1)
+    path = todo[1].path(parts)
+    path.write_bytes(path.read_bytes()[:-20])
+    run_jobs(todo, parts, workers=1)
+    assert begun(tiny).count(1) == 2
+    assert sorted(begun(tiny)) == [0, 1, 1, 2, 3]
+    assert pd.read_parquet(path)["i"].tolist() == [1]
+
+
+def test_the_key_depends_on_the_code(tiny):
+    """A changed function is another job, although its name and arguments are the same."""
+    before = tiny_job("n", i=1).key
+    (tiny / "tiny_jobs.py").write_text(TINY.replace("time.sleep(seconds)", "time.sleep(2 * seconds)"))
+    code = "from tiny_jobs import work; from paper_repro.jobs.job import Job; print(Job('n', 't', work, {'i': 1}).key)"
+    keys = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert keys.strip() != before

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -253,3 +254,12 @@ def test_a_bad_value_is_refused_naming_the_column(column, value, what):
 
 def test_a_row_of_the_comparison_has_its_columns():
     check_table(comparison(), COMPARISON, "comparison")
+
+
+def test_starting_over_keeps_jobs_whose_names_begin_alike(tmp_path):
+    kept = [tmp_path / f"{name}-0123456789ab.parquet" for name in ("a", "ab", "a-b", "a-0123456789ab")]
+    for path in kept:
+        path.write_bytes(b"")
+    job = SimpleNamespace(key="0123456789ab", path=lambda folder: folder / "a-0123456789ab.parquet")
+    reproduce.forget([job], tmp_path)
+    assert [path.exists() for path in kept] == [False, True, True, True]

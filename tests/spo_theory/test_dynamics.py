@@ -256,3 +256,11 @@ def test_another_colouring_of_sampled_groups_compiles_nothing(caplog):
     for i, beta in enumerate((5.0, 7.0)):
         found = compilations(caplog, lambda beta=beta: sampled_update(chain, rule("spo", beta=beta), groups=50))
         assert (found == []) == (i > 0)
+
+
+def test_silent_groups_of_unlike_questions_are_averaged_over_questions():
+    """The mean of powers, not the power of the mean."""
+    chain = ReasoningChain(step_success=[[0.2, 0.3], [0.9, 0.8]])
+    row = solve(chain, rule("grpo", group_size=8), steps=0).iloc[0]
+    assert row["all_negative"] == pytest.approx(((1 - chain.success) ** 8).mean(), rel=1e-12)
+    assert row["all_negative"] > 10 * (1 - chain.success.mean()) ** 8

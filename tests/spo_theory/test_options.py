@@ -84,3 +84,17 @@ def test_bad_input_is_named():
     assert "steps = -1" in str(error.value)
     with pytest.raises(InputError, match="step_lengths"):
         option_world(LOGITS, [1.0, 0.0])
+
+
+def test_step_lengths_decide_the_colours():
+    """With two equally likely options the log-odds move at twice the rate of the single logit, lengths and all."""
+    lengths = [1.0, 5.0, 2.0]
+    coloured = rule("spo", group_size=4)
+    path = solve_options(
+        [[0.0, 0.0], [0.3, 0.0], [-0.4, 0.0]], coloured, steps=5, learning_rate=0.1, step_lengths=lengths
+    )
+    chain = ReasoningChain(logits=[0.0, 0.3, -0.4], step_lengths=lengths)
+    single = solve(chain, coloured, steps=5, learning_rate=0.2)
+    np.testing.assert_allclose(path["success"], single["success"], rtol=1e-12)
+    equal = solve_options([[0.0, 0.0], [0.3, 0.0], [-0.4, 0.0]], coloured, steps=5, learning_rate=0.1)
+    assert not np.allclose(path["success"], equal["success"], rtol=1e-3)

@@ -13,9 +13,10 @@ from toy_llm import TrainConfig, train
 from toy_llm.judging.exact import Verdict
 from toy_llm.judging.step_judge import JudgeSource
 from toy_llm.network.transformer_policy import TransformerPolicy
-from toy_llm.training.loop import make_policy, policy_loss
+from toy_llm.training.loop import make_policy, policy_loss, updates
 from toy_llm.training.offline import stored_path, stored_rollouts
-from toy_llm.training.rollout import score
+from toy_llm.training.rollout import score, with_start_log_probs
+from toy_llm.training.steps import batch_loss
 
 TINY = {
     "horizon": 3, "modulus": 5, "layers": 1, "width": 16, "heads": 2, "questions": 4, "group_size": 4, "updates": 4,
@@ -112,3 +113,22 @@ def test_a_corrupt_set_is_refused(config):
     path.write_bytes(raw)
     with pytest.raises(InputError, match=rf"{path.name}.* is corrupt"):
         train(config)
+
+
+def test_the_penalty_pulls_to_the_start_on_the_stored_rollouts(config):
+    """Two steps by hand: the reference of each loss is the start policy's view of the stored responses."""
+    config = replace(config, stored_batches=1, updates=2, kl_coef=0.5, kl_every=0)
+    trained = make_policy(config)
+    list(updates(config, trained))
+
+    policy = make_policy(config)
+    start = policy.frozen_copy()
+    (judged,) = stored_rollouts(config, policy)
+    batch = with_start_log_probs(score(policy.task, config.make_rule(), judged), start, config.temperature)
+    for _ in range(2):
+        loss, _ = batch_loss(config, policy, batch, slice(None))
+        parameters = list(policy.module.parameters())
+        for parameter, slope in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            parameter.data -= config.learning_rate * slope
+    for one, two in zip(trained.module.parameters(), policy.module.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
