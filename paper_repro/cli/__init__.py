@@ -21,6 +21,7 @@ COMMANDS = {
     "methods": "list all update rules with their source and the parts they are made of",
     "check": "judge anybody's function (advantages, loss, rewards) by its convention",
     "diagnose": "read rollout logs: which groups teach nothing, and what would help",
+    "judge-report": "measure how well a language model finds first errors, and whether colouring with it pays",
     "reproduce": "run every experiment and write the report",
 }
 """All commands, each a module of this folder, with what the help says of them."""
@@ -32,10 +33,11 @@ EXTRAS = {
     "compare": "lab",
     "reproduce": "lab",
     "demo": "demo",
+    "judge-report": "judge",
 }
 """What to install for a command, where the base installation is not enough."""
 
-LISTED = "\n".join(f"  {name:<11} {summary}" for name, summary in COMMANDS.items())
+LISTED = "\n".join(f"  {name:<12} {summary}" for name, summary in COMMANDS.items())
 
 HELP = f"""\
 usage: spo COMMAND [OPTIONS]          (or: python -m paper_repro COMMAND [OPTIONS])
@@ -55,6 +57,7 @@ examples:
   spo diagnose runs/mine/completions --html diagnosis.html
   spo demo
   spo check mytrainer.advantages:compute --convention trl
+  spo judge-report --labelled traces.jsonl --model my-model --base-url http://localhost:8000/v1
   spo reproduce --quick --out out-quick
 
 `spo COMMAND --help` explains a command and its options; with `--rule NAME` also the options of that update rule.
@@ -144,6 +147,6 @@ def run(name: str, arguments: Sequence[str]) -> None:
     from paper_repro.cli.doubts import warnings_in_one_line
     from paper_repro.cli.parsing import parse
 
-    command = import_module(f"paper_repro.cli.{name}").COMMAND
+    command = import_module(f"paper_repro.cli.{name.replace('-', '_')}").COMMAND
     with warnings_in_one_line():
         command.run(*parse(name, command, arguments))

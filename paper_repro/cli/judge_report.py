@@ -115,10 +115,11 @@ def rates(found: "JudgeReport") -> list[str]:
         "exact": (found.exact, "judged responses whose first error it found"),
         "no judgement": (found.unjudged, "responses without a readable answer"),
     }
-    return [
-        f"{name:<13} {rate.share:6.1%}  [{rate.interval[0]:.1%}, {rate.interval[1]:.1%}]  {rate.found} of {rate.of} {said}"
-        for name, (rate, said) in names.items()
-    ]
+    lines = []
+    for name, (rate, said) in names.items():
+        low, high = rate.interval
+        lines.append(f"{name:<13} {rate.share:6.1%}  [{low:.1%}, {high:.1%}]  {rate.found} of {rate.of} {said}")
+    return lines
 
 
 def advice(found: "JudgeReport", horizon: int, group_size: int) -> list[str]:

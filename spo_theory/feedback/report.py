@@ -122,5 +122,7 @@ def colouring_pays(report: JudgeReport, horizon: int, group_size: int = 8, beta:
     from spo_theory.outcomes.chain import ReasoningChain
     from spo_theory.outcomes.judged import colouring_gain_function
 
-    gain = colouring_gain_function(ReasoningChain(step_success=[q] * horizon), rule("spo", group_size, beta=beta))
+    gain = colouring_gain_function(
+        ReasoningChain(step_success=[q] * horizon), rule("spo", group_size=group_size, beta=beta)
+    )
     return float(gain(0.0, 0.0)), float(gain(*rates))

@@ -30,6 +30,7 @@ def test_rates_are_those_of_the_trainers_judges():
         steps=torch.full((1, number), 4),
         step_lengths=torch.ones(1, number, 4, dtype=torch.int64),
         mask=torch.ones(1, number, 4, dtype=torch.bool),
+        token_step=torch.arange(4).expand(1, number, 4),
     )
     rates = judged_rates(torch.tensor(said)[None], verdict)
     assert (report.miss.share, report.false_alarm.share, report.exact.share) == pytest.approx(

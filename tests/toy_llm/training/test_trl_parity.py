@@ -1,10 +1,9 @@
 """Advantages and losses against TRL's GRPOTrainer on equal inputs, through its own code."""
 
-import warnings
-
 import numpy as np
 import pytest
 import torch
+from tiny_trl import GROUP, LONGEST, PROMPTS, TinyTrl
 
 from spo_theory import rule
 from spo_theory.parts.objectives import Clipped
@@ -12,53 +11,21 @@ from toy_llm.training.losses import policy_loss
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of third parties, which change with versions
 
-GROUP, PROMPTS, LONGEST = 4, 3, 7
 LOSSES = {"grpo": "response", "bnpo": "token", "dapo": "token", "dr_grpo": "constant"}
 
 
 @pytest.fixture(scope="module")
 def make_trainer(tmp_path_factory):
-    """A function that builds a GRPOTrainer with a tiny random model, offline, in float32 and without dropout."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("HF_HUB_OFFLINE", "1")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        trl = pytest.importorskip("trl", reason="the extra 'trl' is not installed")
-        from datasets import Dataset
-        from tokenizers import Tokenizer, models, pre_tokenizers
-        from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
-    words = {"[PAD]": 0, "[END]": 1} | {str(d): d + 2 for d in range(10)} | {"+": 12, "=": 13}
-    core = Tokenizer(models.WordLevel(words, unk_token="[PAD]"))
-    core.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    special = {"pad_token": "[PAD]", "eos_token": "[END]", "padding_side": "left"}
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, **special)
-    size = {"n_layer": 1, "n_embd": 16, "n_head": 2, "n_positions": 32, "vocab_size": len(words)}
-    quiet = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "bos_token_id": 1, "eos_token_id": 1}
-    folder = tmp_path_factory.mktemp("trl")
+    """A function that builds a GRPOTrainer with given rewards of its completions."""
+    tiny = TinyTrl(tmp_path_factory.mktemp("trl"))
 
     def build(rewards=None, **options):
-        torch.manual_seed(0)
-        config = trl.GRPOConfig(
-            output_dir=str(folder), use_cpu=True, bf16=False, report_to=[], num_generations=GROUP,
-            per_device_train_batch_size=GROUP * PROMPTS, max_completion_length=LONGEST, use_bias_correction_kl=False,
-            **options,
-        )  # fmt: skip
-        # TRL loads the reference model again by its path, so the model must come from one
-        GPT2LMHeadModel(GPT2Config(**size, **quiet)).save_pretrained(folder / "start")
-        model = GPT2LMHeadModel.from_pretrained(folder / "start")
-        data = Dataset.from_list([{"prompt": f"{a}+{a + 1}="} for a in range(PROMPTS)])
-
         def scores(prompts, **_):
             return [0.0] * len(prompts) if rewards is None else rewards
 
-        return trl.GRPOTrainer(
-            model=model, reward_funcs=[scores], args=config, train_dataset=data, processing_class=tokenizer
-        )
+        return tiny.trainer([scores], **options)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield build
-    patch.undo()
+    return build
 
 
 def batch(seed):

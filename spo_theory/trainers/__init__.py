@@ -1,0 +1,1 @@
+"""Colouring inside other people's trainers: TRL and verl."""
