@@ -152,7 +152,8 @@ def median(numbers: list[int]) -> int:
 
 COMMAND = Command(
     description="Ask a language model for the first wrong step of labelled responses, measure its error rates, and say "
-    "whether colouring with such a judge speeds learning up. Answers are kept, so a second run costs nothing.",
+    "whether colouring with such a judge speeds learning up. Answers are kept, so a second run costs nothing. "
+    "Example: spo judge-report --labelled traces.jsonl --model my-model --base-url http://localhost:8000/v1",
     boxes=lambda: {"": options_of(JudgeReportOptions)},
     run=report,
 )

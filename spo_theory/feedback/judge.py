@@ -151,7 +151,7 @@ class LanguageModelJudge:
 
     async def _ask_all(self, missing: dict[str, tuple[Task, int]], answers: dict[str, Answer | None]) -> dict[str, str]:
         """Fill in ``answers``; returns why others are still missing."""
-        openai = _openai()
+        library = _openai()
         from tqdm import tqdm
 
         reasons: dict[str, str] = {}
@@ -166,9 +166,9 @@ class LanguageModelJudge:
                     continue
                 try:
                     answer = await self._ask(client, task, ballot)
-                except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
+                except (library.AuthenticationError, library.PermissionDeniedError, library.NotFoundError) as error:
                     raise InputError(self._refusal(error.status_code)) from None
-                except (openai.APIError, ValueError, RecursionError) as error:
+                except (library.APIError, ValueError, RecursionError) as error:
                     # The last two: a body that is no completion, such as the page of a gateway
                     reasons[key] = f"no answer ({type(error).__name__})"
                 else:
@@ -181,7 +181,7 @@ class LanguageModelJudge:
         e = self.endpoint
         key = os.environ.get(e.key_variable) or "none"
         with bar:
-            async with openai.AsyncOpenAI(
+            async with library.AsyncOpenAI(
                 base_url=e.base_url, api_key=key, timeout=e.timeout, max_retries=e.retries
             ) as client:
                 try:
