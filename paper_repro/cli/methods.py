@@ -5,7 +5,6 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Annotated, Any
 
 from paper_repro.cli.command import Command, Values, options_of
-from paper_repro.cli.pushes import COLUMNS, pushes
 from spo_theory.method import PARTS, Method
 from spo_theory.methods.registry import rule
 
@@ -79,6 +78,8 @@ def page() -> str:
     """All methods as the page docs/methods.md."""
     described = markdown_table(["method", "what it does", "source"], described_rows(), code=[0])
     composed = markdown_table(["method", *PARTS], composed_rows(), code=range(len(PARTS) + 1))
+    from paper_repro.cli.pushes import COLUMNS, pushes  # loads numpy, which the list on the screen can do without
+
     pushed = markdown_table(["method", *COLUMNS], [[name, *pushes(rule(name))] for name in rule.names()], code=[0])
     return f"""\
 # Methods

@@ -41,7 +41,8 @@ def pushes(method: Method) -> list[str]:
     wrong = step == classes[..., None]
     correct = (classes == STEPS)[..., None]
     number = (classes == STEPS).sum(1)[:, None, None]
-    negative, positive = number == 0, number == GROUP_SIZE
+    negative = number == 0
+    positive = number == GROUP_SIZE
     mixed = ~negative & ~positive
     places = (
         negative & right,

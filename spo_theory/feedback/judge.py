@@ -235,6 +235,8 @@ def _openai() -> Any:
     """The client library; it is optional."""
     try:
         import openai
-    except ImportError as error:
-        raise ImportError(f"a language model as judge needs the package openai: {INSTALL}") from error
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"a language model as judge needs {error.name}: {INSTALL}", name=error.name
+        ) from error
     return openai

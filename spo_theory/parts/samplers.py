@@ -8,7 +8,6 @@ sampler lists these portions and says how likely each is. Derived in docs/theory
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, get_args
 
-import numpy as np
 from array_api_compat import array_namespace
 
 from spo_theory.group import Array
@@ -25,12 +24,14 @@ class Portions(NamedTuple):
     is learnt instead of sampled responses. All are numpy arrays ``(W,)``.
     """
 
-    given: np.ndarray
-    asked: np.ndarray
-    taught: np.ndarray
+    given: Array
+    asked: Array
+    taught: Array
 
-    def learnt(self, steps: int) -> np.ndarray:
+    def learnt(self, steps: int) -> Array:
         """Boolean ``(W, S)``: steps that are neither given nor behind those asked for."""
+        import numpy as np
+
         step = np.arange(steps)
         return (step >= self.given[:, None]) & (step < self.asked[:, None])
 
@@ -88,6 +89,8 @@ class FreshGroups:
 
     def portions(self, steps: int) -> Portions:
         """The whole question."""
+        import numpy as np
+
         return Portions(np.array([0]), np.array([steps]), np.array([False]))
 
     def chances(self, step_success: Array) -> Array:
@@ -154,6 +157,8 @@ class HintedGroups:
 
     def portions(self, steps: int) -> Portions:
         """All depths from 0 to S - 1, in this order."""
+        import numpy as np
+
         return Portions(np.arange(steps), np.full(steps, steps), np.zeros(steps, bool))
 
     def chances(self, step_success: Array) -> Array:
@@ -203,6 +208,8 @@ class ShorterQuestions:
 
     def portions(self, steps: int) -> Portions:
         """All lengths from 1 to S, in this order."""
+        import numpy as np
+
         return Portions(np.zeros(steps, int), np.arange(1, steps + 1), np.zeros(steps, bool))
 
     def chances(self, step_success: Array) -> Array:
@@ -243,6 +250,8 @@ class ReferenceSolutions:
 
     def portions(self, steps: int) -> Portions:
         """The whole question sampled, and its solution."""
+        import numpy as np
+
         return Portions(np.array([0, 0]), np.array([steps, steps]), np.array([False, True]))
 
     def chances(self, step_success: Array) -> Array:
