@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "measure trained checkpoints: success, pass@k, steps, lengths, with intervals",
     "compare": "predict one training run from its start, train it, and print both",
     "demo": "write the live page, a lesson in one HTML file, and open it",
+    "remedies": "rank the remedies for all-wrong groups by what they cost",
     "methods": "list all update rules with their source and the parts they are made of",
     "check": "judge anybody's function (advantages, loss, rewards) by its convention",
     "diagnose": "read rollout logs: which groups teach nothing, and what would help",
@@ -53,6 +54,7 @@ examples:
   spo train --suites add nested --rule spo_prefix --optimizer adamw --checkpoint run.pt
   spo evaluate --checkpoints run.pt --suites add longer
   spo compare --horizon 4 --optimizer sgd
+  spo remedies --step-success 0.3 --horizon 8 --group-size 8
   spo methods
   spo diagnose runs/mine/completions --html diagnosis.html
   spo demo

@@ -17,6 +17,26 @@ from spo_theory.exact.traced import Traced
 from spo_theory.exact.weights import EnumeratedWeights, TracedWeights
 from spo_theory.method import Method
 from spo_theory.outcomes.world import World
+from spo_theory.parts.baselines import GroupAdvantage, PositivePart, Raw, Signed, VirtualCorrect
+from spo_theory.parts.credit import WholeResponse
+from spo_theory.parts.filters import AllNegativeGroups, EveryGroup, MixedGroups, SomeCorrect
+from spo_theory.parts.rewards import Outcome, PlusMinusOne
+
+DEAF = (
+    Outcome,
+    PlusMinusOne,
+    EveryGroup,
+    AllNegativeGroups,
+    SomeCorrect,
+    MixedGroups,
+    GroupAdvantage,
+    VirtualCorrect,
+    Signed,
+    Raw,
+    PositivePart,
+    WholeResponse,
+)
+"""Parts of methods that do not hear where a response goes wrong, but only whether."""
 
 LARGEST_TABLE = 60_000_000
 """Step weights that an enumeration may hold: half a GB."""
@@ -61,8 +81,11 @@ def distinguished(world: World, method: Method) -> Classes:
         every = np.arange(world.classes)
         return Classes(every, every)
 
-    # Classes that a method sees alike get one weight: wrong options of one step, or answers a judge takes for the same
-    seen = np.column_stack([world.correct, world.first_error, world.lengths]).astype(float)
+    # Classes that a method sees alike get one weight: wrong options of one step, or answers a judge takes for the same.
+    # Nobody who learns from outcomes alone sees where a response goes wrong
+    parts = (method.reward, method.keep, method.baseline, method.credit)
+    heard = 0 if all(isinstance(part, DEAF) for part in parts) else world.first_error
+    seen = np.column_stack([world.correct, heard * np.ones(world.classes), world.lengths]).astype(float)
     _, first, place = np.unique(seen, axis=0, return_index=True, return_inverse=True)
     return Classes(first, np.ravel(place))
 

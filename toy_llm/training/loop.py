@@ -18,6 +18,7 @@ from toy_llm.network.policy import Policy
 from toy_llm.threads import threads
 from toy_llm.training import checkpoint
 from toy_llm.training.checkpoint import Row, RunRecord, State
+from toy_llm.training.costs import NO_COSTS, costs, with_resampling
 from toy_llm.training.divergence import NotFinite, TrainingDiverged, check_policy
 from toy_llm.training.judges import make_judge
 from toy_llm.training.losses import policy_loss
@@ -86,13 +87,14 @@ def updates(
 
         # Measure before the parameters move, and save before a step can go wrong; the final policy takes none.
         row: Row = {"step": step, **measure(batch)}
-        row["rollouts"] = float(batch.rewards.numel())
+        row |= costs(batch) if config.mode == "online" else NO_COSTS
         try:
             check_policy(row["success_exact"])
             run.save_if_due(step)
             learnt = stored[step % len(stored)] if stored else batch
             if update_rule.sampler.resamples and not stored and step < config.updates:
-                learnt, row["rollouts"] = resampled(judged, step)
+                learnt, rollouts = resampled(judged, step)
+                row |= with_resampling(row, learnt, rollouts)
             row |= take_steps(config, policy, optimizer, learnt, step) if step < config.updates else NO_STEP
         except NotFinite as error:
             raise run.diverged(str(error), step) from error

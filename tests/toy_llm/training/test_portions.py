@@ -9,12 +9,14 @@ import torch
 from free_form import Memoryless
 
 from spo_theory import ReasoningChain, expected_update, rule
+from spo_theory.exact.costs import COSTS, evaluate_costs, prepare_costs
 from spo_theory.parts.samplers import HintedGroups, ShorterQuestions
 from toy_llm import TrainConfig, train
 from toy_llm.network.tabular import TabularPolicy
 from toy_llm.network.transformer import Transformer
 from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.chain import ChainTask
+from toy_llm.training.costs import NO_COSTS, costs
 from toy_llm.training.metrics import measure
 from toy_llm.training.portions import Asked, draw_asked, given_tokens, step_probs
 from toy_llm.training.rollout import collect
@@ -167,3 +169,18 @@ def test_offline_and_resumed_runs_ask_the_same_parts(tmp_path):
     train(replace(online, updates=2))
     resumed = train(replace(online, resume=True))
     pd.testing.assert_frame_equal(whole.drop(columns="seconds"), resumed.drop(columns="seconds"))
+
+
+@pytest.mark.parametrize(("name", "options"), [*METHODS, ("spo", {}), ("grpo", {})])
+def test_costs_of_batches_are_the_theory_s_on_average(name, options):
+    """40 batches of 64 groups, every column: within 4 standard errors."""
+    update_rule = rule(name, group_size=4, **options)
+    policy = TabularPolicy(TASK, Q)
+    rows = [costs(collect(policy, TASK, update_rule, 64, "test", 0, index)) for index in range(40)]
+    chain = ReasoningChain(step_success=Q)
+    exact = evaluate_costs(prepare_costs(chain, update_rule), chain.logits)
+    assert list(rows[0]) == list(COSTS) == list(NO_COSTS)
+    for place, column in enumerate(COSTS):
+        values = np.array([row[column] for row in rows]) / 64
+        error = values.std(ddof=1) / np.sqrt(40)
+        assert abs(values.mean() - exact[place]) <= 4 * error + 1e-9, column

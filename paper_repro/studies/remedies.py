@@ -1,0 +1,109 @@
+"""Study: which remedy for all-wrong groups, at what price; every method exactly, up to half success."""
+
+import pandas as pd
+
+from figures import remedies as drawing
+from paper_repro.claims.verdicts import Tables
+from paper_repro.contenders import contenders, raced
+from paper_repro.jobs.job import Job
+from paper_repro.studies.study import Plate, Study
+
+JUDGES = ((0.0, 0.0), (0.1, 0.05), (0.2, 0.1), (0.4, 0.2))
+"""Miss and false-alarm rates of the judges that colouring methods hear."""
+
+FULL = {"horizons": (2, 4, 6, 8, 12, 16), "sizes": (4, 8, 16, 64), "accuracies": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)}
+QUICK = {"horizons": (2, 4, 8), "sizes": (8,), "accuracies": (0.1, 0.3, 0.5, 0.7)}
+
+
+def remedy_map(
+    name: str, horizons: tuple[int, ...], sizes: tuple[int, ...], accuracies: tuple[float, ...]
+) -> pd.DataFrame:
+    """Updates and costs to half success of one contender, over steps, group sizes, accuracies and judges.
+
+    Rows as of `paper_repro.contenders.raced`. A judge that errs is for those who hear him; the others have one row.
+    """
+    from paper_repro.contenders import contender
+    from spo_theory.needs import needs_of
+
+    frames = []
+    for horizon in horizons:
+        hears = needs_of(contender(name, min(sizes)), horizon).judged.any()
+        for size in sizes:
+            for miss, false_alarm in JUDGES if hears and size <= 16 else JUDGES[:1]:
+                frames.append(raced(name, size, horizon, accuracies, miss, false_alarm))
+    return pd.concat(frames, ignore_index=True)
+
+
+def break_even(table: pd.DataFrame) -> pd.DataFrame:
+    """The price in rollouts at which each contender costs what GRPO costs up to half success.
+
+    Of a judged step for those who hear the judge, else of a reference solution: the rollouts that GRPO needs more,
+    over the judged steps or solutions used. Rows: contender, horizon, group_size, step_success, price, of.
+    """
+    setting = ["horizon", "group_size", "step_success"]
+    exact = table[table["miss"] == 0]
+    plain = exact[exact["contender"] == "grpo"].set_index(setting)["rollouts"].rename("grpo")
+    rows = exact.join(plain, on=setting)
+    used = rows["steps_judged"].where(rows["steps_judged"] > 0, rows["solutions"])
+    rows = rows[used > 0]
+    of = (rows["steps_judged"] > 0).map({True: "judged step", False: "reference solution"})
+    price = (rows["grpo"] - rows["rollouts"]) / used[used > 0]
+    return rows.assign(price=price, of=of)[["contender", *setting, "price", "of"]]
+
+
+def derive(tables: Tables) -> dict[str, pd.DataFrame]:
+    """The table of break-even prices."""
+    return {"remedy_prices": break_even(tables["remedies"])} if "remedies" in tables else {}
+
+
+def jobs(quick: bool) -> list[Job]:
+    """One job a contender."""
+    grid = QUICK if quick else FULL
+    return [Job(f"remedies/{name}", "remedies", remedy_map, {"name": name, **grid}) for name in contenders()]
+
+
+def headlines(tables: Tables) -> list[str]:
+    """The costs of the main remedies at H = 8, if they are in the tables."""
+    if "remedies" not in tables:
+        return []
+    table = tables["remedies"]
+    at = table[(table["horizon"] == 8) & (table["group_size"] == 8) & (table["step_success"] == 0.3)]
+    updates = at[at["miss"] == 0].set_index("contender")["updates"]
+    names = ["grpo", "spo", "hints, any depth", "hints", "imitation"]
+    if updates.reindex(names).isna().any():
+        return []
+    counts = ", ".join(f"{name} {updates[name]:.0f}" for name in names)
+    return [f"Updates to half success at H = 8, G = 8, step success 0.3: {counts}."]
+
+
+STUDY = Study(
+    name="remedies",
+    question="My groups are all wrong: which remedy, at what price?",
+    jobs=jobs,
+    order=25,
+    derive=derive,
+    headlines=headlines,
+    plates=(
+        Plate(
+            name="remedy_costs",
+            title="What half success costs",
+            needs=("remedies",),
+            draw=drawing.draw_costs,
+            caption=(
+                "What each remedy costs up to half success, per question, against the number of steps. GRPO's costs "
+                "grow exponentially; colouring, hints and imitation remove that, and each has a cost that the others "
+                "do not have."
+            ),
+        ),
+        Plate(
+            name="remedy_prices",
+            title="At which price a remedy pays",
+            needs=("remedy_prices",),
+            draw=drawing.draw_break_even,
+            caption=(
+                "The price of a judged step or of a reference solution, in rollouts, below which the remedy reaches "
+                "half success at a lower cost than GRPO."
+            ),
+        ),
+    ),
+)
