@@ -19,6 +19,7 @@ from spo_theory.exact.moments import (
 from spo_theory.exact.update import UpdateForm, evaluate_update, evaluate_weights, prepare_squares, prepare_update
 from spo_theory.method import Method
 from spo_theory.outcomes.chain import ReasoningChain, class_probabilities
+from spo_theory.parts.samplers import HistoryResampling
 from spo_theory.validation import check, problem, refuse
 
 
@@ -140,6 +141,8 @@ def solve(
         [0.25, 0.282, 0.318, 0.357]
     """
     k = check_run(chain, steps, learning_rate, optimizer, kernel)
+    forgets = chain.logits.ndim == 1 or not isinstance(rule.sampler, HistoryResampling)
+    check(forgets, "sampler", rule.sampler, "FreshGroups() with several questions; or use dynamics.history")
 
     # Only Adam needs parameters and noise: the others are linear in the gradient, so a kernel and the mean are enough
     if optimizer == "adam":

@@ -15,6 +15,7 @@ from spo_theory.validation import is_number, is_whole, problem, refuse
 
 Depth = Literal["uniform", "adaptive"]
 Lengths = Literal["mixed", "curriculum"]
+LeftOut = Literal["once", "forever"]
 
 
 class Portions(NamedTuple):
@@ -120,6 +121,30 @@ class DynamicSampling(FreshGroups):
         many = is_whole(self.most_batches, 1)
         problems = problem(many, "most_batches", self.most_batches, "a whole number, at least 1")
         refuse(_check_inner(self.inner_updates) + problems)
+
+
+@dataclass(frozen=True)
+class HistoryResampling(FreshGroups):
+    """Whole questions of a fixed pool, epoch after epoch, without those whose responses were all right the last time.
+
+    pool: number of questions. left_out: ``once``, a question that is left out comes back after one epoch, or
+    ``forever``. Where no question is left, all come back. inner_updates: as in `FreshGroups`. A trainer has to remember
+    which questions are left out. Source: SRPO, arXiv 2504.14286; docs/theory/remedies.md#history.
+
+    Example:
+        >>> HistoryResampling(pool=64).left_out
+        'once'
+    """
+
+    pool: int = field(default=256, kw_only=True)
+    left_out: LeftOut = field(default="once", kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse(
+            problem(is_whole(self.pool, 1), "pool", self.pool, "a whole number, at least 1")
+            + problem(self.left_out in get_args(LeftOut), "left_out", self.left_out, " or ".join(get_args(LeftOut)))
+        )
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from spo_theory.parts.objectives import Clipped
 
 NAMES = [
     "aligned", "best_of_n", "corpo", "dapo", "dpo", "dr_grpo", "easier_questions", "group_invariant", "grpo",
-    "grpo_process", "hints", "imitation", "ipo", "lens", "maxrl", "multi_objective", "ngrpo", "pass_at_k", "pref_ft",
-    "raft", "raft_pp", "rebel", "reinforce", "reinforce_rej", "rloo", "rwr", "sign", "spo", "spo_prefix", "step_dpo",
+    "grpo_process", "hints", "history_resampling", "imitation", "ipo", "lens", "maxrl", "multi_objective", "ngrpo",
+    "pass_at_k", "pref_ft", "raft", "raft_pp", "rebel", "reinforce", "reinforce_rej", "rloo", "rwr", "sign", "spo",
+    "spo_prefix", "step_dpo",
     "token_weighted", "unlikeliness",
 ]  # fmt: skip
 

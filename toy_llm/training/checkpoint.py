@@ -32,7 +32,8 @@ class State:
     """A run before update ``step``.
 
     rows: metrics of updates 0..step-1. seconds: time spent so far. module, reference, optimizer: state dicts of
-    the trained parameters, of the start policy's and of the optimizer.
+    the trained parameters, of the start policy's and of the optimizer. history: what the run remembers of its
+    questions (`toy_llm.training.history`), or None.
     """
 
     config: dict[str, Any]
@@ -42,6 +43,7 @@ class State:
     module: dict[str, Any]
     reference: dict[str, Any]
     optimizer: dict[str, Any]
+    history: dict[str, Any] | None = None
 
 
 def decisive(config: TrainConfig) -> dict[str, Any]:
@@ -173,8 +175,10 @@ class RunRecord:
         self.rows.append(row)
         return row
 
-    def save_if_due(self, step: int) -> None:
+    def save_if_due(self, step: int, history: dict[str, Any] | None = None) -> None:
         """Write the checkpoint if the run asks for one before update ``step``; raises as `write`.
+
+        ``history``: what the run remembered of its questions before it sampled for this update.
 
         It is due every ``checkpoint_every`` updates and before the end, unless it was just read from the file.
         """
@@ -191,6 +195,7 @@ class RunRecord:
             module=self.module.state_dict(),
             reference=self.start.state_dict(),
             optimizer=self.optimizer.state_dict(),
+            history=history,
         )
         write(self.config.checkpoint, state)
         self.saved_at = step

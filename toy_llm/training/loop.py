@@ -20,6 +20,7 @@ from toy_llm.training import checkpoint
 from toy_llm.training.checkpoint import Row, RunRecord, State
 from toy_llm.training.costs import NO_COSTS, costs, with_resampling
 from toy_llm.training.divergence import NotFinite, TrainingDiverged, check_policy
+from toy_llm.training.history import history_of
 from toy_llm.training.judges import make_judge
 from toy_llm.training.losses import policy_loss
 from toy_llm.training.metrics import kl_is_due, measure
@@ -79,10 +80,17 @@ def updates(
         return learnt, float(batches * config.questions * config.group_size)
 
     stored = [prepared(judged, needs_start=always) for judged in kept]
+    history = history_of(config, policy.task, None if state is None else state.history)
     for step in range(run.step, config.updates + 1):
-        # Roll out, judge and score: fresh questions, a group of responses to each, what the rule makes of them.
+        # Questions are fresh, or those of a pool that the history of the run has left in it.
+        remembered = None if history is None else history.state()
+        questions = None if history is None else history.ask(config.questions)
+
+        # Roll out, judge and score: a group of responses to each question, what the rule makes of them.
         update_rule = config.rule_in(step)
-        judged = sample_and_judge(policy, config.sampling(), "train", step, judge)
+        judged = sample_and_judge(policy, config.sampling(), "train", step, judge, questions)
+        if history is not None:
+            history.record(judged.verdict.correct.all(-1))
         batch = prepared(judged, needs_start=always or kl_is_due(config, step))
 
         # Measure before the parameters move, and save before a step can go wrong; the final policy takes none.
@@ -90,7 +98,7 @@ def updates(
         row |= costs(batch) if config.mode == "online" else NO_COSTS
         try:
             check_policy(row["success_exact"])
-            run.save_if_due(step)
+            run.save_if_due(step, remembered)
             learnt = stored[step % len(stored)] if stored else batch
             if update_rule.sampler.resamples and not stored and step < config.updates:
                 learnt, rollouts = resampled(judged, step)

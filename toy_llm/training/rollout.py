@@ -87,16 +87,22 @@ class Batch:
 
 
 def sample_and_judge(
-    policy: Policy, sampling: Sampling, stream: str, index: int, judge: JudgeSource | None = None
+    policy: Policy,
+    sampling: Sampling,
+    stream: str,
+    index: int,
+    judge: JudgeSource | None = None,
+    questions: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> Judged:
     """Sample and judge batch ``index`` of a stream of questions of the policy's task.
 
     Repeatable: the questions and the sampling noise depend on (stream, seed, index) alone. ``judge``: tells the
-    rule where responses go wrong (None: the exact truth).
+    rule where responses go wrong (None: the exact truth). ``questions``: prompts and true responses to ask instead.
     """
     # Questions and noise are those of this batch, whatever was sampled before.
     count = sampling.questions
-    questions = policy.task.questions(stream, sampling.seed, index * count, count)
+    if questions is None:
+        questions = policy.task.questions(stream, sampling.seed, index * count, count)
     prompts, answers = (tokens.to(sampling.device) for tokens in questions)
     noise = noise_generator([sampling.seed, index, *stream.encode()], sampling.device)
     asked = None

@@ -314,6 +314,7 @@ SILENT = {
     "hints": ("all_negative", "all_positive"),
     "easier_questions": ("all_negative", "all_positive"),
     "imitation": ("all_negative", "all_positive"),
+    "history_resampling": ("all_negative", "all_positive"),
 }
 """Groups whose steps all have weight 0 on policy; for coloured rules it depends on the colours."""
 
