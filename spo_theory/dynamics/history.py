@@ -23,7 +23,8 @@ def solve_history(
 
     ``questions``: N of them, ``(N, H)``. ``rule``: with a `HistoryResampling` sampler, whose ``left_out`` counts
     and whose pool is the population; any other rule asks every question in every epoch. ``learning_rate``: without a
-    kernel of each question's own update, with one of the mean over those asked, as in `spo_theory.solve`. The chance that a question is left is followed exactly at the mean policy.
+    kernel of each question's own update, with one of the mean over those asked, as in `spo_theory.solve`. The
+    chance that a question is left is followed exactly at the mean policy.
 
     Returns one row per epoch: step, success (mean over questions), asked (expected number of questions), rollouts (sum
     so far), informative (share of the asked groups that hold both kinds of responses). Raises `InputError` for bad
