@@ -129,3 +129,34 @@ def _short(price: float) -> str:
     if price < 10:
         return f"{price:.1f}"
     return f"{price:.0f}" if price < 1000 else f"{price:.0e}".replace("e+0", "e").replace("e+", "e")
+
+
+@style.styled
+def draw_recovery(table: pd.DataFrame) -> Figure:
+    """Updates to half success against the chance to recover from an error, one panel a number of steps.
+
+    ``table``: columns rule, horizon (steps), recovery (probability), updates (NaN: not reached). Returns the figure.
+    Raises `ValueError` for a table without these columns or without rows.
+    """
+    style.need(table, ["rule", "horizon", "recovery", "updates"], "the figure of recovery")
+    horizons = sorted(table["horizon"].unique())
+    figure = Figure(figsize=(2.6 * len(horizons) + 1.8, 3.6), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(horizons), sharey=True))
+    rules = style.rules_of(table)
+    for ax, horizon in zip(axes, horizons, strict=True):
+        for rule in rules:
+            rows = table[(table["rule"] == rule) & (table["horizon"] == horizon)].sort_values("recovery")
+            look = style.look_of(rule)
+            ax.plot(rows["recovery"], rows["updates"], color=look.colour, marker=look.marker, markersize=4)
+        ax.set(xscale="log", yscale="log", xlabel="chance to recover, per step", title=f"H = {horizon}")
+    axes[0].set_ylabel("updates to half success")
+    handles = [
+        axes[0].plot([], [], color=style.colour(rule), marker=style.look_of(rule).marker, markersize=4)[0]
+        for rule in rules
+    ]
+    figure.legend(handles, [style.label(rule) for rule in rules], loc="outside right center")
+    style.foot(
+        figure,
+        "Exact expected updates of step size 1, group size 8; steps on the track are right with probability 0.3.",
+    )
+    return figure

@@ -6,7 +6,11 @@ from figures import remedies as drawing
 from paper_repro.claims.verdicts import Tables
 from paper_repro.contenders import contenders, raced
 from paper_repro.jobs.job import Job
+from paper_repro.settings import build
 from paper_repro.studies.study import Plate, Study
+
+RECOVERIES = (1e-4, 1e-3, 3e-3, 0.01, 0.02, 0.05, 0.1, 0.2)
+"""Chances to come back to the track after an error, per step."""
 
 JUDGES = ((0.0, 0.0), (0.1, 0.05), (0.2, 0.1), (0.4, 0.2))
 """Miss and false-alarm rates of the judges that colouring methods hear."""
@@ -34,6 +38,25 @@ def remedy_map(
     return pd.concat(frames, ignore_index=True)
 
 
+def recovery_map(horizons: tuple[int, ...], recoveries: tuple[float, ...]) -> pd.DataFrame:
+    """Updates to half success of GRPO and of colouring where errors are not final; G = 8, steps right with 0.3.
+
+    One row per rule, number of steps and chance to come back to the track: rule, horizon, recovery, updates, success
+    (at the start).
+    """
+    from spo_theory.dynamics.race import updates_in_world
+    from spo_theory.outcomes.recovering import recovering_world
+
+    rows = []
+    for horizon in horizons:
+        for recovery in recoveries:
+            world = recovering_world([0.3] * horizon, recovery)
+            for name in ("grpo", "spo"):
+                updates = updates_in_world(world, build(name, 8))
+                rows.append((name, horizon, recovery, updates, float(world.success)))
+    return pd.DataFrame(rows, columns=["rule", "horizon", "recovery", "updates", "success"])
+
+
 def break_even(table: pd.DataFrame) -> pd.DataFrame:
     """The price in rollouts at which each contender costs what GRPO costs up to half success.
 
@@ -57,9 +80,13 @@ def derive(tables: Tables) -> dict[str, pd.DataFrame]:
 
 
 def jobs(quick: bool) -> list[Job]:
-    """One job a contender."""
+    """One job a contender, and one for errors that can be recovered from."""
     grid = QUICK if quick else FULL
-    return [Job(f"remedies/{name}", "remedies", remedy_map, {"name": name, **grid}) for name in contenders()]
+    recovery = {"horizons": (4, 6) if quick else (2, 4, 6, 8), "recoveries": RECOVERIES}
+    return [
+        Job("remedies/recovery", "recovery", recovery_map, recovery),
+        *(Job(f"remedies/{name}", "remedies", remedy_map, {"name": name, **grid}) for name in contenders()),
+    ]
 
 
 def headlines(tables: Tables) -> list[str]:
@@ -103,6 +130,16 @@ STUDY = Study(
             caption=(
                 "The price of a judged step or of a reference solution, in rollouts, below which the remedy reaches "
                 "half success at a lower cost than GRPO."
+            ),
+        ),
+        Plate(
+            name="recovery",
+            title="Where the exponential separation ends",
+            needs=("recovery",),
+            draw=drawing.draw_recovery,
+            caption=(
+                "Updates to half success if a response that has left the track comes back with some chance at each "
+                "step. The lead of colouring ends at a smaller chance the longer the question is."
             ),
         ),
     ),

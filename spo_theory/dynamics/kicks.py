@@ -76,7 +76,7 @@ def escape_law(
     Example:
         >>> law = escape_law(ReasoningChain(step_success=[0.3] * 6), 8, learning_rate=4.0, questions=4)
         >>> round(law.mean()), law.quantile(0.5)
-        (82, 74.0)
+        (83, 72.0)
     """
     refuse(
         problem(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")

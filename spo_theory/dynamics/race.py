@@ -145,7 +145,7 @@ def updates_in_world(
         >>> from spo_theory import rule
         >>> from spo_theory.outcomes.recovering import recovering_world
         >>> round(updates_in_world(recovering_world([0.3] * 4, 0.05), rule("grpo", group_size=8)), 1)
-        16.5
+        13.3
     """
     check(0 < level < 1, "level", level, "strictly between 0 and 1")
     form = prepare_update(world, method)
