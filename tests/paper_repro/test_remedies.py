@@ -1,10 +1,13 @@
 """The map of remedies: its rows, the break-even prices by hand, and what its figures show."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from figures import remedies as drawing
+from paper_repro.contenders import raced
 from paper_repro.studies.remedies import QUICK, STUDY, break_even, recovery_map, remedy_map
 
 SMALL = {"horizons": (2, 3), "sizes": (4,), "accuracies": (0.3, 0.5)}
@@ -70,3 +73,17 @@ def test_the_map_of_recovery():
     figure = drawing.draw_recovery(found.reset_index().assign(horizon=2))
     drawn = [tuple(line.get_ydata()) for line in figure.axes[0].lines]
     assert (found["grpo", 1e-4], found["grpo", 0.2]) in drawn
+
+
+def test_the_page_says_what_the_race_says():
+    """Three rows of the table in docs/remedies.md, computed again; numbers are rounded there."""
+    page = (Path(__file__).parents[2] / "docs" / "remedies.md").read_text(encoding="utf-8")
+    rows = {
+        line.split("|")[1].strip(): [float(cell.replace(",", "")) for cell in line.split("|")[2:-1]]
+        for line in page.splitlines()
+        if line.startswith("| `")
+    }
+    for label, name in (("`spo` (beta 5)", "spo"), ("`hints`, any depth", "hints, any depth"), ("`grpo`", "grpo")):
+        found = raced(name, 8, 8, (0.3,)).iloc[0]
+        columns = ["updates", "rollouts", "tokens_generated", "tokens_trained", "steps_judged", "solutions"]
+        assert [round(found[column]) for column in columns] == rows[label]
