@@ -15,16 +15,26 @@ RECOVERIES = (1e-4, 1e-3, 3e-3, 0.01, 0.02, 0.05, 0.1, 0.2)
 JUDGES = ((0.0, 0.0), (0.1, 0.05), (0.2, 0.1), (0.4, 0.2))
 """Miss and false-alarm rates of the judges that colouring methods hear."""
 
-FULL = {"horizons": (2, 4, 6, 8, 12, 16), "sizes": (4, 8, 16, 64), "accuracies": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)}
-QUICK = {"horizons": (2, 4, 8), "sizes": (8,), "accuracies": (0.1, 0.3, 0.5, 0.7)}
+FULL = {
+    "horizons": (2, 4, 8, 12, 16),
+    "sizes": (4, 8, 16, 64),
+    "accuracies": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+    "judges": JUDGES,
+}
+QUICK = {"horizons": (4, 8), "sizes": (8,), "accuracies": (0.1, 0.3, 0.5, 0.7), "judges": JUDGES[:1]}
 
 
 def remedy_map(
-    name: str, horizons: tuple[int, ...], sizes: tuple[int, ...], accuracies: tuple[float, ...]
+    name: str,
+    horizons: tuple[int, ...],
+    sizes: tuple[int, ...],
+    accuracies: tuple[float, ...],
+    judges: tuple[tuple[float, float], ...],
 ) -> pd.DataFrame:
     """Updates and costs to half success of one contender, over steps, group sizes, accuracies and judges.
 
-    Rows as of `paper_repro.contenders.raced`. A judge that errs is for those who hear him; the others have one row.
+    Rows as of `paper_repro.contenders.raced`. ``judges``: their miss and false-alarm rates, the exact one first; those
+    that err are for methods that hear them, up to group size 16.
     """
     from paper_repro.contenders import contender
     from spo_theory.needs import needs_of
@@ -33,7 +43,7 @@ def remedy_map(
     for horizon in horizons:
         hears = needs_of(contender(name, min(sizes)), horizon).judged.any()
         for size in sizes:
-            for miss, false_alarm in JUDGES if hears and size <= 16 else JUDGES[:1]:
+            for miss, false_alarm in judges if hears and size <= 16 else judges[:1]:
                 frames.append(raced(name, size, horizon, accuracies, miss, false_alarm))
     return pd.concat(frames, ignore_index=True)
 
@@ -80,12 +90,13 @@ def derive(tables: Tables) -> dict[str, pd.DataFrame]:
 
 
 def jobs(quick: bool) -> list[Job]:
-    """One job a contender, and one for errors that can be recovered from."""
+    """One job a contender (in the quick version those that are drawn), one for errors that can be recovered from."""
     grid = QUICK if quick else FULL
+    names = list(drawing.SHOWN) if quick else contenders()
     recovery = {"horizons": (4, 6) if quick else (2, 4, 6, 8), "recoveries": RECOVERIES}
     return [
         Job("remedies/recovery", "recovery", recovery_map, recovery),
-        *(Job(f"remedies/{name}", "remedies", remedy_map, {"name": name, **grid}) for name in contenders()),
+        *(Job(f"remedies/{name}", "remedies", remedy_map, {"name": name, **grid}) for name in names),
     ]
 
 
@@ -96,7 +107,7 @@ def headlines(tables: Tables) -> list[str]:
     table = tables["remedies"]
     at = table[(table["horizon"] == 8) & (table["group_size"] == 8) & (table["step_success"] == 0.3)]
     updates = at[at["miss"] == 0].set_index("contender")["updates"]
-    names = ["grpo", "spo", "hints, any depth", "hints", "imitation"]
+    names = ["grpo", "spo", "hints, any depth", "imitation"]
     if updates.reindex(names).isna().any():
         return []
     counts = ", ".join(f"{name} {updates[name]:.0f}" for name in names)
