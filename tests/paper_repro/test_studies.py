@@ -19,13 +19,13 @@ from spo_theory.validation import InputError
 from toy_llm.problems.suites import TRAINED
 
 NAMES = [
-    "network", "escape", "remedies", "suites", "two_step", "expected_advantage", "all_negative", "colouring",
-    "statements", "related", "literature",
+    "network", "escape", "remedies", "league", "suites", "two_step", "expected_advantage", "all_negative",
+    "colouring", "statements", "related", "literature",
 ]  # fmt: skip
 MAIN = [
     "training", "groups", "suites", "response_lengths", "pass_at_k", "imperfect_judges", "premises", "escape",
-    "remedy_costs", "remedy_prices", "recovery", "two_step", "expected_advantage", "all_negative", "colouring",
-    "related",
+    "remedy_costs", "remedy_prices", "recovery", "league", "two_step", "expected_advantage", "all_negative",
+    "colouring", "related",
 ]  # fmt: skip
 
 

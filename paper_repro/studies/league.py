@@ -1,0 +1,150 @@
+"""Study: the remedies trained on the network, at equal rollouts, tokens, judged steps and solutions; with forecasts."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control, ttest_rel
+
+from figures import training
+from paper_repro.claims.verdicts import Tables
+from paper_repro.forecast.statistics import mean_interval, updates_to
+from paper_repro.jobs.job import Job
+from paper_repro.studies.study import Plate, Study
+
+if TYPE_CHECKING:
+    from paper_repro.forecast.forecast import Configuration
+    from toy_llm.config import TrainConfig
+
+COSTS = ("rollouts", "tokens_generated", "tokens_trained", "steps_judged", "solutions")
+RULES = ("grpo", "spo", "spo_prefix", "hints", "easier_questions", "imitation")
+OPTIONS = (("imitation", "share", 0.25),)
+
+
+def configuration(quick: bool) -> "Configuration":
+    """What is trained: six steps from success 0.003, or four steps and three rules in the quick version."""
+    from paper_repro.forecast.forecast import Configuration
+
+    if quick:
+        rules = ("grpo", "hints", "imitation")
+        return Configuration("league-quick", 4, "sgd", 0.0027, 50, 0.45, (0,), rules, 8, 32, rule_options=OPTIONS)
+    seeds = (0, 1, 2, 3, 4)
+    return Configuration("league", 6, "sgd", 0.0027, 140, 0.375, seeds, RULES, 8, 32, rule_options=OPTIONS)
+
+
+def league(curves: pd.DataFrame) -> pd.DataFrame:
+    """One row per rule: updates to half success and costs until then, the forecast beside them, and the test.
+
+    ``curves``: of the network, with sources "network" and "theory". Returns rule, runs, arrived (those that reach half
+    success), updates with low and high (95 % interval over seeds of those that arrive), the mean of the costs until
+    then, final success, entropy, response_length and zero_advantage (means over all updates for the last), forecast
+    (mean updates of the theory, NaN without one), log_ratio (mean over paired seeds of the logarithm of updates over
+    GRPO's) and p_value (paired t test of it, corrected for the number of rules by Benjamini and Hochberg).
+    """
+    runs = pd.DataFrame([_run(rule, seed, one) for (rule, seed), one in _network(curves).groupby(["rule", "seed"])])
+    plain = runs[runs["rule"] == "grpo"].set_index("seed")["updates"]
+    rows = []
+    for rule, mine in runs.groupby("rule", sort=False):
+        mean, low, high = mean_interval(mine["updates"])
+        ratio = np.log(mine.set_index("seed")["updates"]) - np.log(plain)
+        paired = ratio.dropna()
+        row = {"rule": rule, "runs": len(mine), "arrived": int(mine["updates"].notna().sum())}
+        row |= {"updates": mean, "low": low, "high": high, "forecast": _forecast(curves, str(rule))}
+        row |= mine.drop(columns=["rule", "seed", "updates"]).mean().to_dict()
+        row["log_ratio"] = paired.mean()
+        several = len(paired) > 1 and paired.std() > 0
+        row["p_value"] = ttest_rel(paired, np.zeros(len(paired))).pvalue if several else np.nan
+        rows.append(row)
+
+    # As many tests as rules: the expected share of false discoveries is what is kept small
+    table = pd.DataFrame(rows)
+    tested = table["p_value"].notna()
+    if tested.any():
+        table.loc[tested, "p_value"] = false_discovery_control(table.loc[tested, "p_value"])
+    return table.sort_values("updates", kind="stable").reset_index(drop=True)
+
+
+def _network(curves: pd.DataFrame) -> pd.DataFrame:
+    return curves[curves["source"] == "network"]
+
+
+def _run(rule: str, seed: int, one: pd.DataFrame) -> dict[str, float | str | int]:
+    """What one run took to half success (NaN if it never got there), and how it ended."""
+    rows = one.sort_values("step")
+    updates = updates_to(rows["step"].to_numpy(), rows["success"].to_numpy())
+    row: dict[str, float | str | int] = {"rule": rule, "seed": seed, "updates": updates}
+    before = rows[rows["step"] < updates]
+    row |= {name: float(before[name].sum()) if updates == updates else np.nan for name in COSTS}
+
+    # The last updates: a single batch would be noisy
+    last = rows[rows["step"] > rows["step"].max() - 5]
+    row |= {name: float(last[name].mean()) for name in ("success", "entropy", "response_length")}
+    return row | {"zero_advantage": float(rows["zero_advantage"].mean())}
+
+
+def _forecast(curves: pd.DataFrame, rule: str) -> float:
+    """Mean of the forecast updates to half success of a rule; NaN without one."""
+    theory = curves[(curves["source"] == "theory") & (curves["rule"] == rule)]
+    times = [
+        updates_to(one["step"].to_numpy(), one["success"].to_numpy(), window=1) for _, one in theory.groupby("seed")
+    ]
+    return float(np.nanmean(times)) if np.isfinite(times).any() else float("nan")
+
+
+def derive(tables: Tables) -> dict[str, pd.DataFrame]:
+    """The league from the curves."""
+    return {"league": league(tables["league_curves"])} if "league_curves" in tables else {}
+
+
+def jobs(quick: bool) -> list[Job]:
+    """For every seed a job that measures the warm start and forecasts, then one for each rule."""
+    from paper_repro.forecast.forecast import forecast, train_network
+
+    one = configuration(quick)
+    found = [
+        Job(f"league/start-{seed}", "league_curves", forecast, {"configuration": one, "seed": seed})
+        for seed in one.seeds
+    ]
+    for seed in one.seeds:
+        for rule in one.rules:
+            call = {"configuration": one, "rule": rule, "seed": seed}
+            after = (f"league/start-{seed}",)
+            found.append(Job(f"league/{rule}-{seed}", "league_curves", train_network, call, after=after))
+    return found
+
+
+def training_runs(quick: bool) -> "list[TrainConfig]":
+    """One run for every warm start."""
+    one = configuration(quick)
+    return [one.config(one.rules[0], seed) for seed in one.seeds]
+
+
+def caption(tables: Tables) -> str:
+    """What was trained, and the order in which half success was reached."""
+    table = tables["league"]
+    order = ", ".join(f"{row.rule} {row.updates:.0f}" for row in table.itertuples() if row.updates == row.updates)
+    return (
+        "The remedies on the transformer, each seed from its own warm start, with the forecast of the exact chain: "
+        "log-odds and kernel measured before training, nothing fitted. Updates to half success, mean over seeds: "
+        f"{order}. "
+        "Imitation teaches the solution of one question in four and runs GRPO on the others."
+    )
+
+
+STUDY = Study(
+    name="league",
+    question="Which remedy wins on a network that is really trained?",
+    jobs=jobs,
+    order=26,
+    derive=derive,
+    training_runs=training_runs,
+    plates=(
+        Plate(
+            name="league",
+            title="The remedies, trained",
+            needs=("league_curves",),
+            draw=training.draw,
+            caption=caption,
+        ),
+    ),
+)
