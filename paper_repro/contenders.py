@@ -8,7 +8,10 @@ import pandas as pd
 from paper_repro.settings import build
 from spo_theory.method import Method
 from spo_theory.methods.registry import rule
-from spo_theory.validation import InputError
+from spo_theory.validation import InputError, check
+
+MOST_COMPOSITIONS = 20_000
+"""Group compositions up to which a contender without a closed form is raced: more take minutes."""
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "hints, any depth": ("hints", {"depth": "uniform"}),
@@ -70,9 +73,24 @@ def raced(
     }
     try:
         method = contender(name, group_size)
+        _check_compositions(method, starts.world())
         found = race(starts, method, learning_rate, miss=miss, false_alarm=false_alarm, longest=1e13)
         found["why"] = np.where(found["updates"].isna(), "half success is not reached", "")
     except InputError as error:
         found = pd.DataFrame(np.nan, index=range(len(step_success)), columns=["updates", *COSTS])
         found["why"] = str(error).splitlines()[0]
     return found.assign(**labels)[[*labels, "updates", *COSTS, "why"]]
+
+
+def _check_compositions(method: Method, world: Any) -> None:
+    """Refuse a race that would enumerate more than `MOST_COMPOSITIONS` group compositions in every update."""
+    from spo_theory.exact.compositions import composition_count
+    from spo_theory.exact.enumeration import distinguished
+    from spo_theory.exact.portions import of_whole_questions
+    from spo_theory.exact.update import choose_engine
+
+    plain = of_whole_questions(method)
+    if choose_engine(world, plain) == "class_advantages":
+        return
+    rows = composition_count(method.group_size, distinguished(world, plain).count)
+    check(rows <= MOST_COMPOSITIONS, "group compositions", rows, f"at most {MOST_COMPOSITIONS} in a race")

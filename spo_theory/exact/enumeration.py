@@ -17,9 +17,9 @@ from spo_theory.exact.traced import Traced
 from spo_theory.exact.weights import EnumeratedWeights, TracedWeights
 from spo_theory.method import Method
 from spo_theory.outcomes.world import World
-from spo_theory.parts.baselines import GroupAdvantage, PositivePart, Raw, Signed, VirtualCorrect
+from spo_theory.parts.baselines import GroupStatistics, PositivePart, Raw
 from spo_theory.parts.credit import WholeResponse
-from spo_theory.parts.filters import AllNegativeGroups, EveryGroup, MixedGroups, SomeCorrect
+from spo_theory.parts.filters import AllNegativeGroups, EveryGroup, MixedGroups, SomeCorrect, SomeIncorrect
 from spo_theory.parts.rewards import Outcome, PlusMinusOne
 
 DEAF = (
@@ -28,10 +28,9 @@ DEAF = (
     EveryGroup,
     AllNegativeGroups,
     SomeCorrect,
+    SomeIncorrect,
     MixedGroups,
-    GroupAdvantage,
-    VirtualCorrect,
-    Signed,
+    GroupStatistics,
     Raw,
     PositivePart,
     WholeResponse,
