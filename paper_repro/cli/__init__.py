@@ -29,6 +29,7 @@ COMMANDS = {
 
 EXTRAS = {
     "theory": "theory",
+    "remedies": "theory",
     "train": "lab",
     "evaluate": "lab",
     "compare": "lab",
