@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from hand_tables import curves, escape, runs, two_step, two_step_map, weak_judge
 
+from figures import remedies as remedy_figures
 from paper_repro.settings import BETA, GAMMA, build
-from paper_repro.studies import all_negative, network, study
+from paper_repro.studies import all_negative, network, remedies, study
 from paper_repro.studies.all_negative import silent_groups
 from paper_repro.studies.colouring import colouring_curves
 from paper_repro.studies.study import choose, plates, studies, study_names
@@ -79,6 +80,8 @@ def test_jobs_have_names_of_their_own_and_functions_that_workers_can_import(quic
 @pytest.mark.parametrize("one", studies(), ids=lambda one: one.name)
 def test_a_study_makes_the_tables_that_its_figures_need(one):
     made = {job.table for job in one.jobs(False)}
+    if one is remedies.STUDY:
+        made |= set(one.derive({"remedies": REMEDIES}))
     if one is network.STUDY:
         made = set(one.derive({"curves": pd.concat([curves(), curves(experiment="H6-sgd", note="broken")])}))
     assert {name for plate in one.plates for name in plate.needs} <= made
@@ -89,12 +92,37 @@ def test_every_table_of_another_study_is_named_once():
     assert tables["network"] & tables["escape"] == {"curves"}
 
 
+REMEDIES = pd.DataFrame(
+    [
+        {"contender": name, "horizon": h, "step_success": 0.3, "updates": h * n, "rollouts": 8.0 * h * n}
+        for h in (4, 8)
+        for n, name in enumerate(remedy_figures.SHOWN, start=1)
+    ]
+).assign(group_size=8, miss=0.0, tokens_generated=64.0, steps_judged=5.0, solutions=2.0)
+RECOVERY = pd.DataFrame(
+    [
+        {"rule": name, "horizon": h, "recovery": rho, "updates": h / rho}
+        for name in ("grpo", "spo")
+        for h in (4, 6)
+        for rho in (0.01, 0.1)
+    ]
+)
 NOISY = {"miss": 0.4, "false_alarm": 0.2}
 PREFIX = {"spo_prefix": 0.4}
 TABLES = {
     "trained": curves(6.0),
     "premises": curves(6.0, note="steps too large"),
     "escape": escape({2: (10, 5), 4: (40, 8)}),
+    "remedies": REMEDIES,
+    "remedy_prices": remedies.break_even(REMEDIES),
+    "recovery": RECOVERY,
+    "right_paths": pd.DataFrame({"rule": "grpo", "step": [0, 9], "path_1": 0.5, "path_2": 0.1, "path_3": 0.01}),
+    "offline_curves": pd.DataFrame(
+        {"start": "far", "rule": "dpo", "data": "stored", "step": [0, 9], "success": [0.01, 0.1]}
+    ),
+    "weights_and_grading": pd.DataFrame({"variant": ["neither", "both"], "updates": [40.0, 20.0]}),
+    "league_curves": curves(6.0),
+    "league": pd.DataFrame({"rule": ["grpo"], "updates": [30.0]}),
     "two_step": two_step(),
     "two_step_map": two_step_map(),
     "two_step_boundary": pd.DataFrame({"p": [0.75, 0.8], "q": [0.5, 0.7]}),
