@@ -29,6 +29,10 @@ class Complaint:
     wanted: str = ""
 
 
+LOST_DIGITS = 100.0
+"""Another formula is off by more tolerances than this somewhere; what is off by fewer is the right one, done badly."""
+
+
 @dataclass(frozen=True)
 class Property:
     """One promise that a function keeps or breaks.
@@ -66,6 +70,12 @@ class Finding:
     got: str = ""
     wanted: str = ""
     counterexample: str = ""
+
+    @property
+    def severity(self) -> Severity:
+        """What the failure says: a formula that is off by less than `LOST_DIGITS` tolerances has lost digits."""
+        lost = self.property.severity == "formula" and self.excess < LOST_DIGITS
+        return "rounding" if lost else self.property.severity
 
 
 def texts(values: np.ndarray) -> str:

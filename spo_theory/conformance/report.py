@@ -59,7 +59,7 @@ class Report:
         count = dict.fromkeys(("holds", "fails", "does not apply"), 0)
         for finding in self.findings:
             count[finding.verdict] += 1
-        kinds = [finding.property.severity for finding in self.failed]
+        kinds = [finding.severity for finding in self.failed]
         of = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
         failing = f"{count['fails']} fail ({of})" if kinds else "none fails"
         return f"{count['holds']} properties hold, {failing}, {count['does not apply']} do not apply"
@@ -106,7 +106,7 @@ def _row(finding: Finding) -> dict[str, Any]:
         "name": finding.property.name,
         "meaning": finding.property.meaning,
         "why": finding.property.why,
-        "severity": finding.property.severity,
+        "severity": finding.severity,
         "verdict": finding.verdict,
         "reason": finding.reason,
         "examples": finding.tried,
@@ -120,7 +120,7 @@ def _row(finding: Finding) -> dict[str, Any]:
 def explained(finding: Finding) -> list[str]:
     """The lines that explain a failure."""
     off = f", {finding.excess:.3g} times the tolerance" if finding.excess < float("inf") else ""
-    lines = _wrapped(f"{finding.property.name} ({finding.property.severity}): ", finding.property.meaning, indent=4)
+    lines = _wrapped(f"{finding.property.name} ({finding.severity}): ", finding.property.meaning, indent=4)
     lines += _wrapped("  why it matters: ", finding.property.why, indent=4)
     lines += _wrapped("  found: ", finding.reason + off, indent=4)
     if finding.got:

@@ -9,7 +9,7 @@ from spo_theory.diagnosis.rollouts import Rollouts
 
 RESAMPLES = 1000
 AT_ONCE = 2_000_000
-"""Resampled questions in memory."""
+"""Numbers of resamples in memory."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +112,15 @@ def mean_with_interval(values: np.ndarray, question: np.ndarray, seed: int = 0) 
         never = 1 - 0.025 ** (1 / len(total))
         return Estimate(mean, 0.0 if mean == 0 else 1 - never, never if mean == 0 else 1.0)
 
-    # Each resample draws as many questions as there are, with replacement; some at a time, to bound memory
+    # Questions with the same numbers are interchangeable: a resample is how often each kind of question is drawn
+    kinds, multiplicity = np.unique(np.stack([total, count], axis=1), axis=0, return_counts=True)
     generator = np.random.default_rng(seed)
     means = []
-    at_once = max(AT_ONCE // len(total), 1)
+    at_once = max(AT_ONCE // len(kinds), 1)
     for start in range(0, RESAMPLES, at_once):
-        drawn = generator.integers(0, len(total), (min(at_once, RESAMPLES - start), len(total)))
-        means.append(total[drawn].sum(-1) / count[drawn].sum(-1))
+        resamples = min(at_once, RESAMPLES - start)
+        drawn = generator.multinomial(len(total), multiplicity / len(total), size=resamples)
+        means.append(drawn @ kinds[:, 0] / (drawn @ kinds[:, 1]))
     low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
     return Estimate(mean, float(low), float(high))
 

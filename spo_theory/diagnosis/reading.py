@@ -1,7 +1,7 @@
 """Rollout logs of TRL, verl and NeMo-RL, and plain tables, as `Rollouts`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from hashlib import blake2b
 from itertools import groupby
@@ -96,6 +96,8 @@ def recognize(record: Record, file: Path) -> str:
 
 def number(value: Any) -> float:
     """A value as a number; NaN for None, an empty text and a text that is no number."""
+    if value is None:
+        return float("nan")
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -109,6 +111,8 @@ def digest(*texts: Any) -> bytes:
 
 def _reward(record: Record, names: Sequence[str], meaning: Meaning) -> float:
     """The weighted sum of the rewards that are there; NaN if none is."""
+    if len(names) == 1 and not meaning.weights:
+        return number(record.get(names[0]))
     found = [number(record.get(name)) for name in names]
     weights = meaning.weights or (1.0,) * len(names)
     there = [value * weight for value, weight in zip(found, weights, strict=True) if not isnan(value)]
@@ -272,40 +276,54 @@ def _of_tokens(values: Any, mask: Any) -> float:
 
 def _table(files: list[Path], meaning: Meaning, into: Columns) -> None:
     """A plain table: a group, and a reward or a correctness; the other columns of `Columns.add` if they are there."""
+    known: dict[tuple[str, ...], tuple[str, tuple[str, ...], Meaning]] = {}
     for file in files:
+        of_file = float(number_in(file))
         for where, row in records(file):
             if isinstance(row, str):
                 into.refuse(row, where)
                 continue
-            _table_row(file, where, row, meaning, into)
+
+            # What the columns mean is asked once, not for every one of a million rows
+            columns = tuple(row)
+            if columns not in known:
+                known[columns] = _table_columns(columns, meaning)
+            name, rewards, outcome = known[columns]
+            if name not in row:
+                into.refuse(f"no column {meaning.group or 'group'}", where)
+            elif rewards == ("",):
+                into.refuse("no column reward or correct", where)
+            else:
+                _table_row(of_file, where, row, name, rewards, outcome, into)
 
 
-def _table_row(file: Path, where: str, row: Record, meaning: Meaning, into: Columns) -> None:
+def _table_columns(columns: Sequence[str], meaning: Meaning) -> tuple[str, tuple[str, ...], Meaning]:
+    """Of a plain table: the column of groups, those of rewards ("" for none), and how correctness is told."""
+    name = meaning.group or next((one for one in GROUP_NAMES if one in columns), "")
+    outcome = meaning.correct or ("correct" if "correct" in columns else "")
+    found = "reward" if "reward" in columns else "score" if "score" in columns else outcome
+    return name, meaning.rewards or (found,), replace(meaning, correct=outcome)
+
+
+def _table_row(
+    step_of_file: float, where: str, row: Record, name: str, rewards: tuple[str, ...], outcome: Meaning, into: Columns
+) -> None:
     """One row of a plain table."""
-    name = meaning.group or next((one for one in GROUP_NAMES if one in row), "")
-    if name not in row:
-        into.refuse(f"no column {meaning.group or 'group'}", where)
-        return
-    outcome = meaning.correct or ("correct" if "correct" in row else "")
-    rewards = meaning.rewards or (("reward",) if "reward" in row else ("score",) if "score" in row else (outcome,))
-    if rewards == ("",):
-        into.refuse("no column reward or correct", where)
-        return
-    if rewards == (outcome,):
-        row = {**row, outcome: {"true": 1.0, "false": 0.0}.get(str(row[outcome]).lower(), row[outcome])}
-    reward = _usable(row, where, rewards, meaning, into)
+    if rewards == (outcome.correct,):
+        said = row[outcome.correct]
+        row = {**row, outcome.correct: {"true": 1.0, "false": 0.0}.get(str(said).lower(), said)}
+    reward = _usable(row, where, rewards, outcome, into)
     if reward is None:
         return
-    step = number(row.get("step", number_in(file)))
+    step = number(row.get("step", step_of_file))
     first_error, steps = number(row.get("first_error", -1)), number(row.get("steps", -1))
     if steps >= 0 and not 0 <= first_error <= steps:
         into.refuse("a first error outside the response", where)
         return
-    with_outcome = Meaning(correct=outcome, correct_at=meaning.correct_at)
     into.add(
         str(row[name]),
         0 if isnan(step) else int(step),
-        _correct(row, reward, with_outcome),
+        _correct(row, reward, outcome),
         reward,
         advantage=number(row.get("advantage")),
         length=number(row.get("length")),

@@ -69,19 +69,18 @@ class Columns:
     ) -> None:
         """Add one response; its group is ``group``, or else the question in this step."""
         key = (step, question) if group is None else (step, group)
-        whole = {
-            "group": self._groups.setdefault(key, len(self._groups)),
-            "question": self._questions.setdefault(question, len(self._questions)),
-            "step": step,
-            "correct": int(correct),
-            "first_error": first_error,
-            "steps": steps,
-        }
-        real = {"reward": reward, "advantage": advantage, "length": length, "log_prob": log_prob}
-        for name, value in whole.items():
-            self._whole[name].append(value)
-        for name, number in real.items():
-            self._real[name].append(number)
+        values = (
+            self._groups.setdefault(key, len(self._groups)),
+            self._questions.setdefault(question, len(self._questions)),
+            step,
+            int(correct),
+            first_error,
+            steps,
+        )
+        for column, value in zip(self._whole.values(), values, strict=True):
+            column.append(value)
+        for numbers, number in zip(self._real.values(), (reward, advantage, length, log_prob), strict=True):
+            numbers.append(number)
 
     def refuse(self, reason: str, where: str) -> None:
         """Count a row that cannot be used, and remember where the first ones stand."""

@@ -79,6 +79,18 @@ def constant(values: tuple[float, ...]) -> Callable[[tuple[int, ...]], Iterator[
     return batches
 
 
+def among_others(values: tuple[float, ...]) -> Callable[[tuple[int, ...]], Iterator[Batch]]:
+    """Groups of equal rewards, one for every value, beside a mixed group, in one batch."""
+
+    def batches(sizes: tuple[int, ...]) -> Iterator[Batch]:
+        """One batch for every group size."""
+        for size in sizes:
+            mixed = (np.arange(size) == 0).astype(float)
+            yield Batch(np.stack([mixed, *(np.full(size, value) for value in values)]))
+
+    return batches
+
+
 def nearly_equal(sizes: tuple[int, ...], dtype: str) -> Iterator[Batch]:
     """Rewards around 0.5 and 0.7 that differ by some units in the last place of ``dtype``, or by 1e-6."""
     ulp = {"float64": 2.0**-53, "float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}[dtype]
@@ -143,11 +155,11 @@ def smaller(batch: Batch, keep_size: bool = False) -> Iterator[Batch]:
     # Then plainer values, each everywhere where it stands, and last at single places
     for value in np.unique(rewards):
         for plain in (*SIMPLE, float(f"{value:.1g}"), float(f"{value:.3g}")):
-            if plainer(plain, value):
+            if plainer(plain, float(value)):
                 yield replace(batch, rewards=np.where(rewards == value, plain, rewards))
     for place in np.ndindex(*rewards.shape) if rewards.size <= 24 else ():
         for plain in SIMPLE[:2]:
-            if plainer(plain, rewards[place]):
+            if plainer(plain, float(rewards[place])):
                 changed = rewards.copy()
                 changed[place] = plain
                 yield replace(batch, rewards=changed)

@@ -47,15 +47,15 @@ def agrees(call: Call, batch: Batch, setting: Setting, stable: bool = False) -> 
 
 
 def silent(call: Call, batch: Batch, setting: Setting) -> Complaint | None:
-    """Whether a group of equal rewards has advantages 0, up to the rounding of the rewards themselves."""
-    if np.ptp(batch.rewards, axis=-1).any():
+    """Whether groups of equal rewards have advantages 0, up to the rounding of the rewards themselves."""
+    equal = np.ptp(batch.rewards, axis=-1, keepdims=True) == 0
+    if not equal.any():
         return None
     got = call(batch.rewards, batch.valid)
     size = np.abs(batch.rewards).max(-1, keepdims=True)
     limit = (batch.rewards.shape[-1] + 8) * setting.rounding * size + setting.rounding * 1e-3
-    return worst(
-        got, np.zeros_like(got), np.broadcast_to(limit, got.shape), "equal rewards have advantages that are not 0"
-    )
+    wanted = np.where(equal, 0.0, got)
+    return worst(got, wanted, np.broadcast_to(limit, got.shape), "equal rewards have advantages that are not 0")
 
 
 def speaks(call: Call, batch: Batch, setting: Setting) -> Complaint | None:

@@ -35,7 +35,8 @@ def closely(setting: Setting) -> Iterable[Batch]:
 
 
 EVEN = batches.constant((0.0, 0.5, 1.0, -2.0))
-ODD = batches.constant((0.1, 0.7, 1 / 3, 2.1, -0.3, 0.9525741268))
+VALUES = (0.1, 0.7, 1 / 3, 2.1, -0.3, 0.9525741268)
+ODD = batches.constant(VALUES)
 
 PROPERTIES = (
     Property(
@@ -80,6 +81,15 @@ PROPERTIES = (
         judge.silent,
         "rounding",
         universal=True,
+    ),
+    Property(
+        "equal_rewards_are_silent_among_others",
+        "The same in a batch with other groups, where a deviation over the batch, or whitening, blows rounding up.",
+        "One all-wrong group would teach because another one does not.",
+        on(batches.among_others(VALUES)),
+        judge.silent,
+        "rounding",
+        needs=("convention",),
     ),
     Property(
         "unequal_rewards_speak",

@@ -1,6 +1,7 @@
 """A function from rewards to advantages, ready to be judged, and the convention it is compared with."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from spo_theory.conformance.advantages.complaints import Setting
 from spo_theory.conformance.advantages.identification import Identification, identify
 from spo_theory.conformance.advantages.properties import PROPERTIES as PROPERTIES
 from spo_theory.conformance.advantages.subject import Layout, Subject
+from spo_theory.conformance.advantages.tolerances import Reference
 from spo_theory.conformance.arrays import ROUNDING
 from spo_theory.validation import check
 
@@ -94,14 +96,18 @@ def trial(
     if subject.group_size is not None:
         tried = (subject.group_size,)
     found: Identification | None = None
+    reference: Reference | None
     if convention is not None:
-        reference, followed = named(convention), convention
+        reference = named(convention)
+        followed = convention
     elif numbers:
         formula = own(**numbers)
-        reference, followed = (lambda rewards, valid: exactly(formula, rewards, valid)), repr(formula)
+        reference = partial(exactly, formula)
+        followed = repr(formula)
     else:
         found = identify(subject, tuple(size for size in tried if size <= 8) or tried)
-        reference, followed = found.reference, found.names[0] if found.names else found.described
+        reference = found.reference
+        followed = found.names[0] if found.names else found.described
     rounding = max(ROUNDING[subject.dtype], ROUNDING.get(subject.output, 0.0))
     setting = Setting(reference, followed or "no known convention", subject.dtype, rounding, tried)
     return AdvantageTrial(subject, setting, found)

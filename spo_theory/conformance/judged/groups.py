@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +21,11 @@ class Judged:
         """Boolean ``(Q, G, S)``: the steps that were written."""
         return np.arange(int(self.lengths.max())) < self.lengths[..., None]
 
-    def rows(self, which: object) -> "Judged":
+    def rows(self, which: Any) -> "Judged":
         """Some groups, or all of them in another order."""
         return Judged(self.correct[which], self.first_error[which], self.lengths[which])
 
-    def columns(self, which: object) -> "Judged":
+    def columns(self, which: Any) -> "Judged":
         """Some responses of every group, or all of them in another order."""
         return Judged(self.correct[:, which], self.first_error[:, which], self.lengths[:, which])
 

@@ -97,6 +97,16 @@ def test_rewards_on_tokens_as_verl_has_them():
     assert "[[1.0], [1.0]" in finding.counterexample
 
 
+def test_lost_digits_are_told_from_another_formula():
+    """The variance in one pass is the right formula, done badly; a wrong epsilon is another one."""
+    lost = check(mutants.one_pass, "trl", sizes=(3, 8))
+    assert {finding.severity for finding in lost.failed} == {"rounding"}
+    assert "large_offset" in [finding.property.name for finding in lost.failed]
+    wrong = mutants.judged("epsilon 1e-6 for 1e-4")
+    severity = {finding.property.name: finding.severity for finding in wrong.failed}
+    assert severity["values_on_tiny_differences"] == "formula"
+
+
 def test_known_conventions_have_sources():
     assert set(sources()) == set(known())
     assert all(len(source) > 8 for source in sources().values())

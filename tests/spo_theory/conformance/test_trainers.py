@@ -9,12 +9,14 @@ from spo_theory.conformance.losses.formula import LossFormula
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of third parties, which change with versions
 pytest.importorskip("trl", reason="the extra 'trl' is not installed")
 
-ROUNDING = ["equal_rewards_are_silent_in_rounding", "nearly_equal_rewards"]
+ROUNDING = [
+    "equal_rewards_are_silent_in_rounding", "equal_rewards_are_silent_among_others", "nearly_equal_rewards",
+]  # fmt: skip
 EXPECTED = {
     "TRL group": ("trl", ROUNDING),
     "TRL batch": ("trl_batch", ROUNDING),
     "TRL none": ("trl_none", []),
-    # Whitening takes away what all groups of equal rewards have in common, so the first one does not show here
+    # Whitening takes away what all groups of equal rewards have in common, so the first one does not show
     "TRL normalize_then_sum": ("trl_gdpo", ROUNDING[1:]),
     "TRL RLOO": ("trl_rloo", []),
 }

@@ -151,6 +151,11 @@ class Whatever(metaclass=Anything):
     def __call__(self, *args, **kwargs):
         return self
 
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
 
 class StandIns:
     """Gives modules of `STAND_INS`, and everything below them, with `Whatever` in them."""
