@@ -76,7 +76,7 @@ class Said:
 
 
 def check(values: Values) -> None:
-    """Judge a function, print what was found, and end with status 1 if a property fails.
+    """Judge a function, print what was found, and end with status 1 if a property fails or no convention is known.
 
     values: of the options of `Check`, `Expected` and `Said`, by name. Raises `InputError` for what is not allowed, and
     `SystemExit`.
@@ -103,7 +103,8 @@ def check(values: Values) -> None:
     print(report)
     write_text(report.to_json(), values["json"])
     write_text(report.to_junit(), values["junit"])
-    if any(finding.property.name not in values["ignore"] for finding in report.failed):
+    failing = [finding for finding in report.failed if finding.property.name not in values["ignore"]]
+    if failing or not report.known:
         raise SystemExit(1)
 
 

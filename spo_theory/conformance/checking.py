@@ -67,7 +67,8 @@ def check(
         refuse([f"settings = {sorted(settings)} are not allowed for kind {kind!r}: {error}"])
         raise
     findings = [judge(one, trial) for one in properties]
-    return Report(name or _name_of(function), trial.setting.convention, trial.identified, findings, kind, how)
+    known = trial.reference is not None
+    return Report(name or _name_of(function), trial.setting.convention, trial.identified, findings, kind, how, known)
 
 
 def properties_of(kind: str) -> tuple[Property, ...]:

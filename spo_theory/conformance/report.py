@@ -18,7 +18,8 @@ class Report:
     """All findings on one function.
 
     subject: its name. convention: what it was compared with. identified: how it was found, if it was not given.
-    kind: what the function computes. how: the settings that say how it was called.
+    kind: what the function computes. how: the settings that say how it was called. known: whether there is a convention
+    to compare it with; without one only the properties of all functions of its kind are judged.
     """
 
     subject: str
@@ -27,6 +28,7 @@ class Report:
     findings: Sequence[Finding] = field(default_factory=list)
     kind: str = "advantages"
     how: dict[str, Any] = field(default_factory=dict)
+    known: bool = True
 
     @property
     def failed(self) -> list[Finding]:
@@ -35,8 +37,8 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether no property fails."""
-        return not self.failed
+        """Whether no property fails, and there was a convention to compare with."""
+        return self.known and not self.failed
 
     def __str__(self) -> str:
         """The report for a terminal."""
@@ -62,7 +64,8 @@ class Report:
         kinds = [finding.severity for finding in self.failed]
         of = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
         failing = f"{count['fails']} fail ({of})" if kinds else "none fails"
-        return f"{count['holds']} properties hold, {failing}, {count['does not apply']} do not apply"
+        unknown = "" if self.known else "; no convention is known to compare it with: name one, or its numbers"
+        return f"{count['holds']} properties hold, {failing}, {count['does not apply']} do not apply{unknown}"
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""

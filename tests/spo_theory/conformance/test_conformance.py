@@ -129,6 +129,15 @@ def test_unknown_numbers_and_unknown_formulas_are_described():
     assert strange.differences["0/1 rewards"] == 0
 
 
+def test_a_function_that_nobody_knows_is_not_passed():
+    """Batch-wide standardization by mistake: the properties of all functions hold, but that is no approval."""
+    report = check(lambda r: (r - r.mean()) / (r.std() + 0.01), sizes=(2, 3))
+    assert not report.known
+    assert not report.ok
+    assert "no convention is known" in report.summary()
+    assert "nearest" in str(report)
+
+
 def test_counterexamples_are_small_and_run(tmp_path, monkeypatch, capsys):
     """The example of a report, pasted, shows the numbers that the report shows."""
     (tmp_path / "mine.py").write_text("def compute(r):\n    return (r - r.mean()) / (r.std() + 1e-4)\n")
