@@ -152,3 +152,20 @@ def weak_judge(judge=0.0, twin=0.05, start=0.02, student=0.9):
     solved = {"judge": judge, "judge's twin": twin, "student at start": start, "student trained": student}
     table = pd.DataFrame({"who": list(solved), "success": list(solved.values()), "seeds": 3, "judge_accuracy": 0.9})
     return table.assign(low=table["success"] - 0.01, high=table["success"] + 0.01)
+
+
+def related():
+    """Tables of the study of related claims, by name: two rules on three paths, four curves, two variants."""
+    steps = np.arange(4)
+    chances = {"path_1": 0.5, "path_2": 0.1, "path_3": 0.02}
+    paths = [pd.DataFrame({"rule": name, "step": steps, **chances}) for name in ("grpo", "unlikeliness")]
+    curves = [
+        pd.DataFrame({"start": "far", "rule": name, "data": data, "step": steps, "success": 0.1 + 0.1 * steps})
+        for name in ("best_of_n", "dpo")
+        for data in ("on policy", "stored")
+    ]
+    return {
+        "right_paths": pd.concat(paths, ignore_index=True),
+        "offline_curves": pd.concat(curves, ignore_index=True),
+        "weights_and_grading": pd.DataFrame({"variant": ["neither", "both"], "updates": [90.0, 20.0]}),
+    }

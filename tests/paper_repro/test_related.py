@@ -1,7 +1,6 @@
 """The claims of the related papers: their table, and two verdicts against closed forms."""
 
-import numpy as np
-import pandas as pd
+import hand_tables
 import pytest
 
 from figures import related
@@ -54,18 +53,8 @@ def test_maxrl_tends_to_the_gradient_of_log_success():
 
 
 def test_the_figure_shows_all_three_tables():
-    steps = np.arange(4)
-    paths = pd.concat(
-        pd.DataFrame({"rule": name, "step": steps, "path_1": 0.5, "path_2": 0.1, "path_3": 0.02})
-        for name in ("grpo", "unlikeliness")
-    )
-    curves = pd.concat(
-        pd.DataFrame({"start": "far", "rule": name, "data": data, "step": steps, "success": 0.1 + 0.1 * steps})
-        for name in ("best_of_n", "dpo")
-        for data in ("on policy", "stored")
-    )
-    variants = pd.DataFrame({"variant": ["neither", "both"], "updates": [90.0, 20.0]})
-    figure = related.draw(paths, curves, variants)
+    tables = hand_tables.related()
+    figure = related.draw(*(tables[name] for name in STUDY.plates[0].needs))
     assert [len(ax.lines) for ax in figure.axes[:2]] == [6, 5]
     assert [bar.get_width() for bar in figure.axes[2].patches] == [90.0, 20.0]
     assert "not computed" in caption({})

@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pandas as pd
 import pytest
-from hand_tables import curves, escape, runs, two_step, two_step_map, weak_judge
+from hand_tables import curves, escape, related, runs, two_step, two_step_map, weak_judge
 
 from figures import remedies as remedy_figures
 from paper_repro.settings import BETA, GAMMA, build
@@ -154,6 +154,7 @@ TABLES = {
         [runs(PREFIX, TRAINED, beta=b, gamma=0.5, **more) for b in (2.0, 10.0) for more in ({}, NOISY)]
     ),
     "weak_judge": weak_judge(),
+    **related(),
 }
 
 
