@@ -27,12 +27,16 @@ from toy_llm.training.rollout import Judged, score
 from toy_llm.training.steps import batch_loss, learning_rate
 
 TASK = ChainTask(horizon=2, modulus=3)
-BY_CLASS = [
-    name
-    for name in rule.names()
-    if not (rule(name).uses_log_prob or rule(name).sampler.resamples) and rule(name).across == Independent()
-]
-"""Methods whose weights follow from outcome classes alone, in every group that is sampled."""
+
+
+def sums_over_fresh_groups(method):
+    """Whether a method's update is a sum over all groups of whole questions, each by itself, of outcome classes."""
+    fresh = method.sampler.whole and not method.sampler.resamples
+    return fresh and not method.uses_log_prob and method.across == Independent()
+
+
+BY_CLASS = [name for name in rule.names() if sums_over_fresh_groups(rule(name))]
+"""Methods whose gradient the trainer's loss gives on all groups of whole questions."""
 
 
 def network():
