@@ -1,7 +1,9 @@
 """Tables and pictures that commands write: checked before any work, then written whole or not at all."""
 
 import io
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,27 @@ def check_output(out: Path | None, endings: Sequence[str] = TABLES) -> None:
     from toy_llm.files import check_file
 
     check_file("out", out)
+
+
+@contextmanager
+def only_writer(files: Iterable[tuple[str, str | Path | None]]) -> Iterator[None]:
+    """Keep other runs from writing to the same files while the block runs.
+
+    files: pairs of the option's name and the file, None for no file. Raises `InputError` if another process writes to
+    one of them, naming that process, and `OSError` if a lock cannot be made beside a file.
+    """
+    from toy_llm.locks import Held, locked
+
+    with ExitStack() as held:
+        for name, path in files:
+            if path is not None:
+                # Two names may lead to one file, so the lock is beside that
+                real = Path(os.path.realpath(path))
+                try:
+                    held.enter_context(locked(real.with_name(f".{real.name}.lock")))
+                except Held as holder:
+                    check(False, name, str(path), f"a file that no other run writes to ({holder} does)")
+        yield
 
 
 def write_table(table: "pd.DataFrame", out: Path | None) -> None:

@@ -53,6 +53,7 @@ def reproduce(values: Values) -> None:
     except OSError as error:
         what = f"cannot write {error.filename or out}: {error.strerror or error}"
         raise Stopped(f"{what}; finished jobs are kept", can_resume=True) from None
+    (out / "error.txt").unlink(missing_ok=True)  # of a run that failed before
     print(f"report: {report}")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_origin, get_type_hints
 
 from paper_repro.cli.command import Boxes, Command, Stopped, Values, options_of, refuse_values
 from paper_repro.cli.doubts import jumps, say_doubts
-from paper_repro.cli.output import check_output, say_written, ten_rows, write_table
+from paper_repro.cli.output import check_output, only_writer, say_written, ten_rows, write_table
 from paper_repro.cli.rules import rule_option_names
 from spo_theory.allowed import several
 from spo_theory.limits import SEED, WORKERS
@@ -64,7 +64,7 @@ def train(values: Values, rules: dict[str, Values]) -> None:
     Raises `InputError` before any work for what is not allowed, and `Stopped` if the run fails.
     """
     from toy_llm.config_checks import doubts
-    from toy_llm.training.seeds import WorkerLost, for_seed, restored
+    from toy_llm.training.seeds import for_seed, restored
 
     # All faults are told together, before anything is written
     output = Output(**{field.name: values[field.name] for field in fields(Output)})
@@ -79,22 +79,12 @@ def train(values: Values, rules: dict[str, Values]) -> None:
 
     # The warm start is made once here, not by every seed
     say_doubts(doubts(config))
-    kept = restored(configs)
-    prepare_start(configs)
-
-    # Only what is lost by a failure from here on can be continued
-    started = time.perf_counter()
-    try:
-        table = train_with_progress(configs, kept, output)
-    except WorkerLost as error:
-        raise stopped(str(error), config) from None
-    except OSError as error:
-        waiting = rows_file(output.out)
-        rows = f"; its rows are in {waiting}" if waiting != output.out and waiting and waiting.exists() else ""
-        raise stopped(f"{error.strerror or error}: {error.filename or output.out}{rows}", config) from None
-    except KeyboardInterrupt:
-        raise stopped("interrupted", config, status=130) from None
-    seconds = time.perf_counter() - started
+    with only_writer([("out", rows_file(output.out)), *(("checkpoint", one.checkpoint) for one in configs)]):
+        kept = restored(configs)
+        prepare_start(configs)
+        started = time.perf_counter()
+        table = train_or_say_how_to_continue(configs, kept, output)
+        seconds = time.perf_counter() - started
 
     # Updates that were there before a resume took no time now, so the rate leaves them out
     jumped = [jumps(run["success_exact"], config.learning_rate) for _, run in table.groupby("seed")]
@@ -151,6 +141,24 @@ def prepare_start(configs: Sequence["TrainConfig"]) -> None:
     for config in configs:
         if config.mode == "offline":
             check_entry(stored_path(config, policy, judge))
+
+
+def train_or_say_how_to_continue(
+    configs: Sequence["TrainConfig"], kept: Sequence[dict[str, float]], output: Output
+) -> "pd.DataFrame":
+    """`train_with_progress`, whose failures become `Stopped`: only what is lost by them can be continued."""
+    from toy_llm.training.seeds import WorkerLost
+
+    try:
+        return train_with_progress(configs, kept, output)
+    except WorkerLost as error:
+        raise stopped(str(error), configs[0]) from None
+    except OSError as error:
+        waiting = rows_file(output.out)
+        rows = f"; its rows are in {waiting}" if waiting != output.out and waiting and waiting.exists() else ""
+        raise stopped(f"{error.strerror or error}: {error.filename or output.out}{rows}", configs[0]) from None
+    except KeyboardInterrupt:
+        raise stopped("interrupted", configs[0], status=130) from None
 
 
 def train_with_progress(

@@ -15,6 +15,7 @@ import pytest
 from paper_repro.cli import main
 from toy_llm import TrainConfig, train
 from toy_llm.config import settings
+from toy_llm.locks import locked
 from toy_llm.training import checkpoint
 from toy_llm.training.loop import TrainingDiverged, make_policy
 from toy_llm.training.seeds import WorkerLost, for_seed, restored, train_seeds
@@ -209,3 +210,18 @@ def test_a_parquet_table_that_cannot_be_written_keeps_its_rows(cache, tmp_path, 
     whole = pd.read_parquet(out)
     pd.testing.assert_frame_equal(whole.drop(columns="seconds"), kept.drop(columns="seconds"))
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+@pytest.mark.parametrize("name", ["out", "checkpoint"])
+def test_two_runs_cannot_write_to_one_file(name, cache, tmp_path, capsys):
+    file = tmp_path / f"run.{'csv' if name == 'out' else 'pt'}"
+    (tmp_path / "link").symlink_to(tmp_path)
+    line = ["train", *OPTIONS, "--cache-dir", cache, f"--{name}", str(tmp_path / "link" / file.name)]
+    with locked(tmp_path / f".{file.name}.lock"):
+        assert main(line) == 2
+        said = capsys.readouterr().err
+        assert f"{name} = " in said
+        assert f"a file that no other run writes to (process {os.getpid()} on " in said
+        assert not file.exists()
+    assert main(line) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {file.name, "link"}
