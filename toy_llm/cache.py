@@ -31,6 +31,10 @@ def cached(path: Path, make: Callable[[], Any], device: str = "cpu") -> Any:
     if not os.path.lexists(path):
         check_writable("cache_dir", path.parent)
         with locked(path.with_name(f".{path.name}.lock"), waiting_for=str(path)):
+            # Nobody else writes this entry now: what lies half written is from a process that died.
+            for stray in path.parent.glob(f".{path.name}.*-*"):
+                stray.unlink(missing_ok=True)
+
             # Whoever had to wait finds what the other process made.
             if not os.path.lexists(path):
                 save(path, make(), owner=path.name, follow=False)

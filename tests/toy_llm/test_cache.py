@@ -102,6 +102,7 @@ def test_two_processes_make_an_entry_once(tmp_path):
     assert killed.stdout.readline() == "begun\n"
     killed.kill()
     killed.communicate()
+    (tmp_path / ".entry.pt.7-0badcafe0badcafe").write_bytes(b"half an entry")
     first = start("first")
     assert first.stdout.readline() == "begun\n"
     second = start("second")
