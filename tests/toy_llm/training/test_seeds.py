@@ -124,7 +124,7 @@ def test_a_killed_command_leaves_its_table_and_continues(cache, tmp_path):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (["--seeds", "1", "1"], "seeds = [1, 1]"),
+        (["--seeds", "1", "1"], "seeds = (1, 1)"),
         (["--seeds", "-1"], "seeds"),
         (["--workers", "0"], "workers = 0"),
         (["--out", "run.txt"], "out = 'run.txt'"),
