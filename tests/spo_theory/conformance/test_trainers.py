@@ -14,7 +14,8 @@ ROUNDING = [
 ]  # fmt: skip
 EXPECTED = {
     "TRL group": ("trl", ROUNDING),
-    "TRL batch": ("trl_batch", ROUNDING),
+    # Among other groups the deviation of the batch is large, and the second one does not show
+    "TRL batch": ("trl_batch", [ROUNDING[0], ROUNDING[2]]),
     "TRL none": ("trl_none", []),
     # Whitening takes away what all groups of equal rewards have in common, so the first one does not show
     "TRL normalize_then_sum": ("trl_gdpo", ROUNDING[1:]),

@@ -323,8 +323,10 @@ def row(name, function, settings):
 
 
 def in_words(formula):
-    """A formula as it is written, without what is at its default in none of them."""
-    return "`" + formula.replace("GroupAdvantage", "").replace("BatchScaled", "batch").strip("()") + "`"
+    """A formula as it is written, short."""
+    if formula.startswith("GroupAdvantage("):
+        return f"`{formula.removeprefix('GroupAdvantage(').removesuffix(')')}`"
+    return f"`{formula.replace('BatchScaled', 'batch')}`"
 
 
 def of_equal_rewards(function, settings, sizes=range(2, 65)):
