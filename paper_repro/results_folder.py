@@ -25,6 +25,7 @@ from toy_llm.locks import Held, locked
 
 STORE = ".published"
 CURRENT = "current"
+LOCK = ".lock"
 
 
 @contextmanager
@@ -45,11 +46,27 @@ def results_folder(out: Path) -> Iterator[Path]:
         check(False, "out", str(out), f"a directory that can be written, links included ({error.strerror or error})")
 
     # Whatever lies half written in the folder of parts is from a process that died: all others are kept out
+    with _only_run(out):
+        for stray in parts.glob(".*.parquet.*"):
+            stray.unlink(missing_ok=True)
+        yield parts
+
+
+def check_free(out: Path) -> None:
+    """Refuse a folder that another run writes to now, before modules that load slowly are needed; makes nothing.
+
+    Raises `InputError` that names the process.
+    """
+    if (out / LOCK).exists():
+        with _only_run(out):
+            pass
+
+
+@contextmanager
+def _only_run(out: Path) -> Iterator[None]:
     try:
-        with locked(out / ".lock"):
-            for stray in parts.glob(".*.parquet.*"):
-                stray.unlink(missing_ok=True)
-            yield parts
+        with locked(out / LOCK):
+            yield
     except Held as holder:
         check(False, "out", str(out), f"a directory that no other run writes to ({holder} does)")
 

@@ -35,6 +35,11 @@ def reproduce(values: Values) -> None:
     goes wrong later: finished jobs are kept.
     """
     refuse_values(Reproduce(**{field.name: values[field.name] for field in fields(Reproduce)}))
+    from paper_repro.results_folder import check_free
+
+    check_free(values["out"])
+
+    # These load slowly, so a folder in use is refused without them
     from paper_repro.jobs.pool import JobError
     from paper_repro.reproduce import reproduce as run
     from toy_llm.files import write_atomic

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from paper_repro import results_folder as folders
-from paper_repro.results_folder import publishing, results_folder
+from paper_repro.results_folder import check_free, publishing, results_folder
 from spo_theory.validation import InputError
 
 NAMES = ("report.html", "claims.csv", "data/curves.parquet", "figures/escape.png")
@@ -146,9 +146,14 @@ def test_a_second_run_is_refused_until_the_first_is_gone(tmp_path):
     refusal = rf"^out = '.*out' is not allowed: .*no other run writes to \(process {first.pid} on .+ does\)$"
     with pytest.raises(InputError, match=refusal), results_folder(out):
         pass
+    with pytest.raises(InputError, match=refusal):
+        check_free(out)
     assert stray.exists()
     first.kill()
     first.communicate()
+    check_free(out)
+    check_free(tmp_path / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
     with results_folder(out):
         assert not stray.exists()
         assert str(os.getpid()) in (out / ".lock").read_text()
