@@ -1,5 +1,6 @@
 """Building the live page from its parts: one HTML file that fetches nothing and works when opened from a file."""
 
+import json
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -9,16 +10,19 @@ from markupsafe import Markup
 
 from spo_theory.methods.registry import rule
 
-ENGINE = ("chain", "methods", "quadrature", "compositions", "engine")
+ENGINE = ("chain", "methods", "quadrature", "compositions", "remedies", "engine")
 """Files of the engine, in the order in which they are loaded."""
 
-PAGE = ("state", "plot", "python", "views", "app")
+PAGE = ("state", "plot", "python", "views", "wide_views", "app")
 """Files of the page, which stand behind those of the engine."""
 
 VIEWS = {
     "group": "Why is the loss zero?",
     "curves": "How long is the stall?",
     "steps": "What does one update teach?",
+    "map": "Does colouring always help?",
+    "costs": "What does each remedy cost?",
+    "run": "Does a real network do the same?",
 }
 """Titles of the views, by the names that the page's address uses."""
 
@@ -53,6 +57,7 @@ def page() -> str:
         style=Markup(_part("page/style.css")),
         script=Markup(script),
         looks=looks,
+        record=json.loads(_part("data/record.json")),
         views=[{"name": name, "title": title} for name, title in VIEWS.items()],
         version=version("spectral-policy-lab"),
     )

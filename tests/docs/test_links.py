@@ -9,7 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "tests" / "README.md"]
 PAGES_OF_DOCS = sorted((ROOT / "docs").rglob("*.md"))
-PAGES = [*GUIDES, ROOT / "CHANGELOG.md", *PAGES_OF_DOCS]
+LESSONS = sorted((ROOT / "examples").rglob("*.md"))
+PAGES = [*GUIDES, ROOT / "CHANGELOG.md", *PAGES_OF_DOCS, *LESSONS]
 PACKAGES = "spo_theory|toy_llm|figures|paper_repro"
 SOURCE_FOLDERS = ("spo_theory", "toy_llm", "figures", "paper_repro", "benchmarks")
 SOURCES = sorted(path for folder in SOURCE_FOLDERS for kind in ("*.py", "*.j2") for path in (ROOT / folder).rglob(kind))

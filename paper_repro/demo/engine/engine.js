@@ -3,11 +3,21 @@
 "use strict";
 
 /**
+ * What can be heard of an incorrect response.
+ * @typedef {Object} Hearing
+ * @property {number} judged Right steps before the first error, as the judge says.
+ * @property {number} place Its reward's place among the different rewards.
+ * @property {number} chance
+ */
+
+/**
  * All that does not depend on the logits. Classes of equal colour count as one.
  * @typedef {Object} Form
  * @property {Setting} setting
  * @property {Float64Array[]} heard Probability of each judgement of an incorrect response of each class.
- * @property {number[]} place For each judgement its place among the different rewards, -1 where it never occurs.
+ * @property {Hearing[][]} hearings The same for coloured rules, those that are possible.
+ * @property {{correct: Float64Array, incorrect: Float64Array}} outcome Advantage, times a binomial coefficient, of a
+ *     response among others of which 0, 1, ... are correct, in groups that are not coloured.
  * @property {boolean} withCorrect Whether a correct response is one of the coloured classes.
  * @property {Nodes | null} nodes Where the mean advantage suffices.
  * @property {Compositions | null} table Where praise and blame are needed apart.
@@ -21,17 +31,22 @@
 function prepare(setting) {
   const { horizon, groupSize } = setting;
   const heard = confusion(horizon, setting.miss, setting.falseAlarm);
-  const form = { setting, heard, place: [], withCorrect: false, nodes: null, table: null, classes: 0 };
+  const outcome = outcomeTable(setting);
+  const form = { setting, heard, hearings: [], outcome, withCorrect: false, nodes: null, table: null, classes: 0 };
   if (!COLOURED.includes(setting.method)) {
     return form;
   }
 
   // Different rewards of what can be heard, in increasing order; the reward 1 of a correct response is the last
-  const occurs = Array.from({ length: horizon + 1 }, (_, judged) => heard.some((row) => row[judged] > 0));
   const colours = Array.from({ length: horizon + 1 }, (_, judged) => colour(judged / horizon, setting));
+  const occurring = colours.filter((_, judged) => heard.some((row) => row[judged] > 0));
+  const rewards = [...new Set(occurring)].sort((a, b) => a - b);
+  form.hearings = heard.map((row) =>
+    Array.from(row, (chance, judged) => ({ judged, place: rewards.indexOf(colours[judged]), chance })).filter(
+      ({ chance }) => chance > 0,
+    ),
+  );
   form.withCorrect = setting.scope === "all_incorrect";
-  const rewards = [...new Set(colours.filter((_, judged) => occurs[judged]))].sort((a, b) => a - b);
-  form.place = colours.map((reward, judged) => (occurs[judged] ? rewards.indexOf(reward) : -1));
   if (form.withCorrect) {
     rewards.push(1);
   }
@@ -46,28 +61,60 @@ function prepare(setting) {
 }
 
 /**
+ * @param {Setting} setting
+ * @returns {Form["outcome"]}
+ */
+function outcomeTable({ method, groupSize }) {
+  const advantage = byOutcome(method);
+  const table = { correct: new Float64Array(groupSize), incorrect: new Float64Array(groupSize) };
+  let binomial = 1;
+  for (let count = 0; count < groupSize; count += 1) {
+    table.correct[count] = binomial * advantage(true, count + 1, groupSize);
+    table.incorrect[count] = binomial * advantage(false, count, groupSize);
+    binomial = (binomial * (groupSize - 1 - count)) / (count + 1);
+  }
+  return table;
+}
+
+/**
+ * @param {Float64Array} probabilities Of the outcome classes.
+ * @returns {number} Probability that a response is incorrect.
+ */
+function failureOf(probabilities) {
+  let failure = 0;
+  for (let outcome = 0; outcome < probabilities.length - 1; outcome += 1) {
+    failure += probabilities[outcome];
+  }
+  return failure;
+}
+
+/**
  * @param {Form} form
  * @param {Float64Array} probabilities Of the outcome classes.
  * @returns {{correct: number, incorrect: number}} Expected advantages under outcome rewards.
  */
 function outcomeAdvantages(form, probabilities) {
-  const { groupSize, method } = form.setting;
   const success = probabilities[probabilities.length - 1];
-  const failure = probabilities.subarray(0, -1).reduce((sum, p) => sum + p, 0);
-  const advantage = byOutcome(method);
-  const others = groupSize - 1;
+  const failure = failureOf(probabilities);
+  const others = form.setting.groupSize - 1;
 
-  // Of the other responses, `count` are correct with binomial probability
+  // Horner's rule from both ends: powers of success grow with the count, those of failure shrink
+  const powers = new Float64Array(others + 1).fill(1);
+  for (let count = others - 1; count >= 0; count -= 1) {
+    powers[count] = powers[count + 1] * failure;
+  }
   const found = { correct: 0, incorrect: 0 };
-  let binomial = 1;
+  let power = 1;
   for (let count = 0; count <= others; count += 1) {
-    const chance = binomial * wholePower(success, count) * wholePower(failure, others - count);
-    found.correct += chance * advantage(true, count + 1, groupSize);
-    found.incorrect += chance * advantage(false, count, groupSize);
-    binomial = (binomial * (others - count)) / (count + 1);
+    found.correct += power * powers[count] * form.outcome.correct[count];
+    found.incorrect += power * powers[count] * form.outcome.incorrect[count];
+    power *= success;
   }
   return found;
 }
+
+/** Coloured groups that are rarer than this are passed over. */
+const RARE = 1e-16;
 
 /**
  * @param {Form} form
@@ -76,24 +123,25 @@ function outcomeAdvantages(form, probabilities) {
  *     nobody needs them apart, praise holds their sum.
  */
 function colouredAdvantages(form, probabilities) {
+  const nothing = new Float64Array(form.classes);
+  const rare = !form.withCorrect && wholePower(failureOf(probabilities), form.setting.groupSize - 1) < RARE;
+  if (rare || form.classes < 2) {
+    return { praise: nothing, blame: nothing };
+  }
+
   // What is heard of the incorrect responses, and (in the wider scope) the correct ones
   const seen = new Float64Array(form.classes);
-  form.heard.forEach((row, outcome) => {
-    row.forEach((chance, judged) => {
-      if (form.place[judged] >= 0) {
-        seen[form.place[judged]] += probabilities[outcome] * chance;
-      }
-    });
+  form.hearings.forEach((hearings, outcome) => {
+    for (const { place, chance } of hearings) {
+      seen[place] += probabilities[outcome] * chance;
+    }
   });
   if (form.withCorrect) {
     seen[form.classes - 1] = probabilities[probabilities.length - 1];
   }
-
-  const nothing = new Float64Array(form.classes);
-  if (form.table) {
-    return meanPraiseAndBlame(form.table, seen);
-  }
-  return { praise: form.nodes ? meanAdvantages(form.nodes, seen) : nothing, blame: nothing };
+  return form.table
+    ? meanPraiseAndBlame(form.table, seen)
+    : { praise: meanAdvantages(/** @type {Nodes} */ (form.nodes), seen), blame: nothing };
 }
 
 /**
@@ -108,7 +156,7 @@ function expectedWeights(form, logits) {
 
   // Groups in which nothing is coloured
   const plain = form.withCorrect ? { correct: 0, incorrect: 0 } : outcomeAdvantages(form, probabilities);
-  const failure = probabilities.subarray(0, -1).reduce((sum, p) => sum + p, 0);
+  const failure = failureOf(probabilities);
   for (let outcome = 0; outcome <= horizon; outcome += 1) {
     let weight = outcome === horizon ? plain.correct : plain.incorrect;
     if (method === "lens" && outcome < horizon) {
@@ -129,29 +177,24 @@ function expectedWeights(form, logits) {
  * @param {{praise: Float64Array, blame: Float64Array}} advantages Of the coloured classes.
  * @param {Float64Array[]} rows Changed: the expected weights.
  */
-function addColoured(form, advantages, rows) {
+function addColoured(form, { praise, blame }, rows) {
   const horizon = form.setting.horizon;
   const limited = form.setting.method === "spo_prefix";
-  form.heard.forEach((row, outcome) => {
-    row.forEach((chance, judged) => {
-      const place = form.place[judged];
-      if (place < 0) {
-        return;
-      }
+  form.hearings.forEach((hearings, outcome) => {
+    for (const { judged, place, chance } of hearings) {
+      // Prefix credit praises the steps before the error that was heard, and blames all
       for (let step = 0; step <= outcome; step += 1) {
-        const praised = !limited || step < judged;
-        const praise = praised ? advantages.praise[place] : 0;
-        rows[outcome][step] += chance * (praise + advantages.blame[place]);
+        const praised = !limited || step < judged ? praise[place] : 0;
+        rows[outcome][step] += chance * (praised + blame[place]);
       }
-    });
+    }
   });
 
   if (form.withCorrect) {
-    const last = form.classes - 1;
-    const weight = advantages.praise[last] + advantages.blame[last];
-    rows[horizon].forEach((_, step) => {
+    const weight = praise[form.classes - 1] + blame[form.classes - 1];
+    for (let step = 0; step < horizon; step += 1) {
       rows[horizon][step] += weight;
-    });
+    }
   }
 }
 
@@ -161,6 +204,9 @@ function addColoured(form, advantages, rows) {
  * @returns {Float64Array} Expected change of each logit, per unit of learning rate.
  */
 function expectedUpdate(form, logits) {
+  if (REMEDIES.includes(form.setting.method)) {
+    return remedyUpdate(form, logits);
+  }
   const probabilities = classProbabilities(logits);
   const weights = expectedWeights(form, logits);
   const update = new Float64Array(logits.length);
@@ -192,9 +238,8 @@ function solve(form, questions, updates, rate) {
     const logits = Float64Array.from(start);
     for (let time = 0; time <= updates; time += 1) {
       const probabilities = classProbabilities(logits);
-      const failure = probabilities.subarray(0, -1).reduce((sum, p) => sum + p, 0);
       curve.success[time] += probabilities[logits.length] / questions.length;
-      curve.allNegative[time] += wholePower(failure, size) / questions.length;
+      curve.allNegative[time] += wholePower(failureOf(probabilities), size) / questions.length;
       const update = expectedUpdate(form, logits);
       update.forEach((change, step) => {
         logits[step] += rate * change;
@@ -252,7 +297,7 @@ function pick(chances, draw) {
  * @param {Form} form
  * @param {ArrayLike<number>} logits Of the steps.
  * @param {() => number} random From `generator`.
- * @returns {Response[]} A sampled group, as the judge heard it.
+ * @returns {Rollout[]} A sampled group, as the judge heard it.
  */
 function sampleGroup(form, logits, random) {
   const { horizon, groupSize } = form.setting;
@@ -267,7 +312,7 @@ function sampleGroup(form, logits, random) {
 /**
  * @param {Form} form
  * @param {ArrayLike<number>} logits Of the steps.
- * @param {Response[]} responses A group.
+ * @param {Rollout[]} responses A group.
  * @returns {{rewards: number[], advantages: number[], weights: number[][], update: Float64Array}} What the rule makes
  *     of it; update: of the logits, per unit of learning rate.
  */

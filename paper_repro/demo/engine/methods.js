@@ -67,14 +67,14 @@ function standardize(rewards) {
 
 /**
  * A response: how far it really went, and how far the judge says it went.
- * @typedef {Object} Response
+ * @typedef {Object} Rollout
  * @property {number} outcome Its class: right steps before the first error, H if there is none.
  * @property {number} heard Right steps before the first error, as judged.
  */
 
 /**
  * @param {Setting} setting
- * @param {Response[]} responses Of one group.
+ * @param {Rollout[]} responses Of one group.
  * @returns {number[]} Reward of every response.
  */
 function groupRewards(setting, responses) {
@@ -91,7 +91,7 @@ function groupRewards(setting, responses) {
 
 /**
  * @param {Setting} setting
- * @param {Response[]} responses Of one group.
+ * @param {Rollout[]} responses Of one group.
  * @param {ArrayLike<number>} probabilities Of the classes, for a rule that weighs by confidence.
  * @returns {number[]} Advantage of every response.
  */
@@ -114,7 +114,7 @@ function groupAdvantages(setting, responses, probabilities) {
 
 /**
  * @param {Setting} setting
- * @param {Response[]} responses Of one group.
+ * @param {Rollout[]} responses Of one group.
  * @param {number[]} advantages Of the responses.
  * @returns {number[][]} Weight of every step of every response; null where a response has no such step.
  */

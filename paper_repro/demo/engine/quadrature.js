@@ -5,24 +5,40 @@
 // Python at 1e-15, so its nodes are further apart.
 "use strict";
 
-const LOG_STEP = 0.33; // spacing in t; the error falls like exp(-pi^2 / spacing)
-const MEAN_STEP = 0.84; // spacing in standard deviations; the error falls like exp(-2 pi^2 / spacing^2)
-const NEGLIGIBLE = 30; // exp(-30) is 1e-13
-const DROPPED = 1e-15; // share of a result below which a node is left out
+const LOG_STEP = 0.36; // spacing in t; the error falls like exp(-pi^2 / spacing)
+const MEAN_STEP = 0.88; // spacing in standard deviations; the error falls like exp(-2 pi^2 / spacing^2)
+const NEGLIGIBLE = 28; // exp(-28) is 1e-12
+const DROPPED = 1e-14; // share of a result below which a node is left out
 const LOWEST = -4.05; // t at which the outer rule starts
-const UNSEEN = 1e-16; // what a node may add at most to be passed over for the probabilities at hand
+const UNSEEN = 1e-15; // what a node may add at most to be passed over for the probabilities at hand
 
 /**
- * Nodes for fixed rewards. Only classes whose factor is not negligible are stored: at most nodes these are few.
+ * Nodes at which the same run of classes has factors that are not negligible.
+ * @typedef {Object} Run
+ * @property {number} first First class of the run.
+ * @property {number} classes How many.
+ * @property {number} heaviest The largest weight of a node.
+ * @property {Float64Array} weight Of each node.
+ * @property {Float64Array} factor exp(-(u / G) d^2) for each node and class, d the distance of its reward from m.
+ * @property {Float64Array} moment The factor times d.
+ */
+
+/**
+ * Nodes for fixed rewards.
  * @typedef {Object} Nodes
  * @property {number} groupSize
  * @property {number} classes
  * @property {number} range Of the rewards.
- * @property {Float64Array} weight Of each node.
- * @property {Int32Array} first First class stored for each node.
- * @property {Int32Array} offset Where the classes of each node start in the two tables, and the end of the last.
- * @property {Float64Array} factor exp(-(u / G) d^2), d the distance of the class's reward from m.
- * @property {Float64Array} moment The factor times d.
+ * @property {Run[]} runs
+ */
+
+/**
+ * @typedef {Object} Lists The nodes of a run while they are collected.
+ * @property {number} first
+ * @property {number} classes
+ * @property {number[]} weight
+ * @property {number[]} factor
+ * @property {number[]} moment
  */
 
 /**
@@ -36,39 +52,38 @@ function quadratureNodes(rewards, groupSize) {
   const smallest = Math.min(...gaps) / range;
   const highest = Math.log((NEGLIGIBLE * groupSize ** 2) / (groupSize - 1) / smallest ** 2);
 
-  const lists = { weight: [], first: [], offset: [0], factor: [], moment: [] };
+  /** @type {Map<number, Lists>} */
+  const lists = new Map();
   for (let t = LOWEST; t < highest + LOG_STEP; t += LOG_STEP) {
     const u = Math.exp(t - Math.exp(-t)) / range ** 2;
     const outer = Math.sqrt(u / Math.PI) * (1 + Math.exp(-t)) * LOG_STEP;
-    addNodes(lists, rewards, groupSize, u, outer, range);
+    addNodes(lists, rewards, groupSize, u, outer);
   }
 
-  return {
-    groupSize,
-    classes: rewards.length,
-    range,
-    weight: Float64Array.from(lists.weight),
-    first: Int32Array.from(lists.first),
-    offset: Int32Array.from(lists.offset),
-    factor: Float64Array.from(lists.factor),
-    moment: Float64Array.from(lists.moment),
-  };
+  const runs = Array.from(lists.values(), ({ first, classes, weight, factor, moment }) => ({
+    first,
+    classes,
+    heaviest: Math.max(...weight),
+    weight: Float64Array.from(weight),
+    factor: Float64Array.from(factor),
+    moment: Float64Array.from(moment),
+  }));
+  return { groupSize, classes: rewards.length, range, runs };
 }
 
 /**
  * Add the nodes of one u. Rewards out of each other's reach have their own grids of means, each counted from one of
  * its rewards, so that differences stay exact.
- * @param {{weight: number[], first: number[], offset: number[], factor: number[], moment: number[]}} lists
+ * @param {Map<number, Lists>} lists By run of classes.
  * @param {number[]} rewards
  * @param {number} groupSize
  * @param {number} u
  * @param {number} outer Weight of this u.
- * @param {number} range Of the rewards.
  */
-function addNodes(lists, rewards, groupSize, u, outer, range) {
+function addNodes(lists, rewards, groupSize, u, outer) {
   const spacing = MEAN_STEP / Math.sqrt(2 * u);
   const reach = Math.sqrt(NEGLIGIBLE / u);
-  const weight = ((outer * spacing * Math.sqrt(u / Math.PI)) * (groupSize - 1)) / groupSize;
+  const weight = (outer * spacing * Math.sqrt(u / Math.PI) * (groupSize - 1)) / groupSize;
 
   let start = 0;
   while (start < rewards.length) {
@@ -79,7 +94,7 @@ function addNodes(lists, rewards, groupSize, u, outer, range) {
     const width = rewards[stop - 1] - rewards[start];
     const last = Math.floor((width + reach) / spacing);
     for (let place = Math.ceil(-reach / spacing); place <= last; place += 1) {
-      addNode(lists, rewards, groupSize, u, weight, rewards[start], place * spacing, range);
+      addNode(lists, rewards, groupSize, u, weight, rewards[start], place * spacing);
     }
     start = stop;
   }
@@ -87,41 +102,47 @@ function addNodes(lists, rewards, groupSize, u, outer, range) {
 
 /**
  * Add one node, unless it can reach no share of the result.
- * @param {{weight: number[], first: number[], offset: number[], factor: number[], moment: number[]}} lists
+ * @param {Map<number, Lists>} lists By run of classes.
  * @param {number[]} rewards
  * @param {number} groupSize
  * @param {number} u
  * @param {number} weight
  * @param {number} origin The reward from which the mean is counted.
  * @param {number} mean
- * @param {number} range
  */
-function addNode(lists, rewards, groupSize, u, weight, origin, mean, range) {
-  // The factors of neighbours are the largest: they are one run of classes
-  const distances = rewards.map((reward) => reward - origin - mean);
-  const exponents = distances.map((d) => (u / groupSize) * d * d);
-  const inside = exponents.map((exponent) => exponent < NEGLIGIBLE);
-  const first = inside.indexOf(true);
-  const stop = inside.lastIndexOf(true) + 1;
-
-  // A single class has no partner to differ from, and a pair of the two largest factors bounds what a node adds
-  if (first < 0 || stop - first < 2) {
-    return;
-  }
-  const ordered = exponents.slice(first, stop).sort((a, b) => a - b);
-  const most = weight * range * Math.exp(-ordered[1] - (groupSize - 1) * ordered[0]);
-  if (most * (range / 2) <= DROPPED * range) {
-    return;
+function addNode(lists, rewards, groupSize, u, weight, origin, mean) {
+  // Factors fall with the distance, so those that count are one run; the two largest bound what the node adds
+  let first = -1;
+  let stop = 0;
+  let nearest = Infinity;
+  let second = Infinity;
+  for (let place = 0; place < rewards.length; place += 1) {
+    const exponent = (u / groupSize) * (rewards[place] - origin - mean) ** 2;
+    if (exponent < NEGLIGIBLE) {
+      first = first < 0 ? place : first;
+      stop = place + 1;
+    }
+    second = Math.min(second, Math.max(exponent, nearest));
+    nearest = Math.min(nearest, exponent);
   }
 
-  lists.weight.push(weight);
-  lists.first.push(first);
+  // A single class has no partner to differ from
+  const range = rewards[rewards.length - 1] - rewards[0];
+  const most = weight * range * Math.exp(-second - (groupSize - 1) * nearest);
+  if (stop - first < 2 || most <= DROPPED) {
+    return;
+  }
+
+  const key = first * rewards.length + stop;
+  const list = lists.get(key) ?? { first, classes: stop - first, weight: [], factor: [], moment: [] };
+  lists.set(key, list);
+  list.weight.push(weight);
   for (let place = first; place < stop; place += 1) {
-    const factor = Math.exp(-exponents[place]);
-    lists.factor.push(factor);
-    lists.moment.push(factor * distances[place]);
+    const distance = rewards[place] - origin - mean;
+    const factor = Math.exp((-u / groupSize) * distance * distance);
+    list.factor.push(factor);
+    list.moment.push(factor * distance);
   }
-  lists.offset.push(lists.factor.length);
 }
 
 /**
@@ -147,29 +168,45 @@ function wholePower(base, exponent) {
  * @returns {Float64Array} Expected advantage of a response of each class: a form of degree G - 1.
  */
 function meanAdvantages(nodes, probabilities) {
-  const { weight, first, offset, factor, moment } = nodes;
   const found = new Float64Array(nodes.classes);
-  for (let node = 0; node < weight.length; node += 1) {
-    const from = offset[node];
-    const to = offset[node + 1];
-    const shift = first[node] - from;
-
-    // Mean over one response of the factor, and of the factor times the distance
-    let phi = 0;
-    let psi = 0;
-    for (let place = from; place < to; place += 1) {
-      phi += probabilities[place + shift] * factor[place];
-      psi += probabilities[place + shift] * moment[place];
+  for (const run of nodes.runs) {
+    // Factors are at most 1, so the probability of the run bounds what its nodes can add
+    let mass = 0;
+    for (let place = run.first; place < run.first + run.classes; place += 1) {
+      mass += probabilities[place];
     }
-
-    // The sum over partners j of p_j (r_k - r_j) factor_k factor_j
-    const share = weight[node] * wholePower(phi, nodes.groupSize - 2);
-    if (share * nodes.range < UNSEEN) {
-      continue;
-    }
-    for (let place = from; place < to; place += 1) {
-      found[place + shift] += share * (moment[place] * phi - factor[place] * psi);
+    if (run.heaviest * run.weight.length * wholePower(mass, nodes.groupSize - 1) * nodes.range > UNSEEN) {
+      addRun(run, probabilities, nodes.groupSize, found);
     }
   }
   return found;
+}
+
+/**
+ * @param {Run} run
+ * @param {Float64Array} probabilities Of all classes.
+ * @param {number} groupSize
+ * @param {Float64Array} found Changed: what the nodes of the run contribute is added.
+ */
+function addRun(run, probabilities, groupSize, found) {
+  const { first, classes, weight, factor, moment } = run;
+  let cell = 0;
+  for (let node = 0; node < weight.length; node += 1) {
+    // Mean over one response of the factor, and of the factor times the distance
+    let phi = 0;
+    let psi = 0;
+    for (let place = 0; place < classes; place += 1) {
+      phi += probabilities[first + place] * factor[cell + place];
+      psi += probabilities[first + place] * moment[cell + place];
+    }
+
+    // The sum over partners j of p_j (r_k - r_j) factor_k factor_j
+    const share = weight[node] * wholePower(phi, groupSize - 2);
+    if (share > UNSEEN) {
+      for (let place = 0; place < classes; place += 1) {
+        found[first + place] += share * (moment[cell + place] * phi - factor[cell + place] * psi);
+      }
+    }
+    cell += classes;
+  }
 }

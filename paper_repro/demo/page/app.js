@@ -5,6 +5,12 @@
 const LOOKS = JSON.parse(document.getElementById("looks").textContent);
 const KNOWN = METHOD_NAMES.filter((name) => name in LOOKS);
 
+/** Milliseconds for which the sliders must rest before the slow views are drawn. */
+const REST = 120;
+
+/** The timer of the slow views. */
+let waiting = 0;
+
 /** @type {State} */
 let state = openingState();
 
@@ -36,13 +42,23 @@ function byId(name) {
   return /** @type {HTMLElement} */ (document.getElementById(name));
 }
 
+/** Draw the views that take longer. @param {Scene} scene */
+function showSlow(scene) {
+  for (const view of VIEWS.filter(({ slow }) => slow)) {
+    show(view, scene);
+  }
+  document.body.dataset.settled = document.body.dataset.draws;
+}
+
 /** Draw everything anew, and write the state into the address. */
 function update() {
   const begun = performance.now();
   const scene = makeScene();
-  for (const view of VIEWS) {
+  for (const view of VIEWS.filter(({ slow }) => !slow)) {
     show(view, scene);
   }
+  clearTimeout(waiting);
+  waiting = setTimeout(showSlow, REST, scene);
   const address = writeAddress(state);
   history.replaceState(null, "", `#${address}`);
   document.body.dataset.milliseconds = String(performance.now() - begun);
@@ -57,6 +73,7 @@ function show(view, scene) {
   const section = byId(view.name);
   const body = /** @type {HTMLElement} */ (section.querySelector(".body"));
   const revealed = state.open.includes(view.name);
+  const focused = body.contains(document.activeElement) ? document.activeElement?.id : "";
   const asked = /** @type {HTMLElement} */ (section.querySelector(".question"));
   try {
     asked.textContent = view.question(scene);
@@ -75,6 +92,11 @@ function show(view, scene) {
       throw error;
     }
     body.replaceChildren(html("p", { class: "problem", role: "alert" }, [error.message]));
+  }
+
+  // What the keyboard was on is drawn anew, and keeps the focus
+  if (focused) {
+    document.getElementById(focused)?.focus();
   }
 }
 
@@ -99,7 +121,7 @@ function guessForm(view, scene) {
  * @param {number} guess Place of the option, -1 for none.
  */
 function reveal(view, guess) {
-  state.open.push(view.name);
+  state.open = [...state.open, view.name];
   const scene = makeScene();
   const verdict = /** @type {HTMLElement} */ (byId(view.name).querySelector(".verdict"));
   if (guess >= 0) {
@@ -109,6 +131,9 @@ function reveal(view, guess) {
       guess === answer ? `Right: ${options[answer]}.` : `You guessed “${options[guess]}”. It is: ${options[answer]}.`;
   }
   update();
+  if (view.slow) {
+    show(view, scene);
+  }
   verdict.focus();
 }
 
@@ -147,7 +172,24 @@ function makeControls() {
     if (/** @type {HTMLElement} */ (event.target).classList.contains("again")) {
       state.seed += 1;
       update();
-      /** @type {HTMLElement} */ (byId(GROUP_VIEW.name).querySelector(".again")).focus();
+    }
+  });
+  byId(MAP_VIEW.name).addEventListener("click", (event) => {
+    const { early, last } = /** @type {HTMLElement} */ (event.target).dataset;
+    if (early && last) {
+      state.success = [...Array(state.dials.H - 1).fill(Number(early)), Number(last)];
+      fillControls();
+      update();
+    }
+  });
+  byId(RUN_VIEW.name).addEventListener("click", (event) => {
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (target.classList.contains("which")) {
+      replay.which = Number(target.dataset.which);
+      replay.until = Infinity;
+      update();
+    } else if (target.classList.contains("play")) {
+      playRun();
     }
   });
   byId("reset").addEventListener("click", () => {
@@ -228,6 +270,22 @@ function fillControls() {
   }
   /** @type {HTMLSelectElement} */ (byId("scope")).value = state.scope;
   fillSteps();
+}
+
+/** Draw the recorded training update by update, in about four seconds. */
+function playRun() {
+  const run = RECORD[replay.which];
+  const began = performance.now();
+  const scene = makeScene();
+  /** @param {number} now */
+  function frame(now) {
+    replay.until = Math.floor(((now - began) / 4000) * run.settings.updates);
+    show(RUN_VIEW, scene);
+    if (replay.until < run.settings.updates) {
+      requestAnimationFrame(frame);
+    }
+  }
+  requestAnimationFrame(frame);
 }
 
 /** Light becomes dark and dark becomes light. */

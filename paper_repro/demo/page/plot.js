@@ -40,7 +40,7 @@ function shown(value, digits = 3) {
   if (!Number.isFinite(value)) {
     return "–";
   }
-  if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5)) {
+  if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e5)) {
     return value.toExponential(1);
   }
   return String(Number(value.toPrecision(digits)));
@@ -51,12 +51,12 @@ function shown(value, digits = 3) {
  * @param {string} name
  * @param {number} value
  * @param {number} [digits]
+ * @param {boolean} [asPercent]
  * @returns {HTMLElement}
  */
-function numberShown(name, value, digits = 3) {
-  return html("span", { class: "number", "data-name": name, "data-value": value, title: String(value) }, [
-    shown(value, digits),
-  ]);
+function numberShown(name, value, digits = 3, asPercent = false) {
+  const text = asPercent ? `${shown(100 * value, digits)} %` : shown(value, digits);
+  return html("span", { class: "number", "data-name": name, "data-value": value, title: String(value) }, [text]);
 }
 
 /**

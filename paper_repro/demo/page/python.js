@@ -26,7 +26,7 @@ function pythonQuestions(state) {
   }
   return `\
 middle = ReasoningChain(step_success=${success})
-z = np.array(${pythonList(QUANTILES)})  # quantiles of five equally likely questions
+z = np.array(${pythonList(QUANTILES)})  # quantiles of three equally likely questions
 chain = ReasoningChain(logits=middle.logits + ${state.dials.spread} * z[:, None])`;
 }
 
@@ -41,7 +41,7 @@ function pythonCurves(state) {
     for _ in range(${updates}):
         logits.append(logits[-1] + ${rate} * update(logits[-1], confusion(${H}, ${miss}, ${alarm})))
     curve = records(np.stack(logits), method.group_size)`
-    : `    curve = solve(chain, method, steps=${updates}, learning_rate=${rate})`;
+    : `    curve = solve(chain, method, steps=${updates}, learning_rate=${rate}, reusable=False)`;
   const imports = judged
     ? `
 from spo_theory import ReasoningChain, rule
@@ -63,7 +63,7 @@ ${follow}
 `;
 }
 
-/** @param {State} state @param {Response[]} responses @returns {string} */
+/** @param {State} state @param {Rollout[]} responses @returns {string} */
 function pythonGroup(state, responses) {
   const { H, G } = state.dials;
   return `import numpy as np
@@ -98,5 +98,67 @@ ${pythonLoop(state)}
     update = judged_update_function(chain, method)(chain.logits, confusion(${H}, ${miss}, ${alarm}))
     for step, change in enumerate(np.asarray(update)):
         print(f"{method.name}-update-{step + 1}", change)
+`;
+}
+
+/** @param {State} state @param {string} method @returns {string} */
+function pythonMap(state, method) {
+  const { H, G, miss, alarm } = state.dials;
+  return `import numpy as np
+
+from spo_theory import ReasoningChain, rule
+from spo_theory.outcomes.judged import confusion, judged_update_function
+
+grid = np.array(${pythonList(MAP_GRID)})
+early, last = np.meshgrid(grid, grid)
+steps = np.concatenate([np.repeat(early.reshape(-1, 1), ${H - 1}, axis=1), last.reshape(-1, 1)], axis=1)
+chain = ReasoningChain(step_success=np.concatenate([steps, [${pythonList(state.success)}]]))
+
+def rate(method):
+    """How fast success rises: its gradient in the logits times the expected update."""
+    update = judged_update_function(chain, method)(chain.logits, confusion(${H}, ${miss}, ${alarm}))
+    return chain.success * np.sum((1 - chain.step_success) * np.asarray(update), axis=-1)
+
+gain = rate(${pythonRule(state, method)}) - rate(${pythonRule(state, "grpo")})
+print("map-here", gain[-1])
+print("map-best", gain[:-1].max())
+print("map-worst", gain[:-1].min())
+`;
+}
+
+/** @param {State} state @param {{method: string, size: number}[]} rows @returns {string} */
+function pythonCosts(state, rows) {
+  const { updates, rate } = state.dials;
+  const rules = rows.map(({ method, size }) =>
+    `    ${pythonRule({ ...state, dials: { ...state.dials, G: size } }, method)},\n`,
+  );
+  return `import numpy as np
+
+from spo_theory import ReasoningChain, rule, solve
+from spo_theory.dynamics.maps import updates_to
+
+${pythonQuestions(state)}
+for method in (
+${rules.join("")}):
+    curve = solve(chain, method, steps=${updates}, learning_rate=${rate}, reusable=False)
+    half = updates_to(curve)
+    print(f"cost-{method.name}-{method.group_size}-half", half)
+    sampled = 0 if method.name == "imitation" else method.group_size
+    print(f"cost-{method.name}-{method.group_size}-responses", half * sampled)
+`;
+}
+
+/** @param {any} settings Of a recorded network. @returns {string} How to train it again; takes some minutes. */
+function pythonRun(settings) {
+  const { name, horizon, optimizer, learning_rate, updates, start_accuracy, seeds } = settings;
+  return `import pandas as pd
+
+from paper_repro.forecast.comparison import compare
+from paper_repro.forecast.forecast import Configuration, forecast, train_network
+
+spec = Configuration("${name}", ${horizon}, "${optimizer}", ${learning_rate}, ${updates}, ${start_accuracy}, seeds=(${seeds.join(", ")}))
+rows = [forecast(spec, seed) for seed in spec.seeds]
+rows += [train_network(spec, rule, seed) for seed in spec.seeds for rule in spec.rules]
+print(compare(pd.concat(rows)))  # takes some minutes
 `;
 }

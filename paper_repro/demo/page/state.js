@@ -20,7 +20,7 @@ const DIALS = [
   { name: "G", label: "group size, G", help: "Responses to one question.", low: 2, high: 64, step: 1, start: 8, whole: true },
   { name: "beta", label: "slope β", help: "Slope of the colouring.", low: 0.1, high: 20, step: 0.1, start: 10 },
   { name: "gamma", label: "threshold γ", help: "Share of right steps that earns half a reward.", low: 0, high: 10, step: 0.05, start: 0.5 },
-  { name: "spread", label: "spread of difficulty", help: "Five questions, this far apart in log-odds; 0: one question.", low: 0, high: 3, step: 0.1, start: 0 },
+  { name: "spread", label: "spread of difficulty", help: "Standard deviation of the log-odds over three questions; 0: one question.", low: 0, high: 3, step: 0.1, start: 0 },
   { name: "miss", label: "judge misses", help: "Probability that the judge passes a wrong step.", low: 0, high: 1, step: 0.05, start: 0 },
   { name: "alarm", label: "false alarms", help: "Probability that the judge calls a right step wrong.", low: 0, high: 1, step: 0.05, start: 0 },
   { name: "updates", label: "updates", help: "How far the curves go.", low: 10, high: 400, step: 10, start: 250, whole: true },
@@ -32,8 +32,8 @@ const SUCCESS_HIGH = 0.99;
 const SUCCESS_START = 0.3;
 const SCOPES = ["all_negative", "all_incorrect"];
 
-/** Standard normal quantiles of five equally likely questions. */
-const QUANTILES = [-1.2815515655446004, -0.5244005127080407, 0, 0.5244005127080407, 1.2815515655446004];
+/** Standard normal quantiles of three equally likely questions. */
+const QUANTILES = [-0.967421566101701, 0, 0.967421566101701];
 
 /**
  * @typedef {Object} State

@@ -20,16 +20,12 @@
  * @property {(scene: Scene) => Node[]} draw
  * @property {(scene: Scene) => (Node | string)[]} explain
  * @property {(scene: Scene) => string} code
+ * @property {boolean} [slow] Drawn after the others, when the sliders rest.
  */
 
 /** @param {string[]} words @returns {string} "a, b and c" */
 function listed(words) {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words[words.length - 1]}`;
-}
-
-/** @param {number} share @returns {string} */
-function percent(share) {
-  return `${shown(100 * share, 3)} %`;
 }
 
 /**
@@ -58,11 +54,10 @@ const SHARES = [0.05, 0.5, 0.95];
 function startOf(scene) {
   const success = scene.state.success.reduce((product, q) => product * q, 1);
   const probabilities = classProbabilities(scene.state.success.map(logit));
-  const failure = probabilities.subarray(0, -1).reduce((sum, p) => sum + p, 0);
-  return { success, silent: wholePower(failure, scene.state.dials.G) };
+  return { success, silent: wholePower(failureOf(probabilities), scene.state.dials.G) };
 }
 
-/** @param {Scene} scene @returns {Response[]} The group that the seed gives. */
+/** @param {Scene} scene @returns {Rollout[]} The group that the seed gives. */
 function groupOf(scene) {
   const judge = prepare({ ...settingOf(scene.state, "grpo") });
   return sampleGroup(judge, scene.state.success.map(logit), generator(scene.state.seed));
@@ -91,7 +86,7 @@ const GROUP_VIEW = {
         numberShown(`${scene.state.methods[which]}-advantage-${place + 1}`, advantages[place]),
       ]),
     ]);
-    const resample = html("button", { type: "button", class: "again" }, ["Sample another group"]);
+    const resample = html("button", { type: "button", class: "again", id: "again" }, ["Sample another group"]);
     return [html("div", { class: "row" }, [resample, groupKey()]), tableOf(head, rows)];
   },
   explain: (scene) => {
@@ -100,7 +95,7 @@ const GROUP_VIEW = {
     const here = count === 0 ? "This group is one of them: under GRPO all its advantages are 0, and so is its loss." :
       `This group has ${count} correct, so GRPO learns from it; sample again to see how rare that is.`;
     return [
-      "A response is correct with probability ", numberShown("success", success), ". So ", numberShown("silent", silent, 4),
+      "A response is correct with probability ", numberShown("success", success, 2), ". So ", numberShown("silent", silent, 3, true),
       ` of all groups hold no correct response. ${here} Colouring gives the wrong responses different rewards: the later `,
       `the first error, the more. Under each step stands its weight in the gradient of ${scene.looks[lastOf(scene)].label}.`,
     ];
@@ -108,7 +103,7 @@ const GROUP_VIEW = {
   code: (scene) => pythonGroup(scene.state, groupOf(scene)),
 };
 
-/** @param {number} horizon @param {Response} response @param {(number | null)[]} weights @returns {Node} */
+/** @param {number} horizon @param {Rollout} response @param {(number | null)[]} weights @returns {Node} */
 function responseCells(horizon, response, weights) {
   const cells = Array.from({ length: horizon }, (_, step) => {
     const kind = step < response.outcome ? "right" : step === response.outcome ? "wrong" : "unreached";
@@ -238,5 +233,3 @@ const STEPS_VIEW = {
 function lastOf(scene) {
   return scene.state.methods[scene.state.methods.length - 1];
 }
-
-const VIEWS = [GROUP_VIEW, CURVES_VIEW, STEPS_VIEW];

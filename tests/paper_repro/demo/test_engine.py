@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from javascript import Engine
 
-from spo_theory import ReasoningChain, rule, solve
+from spo_theory import ReasoningChain, expected_update, rule, solve
 from spo_theory.exact.update import evaluate_weights, prepare_update
 from spo_theory.group import Group
 from spo_theory.methods.registry import rule as registry
@@ -79,6 +79,17 @@ def test_expected_weights_and_update(engine: Engine, method: str, seed: int) -> 
     np.testing.assert_allclose(found, weights, rtol=0, atol=AGREE)
     moved = engine("Array.from(expectedUpdate(prepare(s), x))", s=setting, x=logits.tolist())
     np.testing.assert_allclose(moved, update, rtol=0, atol=AGREE)
+
+
+@pytest.mark.parametrize("method", ["hints", "easier_questions", "imitation"])
+def test_rules_that_ask_questions_in_part(engine: Engine, method: str) -> None:
+    assert method in engine("REMEDIES")
+    setting = random_setting("grpo", 0) | {"method": method, "horizon": 5, "groupSize": 8}
+    starts = np.random.default_rng(4).normal(0.0, 1.5, (6, 5))  # hard and easy ones: the depths of hints differ
+    update = expected_update(ReasoningChain(logits=starts), rule(method, group_size=8))
+    for start, expected in zip(starts, np.asarray(update), strict=True):
+        found = engine("Array.from(expectedUpdate(prepare(s), x))", s=setting, x=start.tolist())
+        np.testing.assert_allclose(found, expected, rtol=0, atol=AGREE)
 
 
 @pytest.mark.parametrize(("beta", "gamma"), [(20.0, 0.0), (20.0, 1.0), (0.1, 0.5), (0.5, 10.0)])
