@@ -5,7 +5,7 @@ edge only, never inside compiled code.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar, get_args
 
@@ -72,6 +72,16 @@ def one_of(kind: Any) -> Allowed:
     """
     values = get_args(kind)
     return Allowed(" or ".join(map(str, values)), lambda value: isinstance(value, str | int) and value in values)
+
+
+def among(names: Iterable[str]) -> Allowed:
+    """One of the texts ``names``.
+
+    >>> among(["paper", "trl"]).problems("convention", ["trl"])
+    ["convention = ['trl'] is not allowed: convention must be one of paper, trl"]
+    """
+    known = list(names)
+    return Allowed(f"one of {', '.join(known)}", lambda value: isinstance(value, str) and value in known)
 
 
 def optional(allowed: Allowed) -> Allowed:

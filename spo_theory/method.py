@@ -6,8 +6,9 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from spo_theory.allowed import instance
+from spo_theory.allowed import TEXT, Allowed, instance
 from spo_theory.group import Array, Group
+from spo_theory.judged_responses import check_confidence, check_responses
 from spo_theory.limits import count
 from spo_theory.parts.across import Across, Independent
 from spo_theory.parts.baselines import Baseline, GroupAdvantage
@@ -16,10 +17,22 @@ from spo_theory.parts.filters import EveryGroup, GroupFilter
 from spo_theory.parts.objectives import Clipped, Objective, Ratio
 from spo_theory.parts.rewards import Colouring, Outcome, Reward
 from spo_theory.parts.samplers import FreshGroups, ReferenceSolutions, Sampler, ShorterQuestions
-from spo_theory.validation import check
+from spo_theory.validation import check, refuse
 
 PARTS = ("reward", "keep", "baseline", "credit", "objective", "sampler", "across")
 """Names of the parts of a method, in the order in which they act."""
+
+
+KINDS = {
+    "reward": Allowed("a reward part, such as Outcome() or Colouring()", callable),
+    "keep": Allowed("a group filter, such as EveryGroup()", callable),
+    "baseline": Allowed("a baseline, such as GroupAdvantage()", lambda part: callable(part.advantages)),
+    "credit": Allowed("a credit part, such as WholeResponse()", callable),
+    "objective": Allowed("an objective, such as Clipped()", lambda part: callable(part.weights)),
+    "sampler": Allowed("a sampler, such as FreshGroups()", lambda part: callable(part.portions)),
+    "across": Allowed("a weighting across questions, such as Independent()", callable),
+}
+"""What each part of a method must be able to do."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,8 @@ class Method:
     across: Across = field(default_factory=Independent)
 
     def __post_init__(self) -> None:
-        count(2).check("group_size", self.group_size)
+        lines = TEXT.problems("name", self.name) + count(2).problems("group_size", self.group_size)
+        refuse(lines + [line for name, kind in KINDS.items() for line in kind.problems(name, getattr(self, name))])
         whole = self.objective.per_step or isinstance(self.credit, WholeResponse)
         check(whole, "credit", self.credit, f"WholeResponse() with {self.objective}, which weighs whole responses")
 
@@ -85,12 +99,13 @@ class Method:
         valid: Array | None = None,
         dtype: Any = None,
     ) -> Array:
-        """Rewards ``(..., G)`` of responses.
+        """Rewards ``(..., G)`` of responses; raises `InputError` for arrays that are no judged responses.
 
         ``correct``: boolean ``(..., G)``. ``first_error``: integer ``(..., G)``, correct steps before the first
         wrong one. ``lengths``: steps per response ``(..., G)`` or the length of each step ``(..., G, S)``.
         ``valid``: boolean ``(..., G)``, False for responses to ignore. ``dtype``: of the result.
         """
+        check_responses(correct, first_error, lengths, valid)
         return self.reward(Group(correct, first_error, lengths, valid=valid, dtype=dtype))
 
     def advantages(
@@ -105,8 +120,10 @@ class Method:
         """Advantages ``(..., G)`` of responses; arguments as in `rewards`, the last axis is the group.
 
         ``confidence``: probability ``(..., G)`` the policy gave to each response, for methods that weigh by it.
-        Raises `InputError` if the last axis is not ``group_size``, or if ``confidence`` is needed and missing.
+        Raises `InputError` if the last axis is not ``group_size``, if ``confidence`` is needed and missing or not in
+        [0, 1), and for arrays that are no judged responses.
         """
+        check_responses(correct, first_error, lengths, valid)
         check(
             not self.uses_log_prob or confidence is not None, "confidence", confidence, f"given for rule {self.name!r}"
         )
@@ -115,6 +132,7 @@ class Method:
         # out of the logarithm, whose warning and slope there nobody needs
         log_prob = None
         if confidence is not None:
+            check_confidence(confidence, correct)
             xp = array_namespace(confidence)
             possible = confidence > 0
             log_prob = xp.where(possible, xp.log(xp.where(possible, confidence, 1.0)), -inf)[..., None]
@@ -247,6 +265,7 @@ def with_clips(
         >>> with_clips(rule("grpo"), clip_high=0.28).objective
         Clipped(clip_low=0.2, clip_high=0.28, ratio='token')
     """
+    METHOD.check("rule", rule)
     given = {"clip_low": clip_low, "clip_high": clip_high, "ratio": ratio}
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if not changed:

@@ -25,9 +25,9 @@ from spo_theory.parts.rewards import Outcome
 from spo_theory.validation import check, problem, refuse
 from toy_llm import config_checks
 from toy_llm.files import check_file
-from toy_llm.problems.chain import ChainTask
+from toy_llm.problems.chain import MODULUS, STEPS, ChainTask
 from toy_llm.problems.suites import GYM, TRAINED, mixture
-from toy_llm.problems.task import ROW, Task
+from toy_llm.problems.task import Task
 from toy_llm.settings import (
     BY_THE_NETWORK,
     IN_THE_CACHE,
@@ -59,11 +59,13 @@ Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["constant", "linear", "cosine"]
 PolicyKind = Literal["transformer", "tabular"]
 
-LONGEST = whole(1, ROW - 1)  # a question has one number more than steps, and at most ROW
-MODULUS = whole(2, 1000)
 WIDTH = Allowed("a multiple of heads", count().holds)
 FOLDER = instance((str, Path), "the name of a folder")
 FILE = instance((str, Path), "the name of a file")
+SUITES = Allowed(
+    " or ".join((*TRAINED, GYM)),
+    lambda names: isinstance(names, tuple) and all(isinstance(name, str) for name in names),
+)
 RULES = described(", ".join(rule.names()))  # a rule checks its own options
 NAMED_OPTIONS = ("beta", "gamma", "scope", "rts_length", "convention", "train_on", "clip_low", "clip_high")
 """Options of update rules that `TrainConfig` also takes by their own names, in its order."""
@@ -87,10 +89,10 @@ class TrainConfig:
             "problems",
             "Train on these suites of problems with free-form responses (several are mixed), instead of the default: "
             "chained addition, one token a step.",
-            described(" or ".join((*TRAINED, GYM))),
+            SUITES,
         ),
     ] = ()
-    horizon: Annotated[int, Setting("problems", "Steps per question, H.", LONGEST, ON_THE_CHAIN)] = 6
+    horizon: Annotated[int, Setting("problems", "Steps per question, H.", STEPS, ON_THE_CHAIN)] = 6
     modulus: Annotated[int, Setting("problems", "Numbers are added modulo this.", MODULUS, ON_THE_CHAIN)] = 10
 
     size: Annotated[
@@ -375,8 +377,7 @@ class TrainConfig:
             return lines + refusals(self.make_rule)
 
         # The parts that a run is made of check their own settings; they need values of the right kind.
-        lines += self.warm_start().problems()
-        lines += refusals(self.task)
+        lines += self.warm_start().problems() or refusals(self.task)
         lines += refusals(lambda: refuse(aggregation_problems(self.make_rule().objective, self.aggregation)))
 
         # What only this machine knows.

@@ -4,13 +4,16 @@ import errno
 import hashlib
 import io
 import os
+import pickle
 import secrets
 import stat
 import tempfile
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from spo_theory.allowed import UNUSABLE
 from spo_theory.validation import InputError, check
 
 
@@ -159,7 +162,7 @@ def save(path: str | Path, state: Any, *, owner: str = "", follow: bool = True) 
 
 
 def load(path: str | Path, device: str = "cpu", *, owner: str = "", follow: bool = True) -> Any:
-    """Load what `save` wrote; raises `InputError` naming the file if its checksum does not match.
+    """Load what `save` wrote; raises `InputError` naming the file if its checksum or its content is wrong.
 
     ``device``: where its tensors are put. ``owner``: whose file it must be. ``follow``: also if ``path`` is a link.
     Nothing but tensors and plain values is read, so that a file cannot run code. Raises `OSError` if it cannot be read.
@@ -170,7 +173,13 @@ def load(path: str | Path, device: str = "cpu", *, owner: str = "", follow: bool
     raw = read_regular(path, follow=follow)
     if _checksum(owner, raw[32:]) != raw[:32]:
         raise InputError(f"checkpoint {str(path)!r} is corrupt (its checksum does not match): delete it and run again")
-    return torch.load(io.BytesIO(raw[32:]), map_location=device, weights_only=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch thinks of a foreign file is no news to the user
+            return torch.load(io.BytesIO(raw[32:]), map_location=device, weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError, LookupError, *UNUSABLE) as error:
+        # The checksum of something else can be right; what torch says of it are many lines.
+        raise InputError(f"checkpoint {str(path)!r} holds nothing that can be read: delete it and run again") from error
 
 
 def _checksum(owner: str, data: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,7 @@ def say_doubts(lines: Iterable[str]) -> None:
         print(f"spo: warning: {line}", file=sys.stderr)
 
 
-def jumps(success: Sequence[float], learning_rate: float) -> list[str]:
+def jumps(success: Iterable[float], learning_rate: float) -> list[str]:
     """A line if success jumps by more than `JUMP` in a single update, up or down.
 
     success: of one run, at the start and after each update. learning_rate: of that run.
@@ -38,7 +38,7 @@ def warnings_in_one_line() -> Iterator[None]:
 
     said: set[str] = set()
 
-    def show(message: Warning | str, *_: Any) -> None:
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
         """Print a warning in one line, unless it was said before."""
         text = " ".join(str(message).split())
         if text not in said:

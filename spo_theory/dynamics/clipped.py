@@ -2,21 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import jax
 import pandas as pd
 
+from spo_theory.allowed import checked
 from spo_theory.dynamics.maps import solve
-from spo_theory.dynamics.sampled import simulate
+from spo_theory.dynamics.sampled import seed_list, simulate
 from spo_theory.exact.refusals import NoExactForm
-from spo_theory.exact.update import evaluate_update, prepare_update
-from spo_theory.method import Method, with_clips
-from spo_theory.outcomes.chain import ReasoningChain
+from spo_theory.exact.update import check_logits, evaluate_update, prepare_update
+from spo_theory.limits import count
+from spo_theory.method import METHOD, Method, with_clips
+from spo_theory.outcomes.chain import CHAIN, ReasoningChain
+from spo_theory.outcomes.world import WORLD, as_world
 from spo_theory.parts.objectives import Ratio
 
 
+@checked(chain=WORLD, rule=METHOD)
 def surrogate_gradient_function(
     chain: Any,
     rule: Method,
@@ -41,9 +44,19 @@ def surrogate_gradient_function(
         [0.125, 0.125]
     """
     clipped = with_clips(rule, clip_low, clip_high, ratio)
-    return partial(evaluate_update, prepare_update(chain, clipped, off_policy=True))
+    form = prepare_update(chain, clipped, off_policy=True)
+    world = as_world(chain)
+
+    def gradient(old: Any, now: Any) -> jax.Array:
+        """The gradient at ``now`` of groups sampled under ``old``."""
+        check_logits(world, old, "old")
+        check_logits(world, now, "now")
+        return evaluate_update(form, old, now)
+
+    return gradient
 
 
+@checked(chain=CHAIN, rule=METHOD, inner_updates=count(), questions=count())
 def solve_clipped(
     chain: ReasoningChain,
     rule: Method,
@@ -74,6 +87,7 @@ def solve_clipped(
     """
     # The exact engine and the simulation both read clips and inner updates from the rule itself
     sampler = replace(rule.sampler, inner_updates=inner_updates)  # type: ignore[type-var]
+    seed_list(seeds)
     clipped = replace(with_clips(rule, clip_low, clip_high, ratio), sampler=sampler)
 
     # Whether an exact form exists depends on the rule, the chain and the group size: the engine itself says so

@@ -8,14 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from spo_theory.allowed import checked
 from spo_theory.dynamics.maps import apply_kernel, check_run, runs
 from spo_theory.exact.moments import SecondMomentForm, evaluate_second_moment, prepare_second_moment
 from spo_theory.exact.update import UpdateForm, evaluate_update, prepare_update
-from spo_theory.method import Method
-from spo_theory.outcomes.chain import ReasoningChain
-from spo_theory.validation import check
+from spo_theory.limits import SEED, check_memory, count, curve_bytes
+from spo_theory.method import METHOD, Method
+from spo_theory.outcomes.chain import CHAIN, ReasoningChain
 
 
+@checked(chain=CHAIN, rule=METHOD, questions=count(), paths=count(), seed=SEED)
 def diffuse(
     chain: ReasoningChain,
     rule: Method,
@@ -44,9 +46,7 @@ def diffuse(
         (9, 0.25)
     """
     k = check_run(chain, steps, learning_rate, "sgd", kernel)
-    for name, value in (("questions", questions), ("paths", paths)):
-        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        check(whole, name, value, "a whole number, at least 1")
+    check_memory("paths", paths, curve_bytes(chain.horizon, steps, paths * (chain.logits.size // chain.horizon)))
 
     # Both moments are prepared once and then evaluated at the logits of every step
     form = prepare_update(chain, rule, padded=True)

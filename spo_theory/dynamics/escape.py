@@ -6,36 +6,51 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
+from spo_theory.allowed import ABOVE_0, INNER_SHARE, Allowed, checked
 from spo_theory.dynamics.maps import check_kernel
-from spo_theory.method import Method
-from spo_theory.outcomes.chain import ReasoningChain
+from spo_theory.limits import count
+from spo_theory.method import METHOD, Method
+from spo_theory.outcomes.chain import ONE_QUESTION, ReasoningChain
+from spo_theory.parts.baselines import GroupAdvantage
+from spo_theory.parts.credit import WholeResponse
+from spo_theory.parts.filters import EveryGroup
 from spo_theory.published.davis_recht import transform_clock
-from spo_theory.validation import check, problem, refuse
+from spo_theory.validation import check, is_number, problem, refuse
 
+SMALLEST_KICK = 1e-290  # of a log-odds by one group: a learning rate that made it count would overflow
+HALF = Allowed("strictly between 0 and 0.5", lambda value: is_number(value) and 0 < value < 0.5)
 LEAP = 1.002  # `fewest_updates` takes many updates at once, in which P grows by less than this factor
 LEAP_SPENT = 1e-3  # how much log P grows in a leap: exp(0.001) < 1.002, so the bound taken at its end is one
 LEAP_BELOW = 0.45  # from this success on, single updates: a leap must not pass the target 1/2
 
 
+@checked(chain=ONE_QUESTION, group_size=count(2))
 def escape_time(chain: ReasoningChain, group_size: int, kernel: Any = None) -> float:
     """Asymptotic time of GRPO's escape, ``1 / (P sqrt(G - 1) (1 - q)^T K (1 - q))``, as P tends to 0.
 
     ``chain``: one question. ``group_size``: G, at least 2. ``kernel``: as in `spo_theory.solve` (None: the identity).
     Returns a time in updates of learning rate 1. It holds the q_h at their start: its relative error falls like 1 / H
-    for steps of equal accuracy. Raises `InputError` for a chain of several questions or a bad kernel. Derived in
+    for steps of equal accuracy. Raises `InputError` for a chain of several questions, a bad group size, and a kernel
+    that does not raise success. Derived in
     docs/theory/escape-and-collapse.md.
 
     Example:
         >>> round(escape_time(ReasoningChain(step_success=[0.1] * 4), group_size=8))
         1167
     """
-    check(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
     k = check_kernel(chain, kernel)
     miss = 1 - chain.step_success
     push = miss @ miss if k is None else miss @ k @ miss
+    check(
+        push > 0,
+        "kernel",
+        None if k is None else k.tolist(),
+        "such that (1 - q)^T K (1 - q) is above 0: this one pushes success down",
+    )
     return float(1 / (chain.success * np.sqrt(group_size - 1) * push))
 
 
+@checked(success=HALF, horizon=count(), group_size=count(2), learning_rate=ABOVE_0)
 def fewest_updates(success: float, horizon: int, group_size: int, learning_rate: float = 1.0) -> int:
     """A number of GRPO updates that never suffices to go from ``success`` to 1/2, whatever the steps' accuracies.
 
@@ -50,12 +65,6 @@ def fewest_updates(success: float, horizon: int, group_size: int, learning_rate:
         >>> fewest_updates(success=0.001, horizon=4, group_size=8)
         96
     """
-    refuse(
-        problem(0 < success < 0.5, "success", success, "strictly between 0 and 0.5")
-        + problem(isinstance(horizon, int) and horizon >= 1, "horizon", horizon, "a whole number, at least 1")
-        + problem(isinstance(group_size, int) and group_size >= 2, "group_size", group_size, "at least 2")
-        + problem(learning_rate > 0, "learning_rate", learning_rate, "above 0")
-    )
     rate = learning_rate * horizon * np.sqrt(group_size - 1)
 
     # every update multiplies P by at most exp(rate P / (1 - P)), which grows with P: iterate that bound
@@ -74,6 +83,7 @@ def fewest_updates(success: float, horizon: int, group_size: int, learning_rate:
     return count
 
 
+@checked(step_success=INNER_SHARE, horizon=count())
 def pair_colouring_time(step_success: float, horizon: int) -> float:
     """A time in which colouring at G = 2 is sure to reach 1/2 from steps of equal accuracy, of order H^2.
 
@@ -88,13 +98,15 @@ def pair_colouring_time(step_success: float, horizon: int) -> float:
         >>> round(pair_colouring_time(step_success=0.3, horizon=4), 1)
         229.6
     """
-    check(isinstance(horizon, int) and horizon >= 1, "horizon", horizon, "a whole number, at least 1")
     target = 1 - 1 / (2 * horizon)
     return 4 * horizon * max(float(transform_clock(target, "none") - transform_clock(step_success, "none")), 0.0)
 
 
+@checked(rule=METHOD, horizon=count())
 def lone_failure_advantage(rule: Method, horizon: int) -> np.ndarray:
     """Advantage ``(H,)`` of the only incorrect response of a group, by the step it fails at; steps of equal length.
+
+    Raises `InputError` for what is no rule or horizon.
 
     Example:
         >>> from spo_theory import rule
@@ -107,24 +119,42 @@ def lone_failure_advantage(rule: Method, horizon: int) -> np.ndarray:
     return rule.advantages(k == horizon, k, np.full(k.shape, horizon), dtype=np.dtype(float))[:, 0]
 
 
+@checked(chain=ONE_QUESTION, rule=METHOD)
 def lone_failure_update(chain: ReasoningChain, rule: Method) -> np.ndarray:
     """Update ``(H, H)`` of a group with one incorrect response; row h: it fails at step h.
 
     Advantages sum to 0, so the steps before the error get nothing, step h gets ``|A| / G`` and a later step j
-    ``|A| / G (1 - q_j)``: never negative. Raises `InputError` for a chain of several questions. Derived in
-    docs/theory/escape-and-collapse.md.
+    ``|A| / G (1 - q_j)``: never negative. Rules whose advantages do not sum to 0 also move the steps that were
+    right. Raises `InputError` for a chain of several questions, and for a rule that asks questions in part. Derived
+    in docs/theory/escape-and-collapse.md.
 
     Example:
         >>> from spo_theory import rule
         >>> lone_failure_update(ReasoningChain(step_success=[0.5, 0.5]), rule("grpo", group_size=2)).tolist()
         [[0.5, 0.25], [0.0, 0.5]]
     """
-    check(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
+    check(rule.sampler.whole, "rule", rule.name, "one that asks whole questions")
     h = chain.horizon
+    sums_to_0 = isinstance(rule.baseline, GroupAdvantage) and rule.objective.by_sign
+    if not (sums_to_0 and isinstance(rule.credit, WholeResponse) and isinstance(rule.keep, EveryGroup)):
+        return _lone_failures(chain, rule)
+
+    # No difference of large numbers is taken, so that what is 0 is exactly 0
     later = np.triu(np.tile(1 - chain.step_success, (h, 1)), 1) + np.eye(h)
     return np.abs(lone_failure_advantage(rule, h))[:, None] / rule.group_size * later
 
 
+def _lone_failures(chain: ReasoningChain, rule: Method) -> np.ndarray:
+    """As `lone_failure_update`, for any rule: the sum of all weights times scores of each group."""
+    k = np.full((chain.horizon, rule.group_size), chain.horizon)
+    k[:, 0] = np.arange(chain.horizon)
+    world = chain.world()
+    log_prob = np.asarray(world.model.step_log_probs(world.logits, world.parameters))[k]
+    weights = np.asarray(rule.weights(world.group(k, log_prob)))
+    return (weights * chain.scores[k]).sum(1) / rule.group_size
+
+
+@checked(chain=ONE_QUESTION, rule=METHOD, questions=count(), level=INNER_SHARE)
 def collapse_rate(
     chain: ReasoningChain, rule: Method, kernel: Any, questions: int = 1, level: float = 0.5
 ) -> tuple[float, int]:
@@ -147,7 +177,6 @@ def collapse_rate(
     k = check_kernel(chain, kernel)
     refuse(
         problem(k is not None, "kernel", kernel, "(H, H) numbers: untied steps never collapse")
-        + problem(isinstance(questions, int) and questions >= 1, "questions", questions, "a whole number, at least 1")
         + problem(0 < level < float(chain.success), "level", level, f"between 0 and the success {chain.success:.3g}")
     )
 
@@ -161,7 +190,7 @@ def collapse_rate(
             # log P is concave along a line: it crosses the level at most once
             return float(-np.logaddexp(0.0, -(chain.logits + rate * kick)).sum() - np.log(level))
 
-        if (kick >= 0).all():
+        if (kick >= -SMALLEST_KICK).all():
             continue
 
         # Double the rate until success is below the level, then locate the crossing between 0 and that rate

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from scipy.integrate import solve_ivp
 
+from spo_theory.allowed import ABOVE_0, INNER_SHARE, checked
 from spo_theory.dynamics.maps import apply_kernel, check_kernel, records
 from spo_theory.exact.update import UpdateForm, evaluate_update, prepare_update
-from spo_theory.method import Method
-from spo_theory.outcomes.chain import ReasoningChain, class_probabilities
-from spo_theory.validation import check, problem, refuse
+from spo_theory.limits import check_memory, count, curve_bytes
+from spo_theory.method import METHOD, Method
+from spo_theory.outcomes.chain import CHAIN, ReasoningChain, class_probabilities
 
 RELATIVE = 1e-10  # error the solver allows itself per step, relative to the logits
 ABSOLUTE = 1e-12  # the same in logits, for logits near 0
@@ -32,6 +33,7 @@ def _right_side(chain: ReasoningChain, rule: Method, kernel: Any) -> Callable[[f
     return lambda _, flat: np.asarray(_velocity(form, k, flat.reshape(shape))).ravel()
 
 
+@checked(chain=CHAIN, rule=METHOD, duration=ABOVE_0, points=count(2))
 def flow(chain: ReasoningChain, rule: Method, duration: float, points: int = 201, kernel: Any = None) -> pd.DataFrame:
     """Follow ``dL/dt = K g(L)`` from ``chain``; time is counted in updates of learning rate 1.
 
@@ -48,10 +50,7 @@ def flow(chain: ReasoningChain, rule: Method, duration: float, points: int = 201
         >>> flow(chain, rule("grpo", group_size=2), duration=4.0, points=3)["success"].round(3).tolist()
         [0.25, 0.32, 0.403]
     """
-    refuse(
-        problem(bool(np.isfinite(duration)) and duration > 0, "duration", duration, "a finite number above 0")
-        + problem(isinstance(points, int) and points >= 2, "points", points, "a whole number, at least 2")
-    )
+    check_memory("points", points, curve_bytes(chain.horizon, points, chain.logits.size // chain.horizon))
 
     # The solver chooses its own steps; the rows are read off its interpolation
     times = np.linspace(0.0, duration, points)
@@ -72,6 +71,7 @@ def flow(chain: ReasoningChain, rule: Method, duration: float, points: int = 201
     return table
 
 
+@checked(chain=CHAIN, rule=METHOD, level=INNER_SHARE, longest=ABOVE_0)
 def flow_time(
     chain: ReasoningChain, rule: Method, level: float = 0.5, longest: float = 1e9, kernel: Any = None
 ) -> float:
@@ -86,8 +86,6 @@ def flow_time(
         >>> round(flow_time(ReasoningChain(step_success=[0.5, 0.5]), rule("grpo", group_size=2)), 3)
         6.23
     """
-    check(0 < level < 1, "level", level, "strictly between 0 and 1")
-    check(longest > 0, "longest", longest, "above 0")
     shape = chain.logits.shape
 
     def above(_: float, flat: np.ndarray) -> float:

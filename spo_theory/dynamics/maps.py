@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, get_args
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from spo_theory.allowed import ABOVE_0, FLAG, INNER_SHARE, checked, numbers, one_of, optional
 from spo_theory.dynamics.first_passage import first_reach
 from spo_theory.dynamics.optimizers import Optimizer, steps_of
 from spo_theory.exact.moments import (
@@ -17,10 +18,11 @@ from spo_theory.exact.moments import (
     prepare_second_moment,
 )
 from spo_theory.exact.update import UpdateForm, evaluate_update, evaluate_weights, prepare_squares, prepare_update
-from spo_theory.method import Method
-from spo_theory.outcomes.chain import ReasoningChain, class_probabilities
+from spo_theory.limits import check_memory, count, curve_bytes
+from spo_theory.method import METHOD, Method
+from spo_theory.outcomes.chain import CHAIN, ReasoningChain, class_probabilities
 from spo_theory.parts.samplers import HistoryResampling
-from spo_theory.validation import check, problem, refuse
+from spo_theory.validation import check, refuse
 
 
 def check_run(
@@ -28,14 +30,17 @@ def check_run(
 ) -> np.ndarray | None:
     """Refuse settings of a run that make no sense; return the kernel ``(H, H)`` as an array (or None).
 
-    Raises one `InputError` for ``steps`` (a whole number, at least 0), ``learning_rate`` (finite, above 0) and
-    ``optimizer`` (a name in `spo_theory.dynamics.optimizers.Optimizer`); then see `check_kernel`.
+    Raises one `InputError` for ``chain``, ``steps`` (a whole number, at least 0, whose curve fits the memory),
+    ``learning_rate`` (finite, above 0) and ``optimizer`` (a name in `spo_theory.dynamics.optimizers.Optimizer`); then
+    see `check_kernel`.
     """
+    CHAIN.check("chain", chain)
     refuse(
-        problem(isinstance(steps, int) and steps >= 0, "steps", steps, "a whole number, at least 0")
-        + problem(bool(np.isfinite(learning_rate)) and learning_rate > 0, "learning_rate", learning_rate, "above 0")
-        + problem(optimizer in get_args(Optimizer), "optimizer", optimizer, " or ".join(get_args(Optimizer)))
+        count(0).problems("steps", steps)
+        + ABOVE_0.problems("learning_rate", learning_rate)
+        + one_of(Optimizer).problems("optimizer", optimizer)
     )
+    check_memory("steps", steps, curve_bytes(chain.horizon, steps, chain.logits.size // chain.horizon))
     return check_kernel(chain, kernel)
 
 
@@ -46,10 +51,9 @@ def check_kernel(chain: ReasoningChain, kernel: Any) -> np.ndarray | None:
     """
     if kernel is None:
         return None
-    k = np.asarray(kernel, dtype=float)
+    k = numbers("kernel", kernel)
     h = chain.horizon
     check(k.shape == (h, h), "kernel.shape", k.shape, str((h, h)))
-    check(bool(np.isfinite(k).all()), "kernel", "not finite", "finite numbers")
     return k
 
 
@@ -104,6 +108,7 @@ def runs(logits: np.ndarray, group_size: int) -> pd.DataFrame:
     return table.assign(step=np.tile(np.arange(logits.shape[1]), len(logits)))
 
 
+@checked(chain=CHAIN, rule=METHOD, questions=optional(count()), reusable=FLAG)
 def solve(
     chain: ReasoningChain,
     rule: Method,
@@ -147,11 +152,15 @@ def solve(
     # Only Adam needs parameters and noise: the others are linear in the gradient, so a kernel and the mean are enough
     if optimizer == "adam":
         check(k is None, "kernel", "given", "None with optimizer='adam': Adam needs features instead")
-        j = None if features is None else np.asarray(features, dtype=float)
-        check(j is None or (j.ndim == 2 and len(j) == chain.horizon), "features", "wrong shape", "of shape (H, P)")
+        j = None if features is None else numbers("features", features)
+        wide = j is None or (j.ndim == 2 and len(j) == chain.horizon and j.shape[1] >= 1)
+        check(wide, "features.shape", None if j is None else j.shape, f"({chain.horizon}, P)")
         check(gradient_variance is None or j is not None, "gradient_variance", "given", "used with features")
-        whole = isinstance(questions, int) and questions >= 1
-        check(questions is None or whole, "questions", questions, "a whole number, at least 1, or None")
+        if gradient_variance is not None and j is not None:
+            gradient_variance = numbers("gradient_variance", gradient_variance)
+            shape = gradient_variance.shape
+            check(shape == j.shape[1:], "gradient_variance.shape", shape, f"{j.shape[1:]}, as many as features")
+            check(bool((gradient_variance >= 0).all()), "gradient_variance", gradient_variance.tolist(), "at least 0")
         check(questions is None or j is None, "questions", questions, "None with features: use gradient_variance")
     else:
         j = None
@@ -167,6 +176,8 @@ def solve(
     noise = _prepare_noise(chain, rule, gradient_variance, questions)
     settings: dict[str, Any] = {"optimizer": optimizer, "steps": steps, "inner_updates": inner}
     logits, norms = follow(form, noise, chain.logits, float(learning_rate), k, j, **settings)
+    finite = bool(np.isfinite(logits).all())
+    check(finite, "learning_rate", learning_rate, "smaller, or the start less extreme: log-odds overflow")
     return records(np.asarray(logits), rule.group_size, np.asarray(norms))
 
 
@@ -276,6 +287,7 @@ def _prepare_noise(
     return LinearNoise(prepare_squares(chain, rule, padded=True), np.asarray(at_start, dtype=float))
 
 
+@checked(chain=CHAIN, rule=METHOD, level=INNER_SHARE)
 def escape_map(
     chain: ReasoningChain, rule: Method, steps: int, learning_rate: float = 1.0, level: float = 0.5
 ) -> np.ndarray:
@@ -292,7 +304,6 @@ def escape_map(
         [6.32, 28.4]
     """
     check_run(chain, steps, learning_rate, "sgd", None)
-    check(0 < level < 1, "level", level, "strictly between 0 and 1")
     inner = rule.sampler.inner_updates
     form = prepare_update(chain, rule, padded=True, off_policy=inner > 1)
     start = np.atleast_2d(chain.logits)
@@ -335,10 +346,13 @@ def _first_passage(
 def updates_to(curve: pd.DataFrame, level: float = 0.5, column: str = "success") -> float:
     """Updates until ``column`` of a solution first reaches ``level``, linear between rows; NaN if it never does.
 
-    ``curve``: a DataFrame with ``step`` and ``column``, one run, as `solve` returns it.
+    ``curve``: a DataFrame with ``step`` and ``column``, one run, as `solve` returns it. Raises `InputError` if it has
+    no such columns.
 
     Example:
         >>> updates_to(pd.DataFrame({"step": [0, 1, 2], "success": [0.2, 0.4, 0.6]}))
         1.5
     """
+    here = getattr(curve, "columns", ())
+    check(column in here and "step" in here, "column", column, f"one of {', '.join(map(str, here))}, beside step")
     return first_reach(curve["step"].to_numpy(), curve[column].to_numpy(), level)

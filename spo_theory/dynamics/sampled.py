@@ -2,21 +2,33 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from spo_theory.allowed import checked, optional, several
 from spo_theory.dynamics.maps import apply_kernel, check_run, runs
 from spo_theory.dynamics.optimizers import Optimizer, steps_of
 from spo_theory.exact.traced import Traced
 from spo_theory.group import Group
-from spo_theory.method import Method, with_clips
-from spo_theory.outcomes.chain import ReasoningChain, class_probabilities, class_scores, step_log_probabilities
+from spo_theory.limits import SEED, check_memory, count, curve_bytes
+from spo_theory.method import METHOD, Method, with_clips
+from spo_theory.outcomes.chain import (
+    CHAIN,
+    ONE_QUESTION,
+    ReasoningChain,
+    class_probabilities,
+    class_scores,
+    step_log_probabilities,
+)
 from spo_theory.parts.samplers import DynamicSampling, FreshGroups
-from spo_theory.validation import check, problem, refuse
+from spo_theory.validation import check, is_whole
+
+MOST_SEEDS = 10**6
+"""Seeds that a number may stand for."""
 
 
 class SampledUpdate(NamedTuple):
@@ -140,6 +152,7 @@ def _sample_sums(
     return x.sum(0), (x * x).sum(0), counted.sum()
 
 
+@checked(chain=ONE_QUESTION, rule=METHOD, groups=count(2), seed=SEED)
 def sampled_update(chain: ReasoningChain, rule: Method, groups: int, seed: int = 0) -> SampledUpdate:
     """Monte Carlo estimate of `expected_update` for a single question from ``groups`` sampled groups.
 
@@ -155,10 +168,7 @@ def sampled_update(chain: ReasoningChain, rule: Method, groups: int, seed: int =
         >>> bool((abs(estimate.mean - expected_update(chain, grpo)) < 4 * estimate.standard_error).all())
         True
     """
-    refuse(
-        problem(isinstance(groups, int) and groups >= 2, "groups", groups, "a whole number, at least 2")
-        + problem(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
-    )
+    check_memory("group_size", rule.group_size, 8.0 * rule.group_size * (chain.horizon + 1))
 
     # Blocks of about a million numbers bound the memory, and all have one size, so that one compilation serves all
     block = min(groups, max(1, 2**20 // (rule.group_size * (chain.horizon + 1))))
@@ -180,6 +190,7 @@ def sampled_update(chain: ReasoningChain, rule: Method, groups: int, seed: int =
     return SampledUpdate(mean, np.sqrt(variance / count), count)
 
 
+@checked(chain=CHAIN, rule=METHOD, questions=count(), inner_updates=optional(count()))
 def simulate(
     chain: ReasoningChain,
     rule: Method,
@@ -213,16 +224,14 @@ def simulate(
         (9, [0, 1, 2])
     """
     # A number of seeds is short for the first whole numbers
-    names = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-    refuse(
-        problem(isinstance(questions, int) and questions >= 1, "questions", questions, "a whole number, at least 1")
-        + problem(len(names) > 0, "seeds", seeds, "at least one")
-    )
+    names = seed_list(seeds)
 
     # Adam acts on parameters and a kernel describes logits: together they have no meaning
     inner = rule.sampler.inner_updates if inner_updates is None else FreshGroups(inner_updates).inner_updates
     k = check_run(chain, steps, learning_rate, optimizer, kernel)
     check(k is None or optimizer != "adam", "kernel", "given", "None with optimizer='adam'")
+    check_memory("questions", questions, 8.0 * len(names) * questions * rule.group_size * (chain.horizon + 1))
+    check_memory("seeds", seeds, curve_bytes(chain.horizon, steps, len(names) * (chain.logits.size // chain.horizon)))
 
     # All seeds run side by side in one compiled program
     keys = jnp.stack([jax.random.key(s) for s in names])
@@ -239,6 +248,18 @@ def simulate(
         steps=steps,
     )
     return runs(np.asarray(paths), rule.group_size).assign(seed=np.repeat(names, steps + 1))
+
+
+def seed_list(seeds: Any) -> list[int]:
+    """The seeds themselves: a number n stands for 0..n-1. Raises `InputError` for what is neither that nor a list.
+
+    >>> seed_list(3)
+    [0, 1, 2]
+    """
+    if is_whole(seeds, 1) and seeds <= MOST_SEEDS:
+        return list(range(seeds))
+    several(SEED).check("seeds", seeds)
+    return [int(seed) for seed in seeds]
 
 
 @partial(jax.jit, static_argnames=("optimizer", "questions", "inner_updates", "steps"))

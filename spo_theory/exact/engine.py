@@ -6,17 +6,18 @@ groups, with standard errors, where both end.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
+from spo_theory.allowed import FLAG, checked, one_of
 from spo_theory.exact.by_class.weights_by_class import serves
 from spo_theory.exact.moments import group_covariance
 from spo_theory.exact.monte_carlo import sampled_expectation
 from spo_theory.exact.update import UpdateEngine, choose_engine, evaluate_update, evaluate_weights, prepare_update
-from spo_theory.method import Method
-from spo_theory.outcomes.world import as_world
-from spo_theory.validation import check, is_whole
+from spo_theory.limits import SEED, check_memory, count
+from spo_theory.method import METHOD, Method
+from spo_theory.outcomes.world import WORLD, as_world
 
 EngineName = Literal["auto", "class_advantages", "every_group", "monte_carlo"]
 SAMPLED_GROUPS = 20_000
@@ -40,6 +41,7 @@ class Expectation:
     standard_error: np.ndarray | None = None
 
 
+@checked(world=WORLD, method=METHOD, engine=one_of(EngineName), covariance=FLAG, groups=count(2), seed=SEED)
 def expectation(
     world: Any,
     method: Method,
@@ -64,13 +66,12 @@ def expectation(
         ('every_group', [0.125, 0.125])
     """
     # Refusals come before any work; a chain is taken for the world that it describes
-    check(engine in get_args(EngineName), "engine", engine, " or ".join(get_args(EngineName)))
-    check(is_whole(groups, 2), "groups", groups, "a whole number, at least 2")
     world = as_world(world)
     used = choose_engine(world, method) if engine == "auto" else engine
 
     # Samples need no prepared form
     if used == "monte_carlo":
+        check_memory("groups", groups, 16.0 * groups * method.group_size * world.lengths.shape[1])
         return Expectation("monte_carlo", *sampled_expectation(world, method, groups, seed, covariance=covariance))
 
     # A method without class advantages gets "quadrature" here, and with it the refusal that names its rule

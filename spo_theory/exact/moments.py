@@ -8,24 +8,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spo_theory.allowed import checked, instance, one_of, optional
 from spo_theory.exact.by_class import weights_by_class
+from spo_theory.exact.by_class.advantages import evaluate_of
 from spo_theory.exact.by_class.certified import prepare_certified
-from spo_theory.exact.by_class.forms import Expectation, evaluate
+from spo_theory.exact.by_class.forms import Expectation
 from spo_theory.exact.by_class.prepare import Engine
-from spo_theory.exact.by_class.scopes import RuleForm, evaluate_rule
+from spo_theory.exact.by_class.scopes import RuleForm, evaluate_of_classes, evaluate_rule
 from spo_theory.exact.compositions import Multinomial, multinomial
 from spo_theory.exact.enumeration import Groups, check_size, distinguished, prepare_traced, static_weights
 from spo_theory.exact.kept import KeptShare, prepare_kept
 from spo_theory.exact.portions import PortionModel, PortionMoments, of_whole_questions, parts_of
 from spo_theory.exact.refusals import NoExactForm
-from spo_theory.exact.update import UpdateEngine, expected_update
+from spo_theory.exact.update import UpdateEngine, check_logits, expected_update
 from spo_theory.exact.weights import TracedWeights
-from spo_theory.method import Method
+from spo_theory.limits import count
+from spo_theory.method import METHOD, Method
 from spo_theory.outcomes.chain import ReasoningChain
-from spo_theory.outcomes.world import Model, as_world
+from spo_theory.outcomes.world import WORLD, Model, as_world
 from spo_theory.parts.across import Independent
-from spo_theory.parts.baselines import GroupAdvantage
-from spo_theory.validation import check
+from spo_theory.parts.baselines import GroupAdvantage, GroupStatistics
+from spo_theory.validation import refuse
 
 
 def square_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Engine = "auto") -> Expectation:
@@ -35,7 +38,13 @@ def square_function(rewards: Any, group_size: int, advantage: GroupAdvantage, me
     of `spo_theory.exact.by_class.advantages.expected_advantages`. The function can be jitted, vmapped and
     differentiated. Derived in docs/theory/second-moments.md#squares-and-products.
     """
-    return partial(evaluate, prepare_certified(rewards, group_size, advantage, method, "square"))
+    check_advantage(advantage)
+    return partial(evaluate_of, prepare_certified(rewards, group_size, advantage, method, "square"), np.size(rewards))
+
+
+def check_advantage(advantage: Any) -> None:
+    """Raise `InputError` unless ``advantage`` turns rewards into advantages by themselves."""
+    instance(GroupStatistics, "a baseline of rewards alone, such as GroupAdvantage()").check("advantage", advantage)
 
 
 def product_function(rewards: Any, group_size: int, advantage: GroupAdvantage, method: Engine = "auto") -> Expectation:
@@ -44,7 +53,8 @@ def product_function(rewards: Any, group_size: int, advantage: GroupAdvantage, m
     ``rewards`` ``(K,)``, ``method``, errors: as in `square_function`. Derived in
     docs/theory/second-moments.md#squares-and-products.
     """
-    return partial(evaluate, prepare_certified(rewards, group_size, advantage, method, "product"))
+    check_advantage(advantage)
+    return partial(evaluate_of, prepare_certified(rewards, group_size, advantage, method, "product"), np.size(rewards))
 
 
 def rule_square_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
@@ -53,7 +63,8 @@ def rule_square_function(rule: Method, rts: Any, method: Engine = "auto") -> Exp
     ``rule``: a method with one advantage for each class. ``rts`` ``(K,)``: reasoning trajectory score of each class,
     the last one correct. ``method``: the engine. Derived in docs/theory/second-moments.md#squares-and-products.
     """
-    return partial(evaluate_rule, weights_by_class.form_of_rts(rule, rts, "square", method))
+    METHOD.check("rule", rule)
+    return partial(evaluate_of_classes, weights_by_class.form_of_rts(rule, rts, "square", method), np.size(rts))
 
 
 def rule_product_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
@@ -62,7 +73,8 @@ def rule_product_function(rule: Method, rts: Any, method: Engine = "auto") -> Ex
     Responses 1 and 2 are of one group. Arguments as in `rule_square_function`. Derived in
     docs/theory/second-moments.md#squares-and-products.
     """
-    return partial(evaluate_rule, weights_by_class.form_of_rts(rule, rts, "product", method))
+    METHOD.check("rule", rule)
+    return partial(evaluate_of_classes, weights_by_class.form_of_rts(rule, rts, "product", method), np.size(rts))
 
 
 @partial(
@@ -187,6 +199,7 @@ def prepare_second_moment(
     Derived in docs/theory/second-moments.md#covariance and docs/theory/step-weights.md#covariance.
     """
     world = as_world(world)
+    refuse(METHOD.problems("rule", method) + one_of(UpdateEngine).problems("method", engine))
     if not method.sampler.whole:
         parts = parts_of(world, method)
         inner = prepare_second_moment(world, of_whole_questions(method), engine, padded=padded)
@@ -245,9 +258,18 @@ def second_moment_function(world: Any, method: Method, engine: UpdateEngine = "a
     ``g = (1/G) sum_i sum_s w_is s_is`` is the update of one group, with weights w and scores s. Arguments and errors
     as in `prepare_second_moment`. Derived in docs/theory/second-moments.md#covariance.
     """
-    return partial(evaluate_second_moment, prepare_second_moment(world, method, engine))
+    form = prepare_second_moment(world, method, engine)
+    described = as_world(world)
+
+    def second_moment(logits: Any) -> jax.Array:
+        """The matrix at ``logits``."""
+        check_logits(described, logits)
+        return evaluate_second_moment(form, logits)
+
+    return second_moment
 
 
+@checked(chain=WORLD, rule=METHOD)
 def group_covariance(chain: Any, rule: Method, method: UpdateEngine = "auto") -> np.ndarray:
     """Covariance ``(..., H, H)`` of the gradient of one group with respect to the step logits, per question.
 
@@ -273,6 +295,7 @@ def _moments(chain: Any, rule: Method, method: UpdateEngine) -> tuple[np.ndarray
     return mean, second - mean[..., :, None] * mean[..., None, :]
 
 
+@checked(chain=WORLD, rule=METHOD, questions=optional(count()))
 def batch_covariance(
     chain: ReasoningChain, rule: Method, questions: int | None = None, method: UpdateEngine = "auto"
 ) -> np.ndarray:
@@ -282,9 +305,6 @@ def batch_covariance(
     the chain's, with replacement. ``method``: the engine. Raises `InputError` for a B below 1, `NoExactForm` where
     only the Monte Carlo remains. Derived in docs/theory/second-moments.md#batches.
     """
-    whole = isinstance(questions, int | np.integer) and not isinstance(questions, bool) and questions >= 1
-    check(questions is None or whole, "questions", questions, "a whole number, at least 1")
-
     mean, covariance = _moments(chain, rule, method)
     if mean.ndim == 1:
         return covariance / (questions or 1)
@@ -296,6 +316,7 @@ def batch_covariance(
     return (within + centred.T @ centred / len(mean)) / questions
 
 
+@checked(chain=WORLD, rule=METHOD, questions=count())
 def signal_to_noise(
     chain: ReasoningChain, rule: Method, questions: int = 1, method: UpdateEngine = "auto"
 ) -> np.ndarray:
@@ -310,8 +331,6 @@ def signal_to_noise(
     >>> signal_to_noise(chain, rule("grpo", group_size=2), questions=4).round(4).tolist()
     [1.1547, 1.4142]
     """
-    whole = isinstance(questions, int | np.integer) and not isinstance(questions, bool) and questions >= 1
-    check(whole, "questions", questions, "a whole number, at least 1")
     mean, covariance = _moments(chain, rule, method)
     deviation = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1) / questions)
     return np.divide(mean, deviation, out=np.zeros_like(mean), where=deviation > 0)

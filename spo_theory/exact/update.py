@@ -9,18 +9,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spo_theory.allowed import one_of
 from spo_theory.exact.by_class import weights_by_class
 from spo_theory.exact.by_class.forms import Expectation, Exponent
 from spo_theory.exact.by_class.prepare import Engine
-from spo_theory.exact.by_class.scopes import evaluate_rule
+from spo_theory.exact.by_class.scopes import evaluate_of_classes
 from spo_theory.exact.enumeration import check_size, is_static, prepare_enumerated, prepare_traced
 from spo_theory.exact.kept import ResampledWeights, given_kept
 from spo_theory.exact.portions import PortionWeights, of_whole_questions, parts_of
 from spo_theory.exact.refusals import NoExactForm
 from spo_theory.exact.weights import StepWeights
-from spo_theory.method import Method
+from spo_theory.method import METHOD, Method
 from spo_theory.outcomes.world import Model, World, as_world
 from spo_theory.parts.across import Across, Independent
+from spo_theory.parts.baselines import Signed, VirtualCorrect
+from spo_theory.validation import check, refuse
 
 UpdateEngine = Literal["auto", "enumerate", "quadrature", "every_group"]
 """How an expected update is computed, see `prepare_update`."""
@@ -29,14 +32,15 @@ UpdateEngine = Literal["auto", "enumerate", "quadrature", "every_group"]
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["weights", "parameters", "correct"],
-    meta_fields=["model", "across"],
+    meta_fields=["model", "across", "centred"],
 )
 @dataclass(frozen=True)
 class UpdateForm:
     """Everything about an expected update that does not depend on the logits.
 
     weights: prepared expected step weights. parameters, model: of the world. correct: boolean ``(K,)``, which classes
-    are. across: how much each question of a population counts. A form is a pytree, so it can be an argument of compiled
+    are. across: how much each question of a population counts. centred: whether the weight that most responses have in
+    common is taken out of all of them before they are summed. A form is a pytree, so it can be an argument of compiled
     code. Made by `prepare_update`, used by `evaluate_update`.
     """
 
@@ -45,6 +49,7 @@ class UpdateForm:
     model: Model
     correct: Any
     across: Across
+    centred: bool = False
 
     @classmethod
     def of(cls, weights: Any, world: World, method: Method) -> "UpdateForm":
@@ -77,16 +82,17 @@ def prepare_update(
     ``auto``, the cheaper of the two. All other methods, and all methods with ``every_group``, take the sum over all
     group compositions (`spo_theory.exact.enumeration`). ``padded``: leave room in the arrays for other settings, so
     that code compiled for one serves the next. ``off_policy``: serve policies that differ from the sampling one too.
-    Raises `NoExactForm`, naming the Monte Carlo, where ``engine`` does not serve.
-    Derived in docs/theory/step-weights.md#expected-weights.
+    Raises `NoExactForm`, naming the Monte Carlo, where ``engine`` does not serve, and `InputError` for what is no
+    world, rule or engine. Derived in docs/theory/step-weights.md#expected-weights.
     """
     world = as_world(world)
+    refuse(METHOD.problems("rule", method) + one_of(UpdateEngine).problems("method", engine))
 
     # Questions that are asked in part are as many chains as there are portions, with one form for all
     if not method.sampler.whole:
         whole = of_whole_questions(method)
         inner = prepare_update(world, whole, engine, padded=padded, off_policy=off_policy)
-        return replace(inner, weights=PortionWeights(inner.weights, parts_of(world, method)))
+        return replace(inner, weights=PortionWeights(inner.weights, parts_of(world, method)), centred=False)
 
     served = weights_by_class.serves(method)
     if engine == "quadrature" and not served:
@@ -101,7 +107,10 @@ def prepare_update(
         weights = prepare_enumerated(world, method, padded=padded)
     else:
         weights = prepare_traced(world, method)
-    return UpdateForm.of(weights, world, method)
+
+    # Only where responses of one kind have a common advantage, not one that is 0 on average over the group
+    centred = isinstance(method.baseline, VirtualCorrect | Signed)
+    return replace(UpdateForm.of(weights, world, method), centred=centred)
 
 
 def prepare_squares(world: Any, method: Method, *, padded: bool = False) -> UpdateForm:
@@ -110,6 +119,7 @@ def prepare_squares(world: Any, method: Method, *, padded: bool = False) -> Upda
     Raises `NoExactForm` where only the Monte Carlo remains. Derived in docs/theory/second-moments.md.
     """
     world = as_world(world)
+    METHOD.check("rule", method)
     if not method.sampler.whole:
         inner = prepare_squares(world, of_whole_questions(method), padded=padded)
         return replace(inner, weights=PortionWeights(inner.weights, parts_of(world, method)))
@@ -153,7 +163,10 @@ def evaluate_update(form: UpdateForm, logits: Any, now: Any = None) -> jax.Array
     """
     logits = jnp.asarray(logits, float)
     chance = form.model.probs(logits, form.parameters)
-    weights = chance[..., None] * evaluate_weights(form, logits, now)
+    weights = evaluate_weights(form, logits, now)
+    if form.centred and now is None:
+        weights = weights - _of_commonest_class(chance, weights)
+    weights = chance[..., None] * weights
     moved = logits if now is None else jnp.asarray(now, float)
     update = form.model.along_scores(moved, form.parameters, weights)
     if isinstance(form.across, Independent) or chance.ndim == 1:
@@ -163,6 +176,16 @@ def evaluate_update(form: UpdateForm, logits: Any, now: Any = None) -> jax.Array
     success = jnp.where(jnp.asarray(form.correct), chance, 0.0).sum(-1)[..., None]
     share = form.across(success, success)
     return update * share.reshape(share.shape + (1,) * (update.ndim - share.ndim))
+
+
+def _of_commonest_class(chance: jax.Array, weights: jax.Array) -> jax.Array:
+    """Weight ``(..., 1, 1)`` of the first step of the likeliest class.
+
+    On average over responses scores are 0, so one number less on every weight changes no update; but where success is
+    rare, nearly all responses share a weight of order 1, whose sum would leave round-off larger than the rest.
+    """
+    commonest = jnp.argmax(chance, axis=-1)[..., None, None]
+    return jnp.take_along_axis(weights[..., :1], commonest, axis=-2)
 
 
 evaluate_update_compiled = jax.jit(evaluate_update)
@@ -183,8 +206,10 @@ def update_function(world: Any, method: Method, engine: UpdateEngine = "auto") -
     # Most callers never move the policy off the samples, so that form is prepared when it is first needed
     on_policy = prepare_update(world, method, engine)
     moved: list[UpdateForm] = []
+    described = as_world(world)
 
     def update(logits: Any, now: Any = None) -> jax.Array:
+        check_logits(described, logits)
         if now is None:
             return evaluate_update(on_policy, logits)
         if not moved:
@@ -194,17 +219,29 @@ def update_function(world: Any, method: Method, engine: UpdateEngine = "auto") -
     return update
 
 
+def check_logits(world: World, logits: Any, name: str = "logits") -> None:
+    """Raise `InputError` unless ``logits`` have the shape of those of a question of ``world`` in their last axes.
+
+    ``name``: of the parameter, for the message. Costs nothing in compiled code, where shapes are fixed.
+    """
+    wanted = world.logits.shape[world.logits.ndim - world.axes :]
+    shape = np.shape(logits)
+    check(shape[len(shape) - world.axes :] == wanted, f"{name}.shape", shape, f"(..., {', '.join(map(str, wanted))})")
+
+
 def rule_advantage_function(rule: Method, rts: Any, method: Engine = "auto") -> Expectation:
     """Expected advantage ``E[A_1 | class of 1 is k]`` ``(..., K)`` as a function of class probabilities ``(..., K)``.
 
     ``rule``: a method with one advantage for each class. ``rts`` ``(K,)``: reasoning trajectory score of each class,
     the last one correct. ``method``: the engine. The function can be jitted, vmapped and differentiated.
-    Raises `NoExactForm` for other methods. Derived in docs/theory/expected-advantages.md#scopes.
+    Raises `NoExactForm` for other methods, `InputError` for scores outside [0, 1].
+    Derived in docs/theory/expected-advantages.md#scopes.
     """
+    METHOD.check("rule", rule)
     form = weights_by_class.form_of_rts(rule, rts, "mean", method)
     if rule.baseline.uses_log_prob:
         form = replace(form, penalty=Exponent.of(rule.group_size - 1))
-    return partial(evaluate_rule, form)
+    return partial(evaluate_of_classes, form, np.size(rts))
 
 
 def expected_update(chain: Any, rule: Method, method: UpdateEngine = "auto") -> np.ndarray:
@@ -220,4 +257,8 @@ def expected_update(chain: Any, rule: Method, method: UpdateEngine = "auto") -> 
     array([0.125, 0.125])
     """
     form = prepare_update(chain, rule, method, padded=True)
-    return np.asarray(evaluate_update_compiled(form, as_world(chain).logits))
+    logits = as_world(chain).logits
+    found = np.asarray(evaluate_update_compiled(form, logits))
+    finite = bool(np.isfinite(found).all())
+    check(finite, "logits", logits.tolist(), f"nearer to 0: the update of rule {rule.name!r} is no number there")
+    return found

@@ -51,9 +51,9 @@ class ClassWeights:
         penalty: Any = 0.0
         if self.others is not None:
             # In an all-negative group a wrong response is penalized by the odds of its own probability
-            confidence = jnp.where(self.wrong, jnp.exp(step_log_probs.sum(-1)), 0.0)
+            log_prob = jnp.where(self.wrong, step_log_probs.sum(-1), -jnp.inf)
             others_wrong = jnp.where(self.wrong, probs, 0.0).sum(-1, keepdims=True) ** self.others
-            penalty = confidence_odds(confidence) * others_wrong
+            penalty = confidence_odds(log_prob) * others_wrong
 
         # The sampling policy weighs every step of a response by its advantage
         advantage = self._of_class(self.advantages, probs) - penalty

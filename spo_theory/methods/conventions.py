@@ -8,6 +8,7 @@ trainer's own sums in float32 do not. Conventions over a whole batch are in
 from dataclasses import replace
 from typing import Any
 
+from spo_theory.allowed import among
 from spo_theory.parts.baselines import GroupAdvantage
 from spo_theory.parts.group_statistics import LeaveOneOut
 from spo_theory.parts.leave_one_out import StandardizedLeaveOneOut
@@ -82,7 +83,7 @@ def trainer_baseline(convention: str = "paper", std_eps: float | None = None, dd
         >>> trainer_baseline("verl_rloo")
         LeaveOneOut()
     """
-    check(convention in CONVENTIONS, "convention", convention, f"one of {', '.join(CONVENTIONS)}")
+    among(CONVENTIONS).check("convention", convention)
     known = CONVENTIONS[convention]
     changes: dict[str, Any] = {"eps": std_eps, "ddof": ddof}
     changes = {name: value for name, value in changes.items() if value is not None}

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
+from spo_theory.allowed import among
 from spo_theory.method import Method
 from spo_theory.methods.options import COMMON, adjust, common_options
 from spo_theory.validation import check, refuse
@@ -70,7 +71,7 @@ class Registry:
     def entry(self, name: str) -> Entry:
         """All that is registered of method ``name``; raises `InputError` for an unknown one."""
         self._search()
-        check(name in self._entries, "rule", name, f"one of {', '.join(self.names())}")
+        among(self.names()).check("rule", name)
         return self._entries[name]
 
     def describe(self, name: str) -> str:

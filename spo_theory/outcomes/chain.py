@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spo_theory.allowed import Allowed, instance, numbers, whole
+from spo_theory.limits import check_memory, class_table_bytes
 from spo_theory.outcomes.world import World
 from spo_theory.parts.rewards import reasoning_trajectory_score
 from spo_theory.validation import check, refuse
@@ -114,7 +116,7 @@ class ReasoningChain:
 
         # The message on a wrong shape names the argument that the caller gave
         name = "logits" if self.step_success is None else "step_success"
-        given = np.array(self.logits if self.step_success is None else self.step_success, dtype=float)
+        given = numbers(name, self.logits if self.step_success is None else self.step_success, finite=False)
         check(
             given.ndim in (1, 2) and given.size > 0,
             f"{name}.shape",
@@ -132,7 +134,7 @@ class ReasoningChain:
             logits = np.log(given) - np.log1p(-given)
 
         # Lengths of 0 would make two classes share one RTS
-        lengths = np.ones(given.shape[-1]) if self.step_lengths is None else np.array(self.step_lengths, dtype=float)
+        lengths = np.ones(given.shape[-1]) if self.step_lengths is None else numbers("step_lengths", self.step_lengths)
         check(
             lengths.shape == given.shape[-1:] and bool((np.isfinite(lengths) & (lengths > 0)).all()),
             "step_lengths",
@@ -147,7 +149,11 @@ class ReasoningChain:
         object.__setattr__(self, "step_success", np.asarray(jax.nn.sigmoid(logits)))
 
     def world(self) -> World:
-        """The chain as a world for the exact engine: H + 1 classes, the last one correct."""
+        """The chain as a world for the exact engine: H + 1 classes, the last one correct.
+
+        Raises `InputError` for so many steps that the tables of classes and steps do not fit the machine's memory.
+        """
+        check_memory("horizon", self.horizon, class_table_bytes(self.horizon))
         classes = np.arange(self.horizon + 1)
         return World(
             model=ChainModel(),
@@ -186,5 +192,15 @@ class ReasoningChain:
         return self.class_probs[..., -1]
 
     def all_negative(self, group_size: int) -> np.ndarray:
-        """Probability that a group of ``group_size`` responses has no correct one, shape ``(...)``."""
+        """Probability that a group of ``group_size`` responses, at least 1, has no correct one, shape ``(...)``."""
+        whole(1).check("group_size", group_size)
         return self.class_probs[..., :-1].sum(-1) ** group_size
+
+
+CHAIN = instance(ReasoningChain, "a ReasoningChain")
+"""What functions of the chain take as their first argument."""
+
+ONE_QUESTION = Allowed(
+    "a ReasoningChain of one question, with logits (H,)",
+    lambda chain: isinstance(chain, ReasoningChain) and chain.logits.ndim == 1,
+)

@@ -10,19 +10,22 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
+from spo_theory.allowed import SHARE, checked, numbers
 from spo_theory.exact.compositions import compositions, log_multinomial
-from spo_theory.exact.update import evaluate_update, expected_update, prepare_update
-from spo_theory.method import Method
-from spo_theory.outcomes.chain import ReasoningChain
+from spo_theory.exact.update import check_logits, evaluate_update, expected_update, prepare_update
+from spo_theory.limits import check_memory, count
+from spo_theory.method import METHOD, Method
+from spo_theory.outcomes.chain import CHAIN, ONE_QUESTION, ReasoningChain
 from spo_theory.outcomes.world import Model, World, as_world
 from spo_theory.parts.rewards import Outcome
-from spo_theory.validation import check, is_whole, problem, refuse
+from spo_theory.validation import check
 
 GRID_OFFSET = 0.4142
 """Where in its interval a grid point of false-alarm rates lies. No miss rate with few digits meets the line
 miss + false_alarm = 1 on such a grid; there the gain is 0 and rounding would decide its sign."""
 
 
+@checked(horizon=count(), miss=SHARE, false_alarm=SHARE)
 def confusion(horizon: int, miss: float = 0.0, false_alarm: float = 0.0) -> np.ndarray:
     """Probability ``(H, H + 1)`` that an incorrect response of class k is judged to fail first after j steps.
 
@@ -35,11 +38,7 @@ def confusion(horizon: int, miss: float = 0.0, false_alarm: float = 0.0) -> np.n
     >>> confusion(2, miss=0.5).tolist()
     [[0.5, 0.25, 0.25], [0.0, 0.5, 0.5]]
     """
-    refuse(
-        problem(isinstance(horizon, int) and horizon >= 1, "horizon", horizon, "a whole number, at least 1")
-        + problem(0 <= miss <= 1, "miss", miss, "between 0 and 1")
-        + problem(0 <= false_alarm <= 1, "false_alarm", false_alarm, "between 0 and 1")
-    )
+    check_memory("horizon", horizon, 3 * 8.0 * horizon**2)
 
     # Steps before the first error can be flagged by a false alarm alone, the others unless they are missed
     steps = np.arange(horizon)
@@ -60,8 +59,8 @@ def voted(confusion_matrix: Any, votes: int) -> np.ndarray:
     >>> voted(confusion(2, miss=0.5), votes=3).round(5).tolist()
     [[0.6875, 0.15625, 0.15625], [0.0, 0.5, 0.5]]
     """
-    check(is_whole(votes, 1), "votes", votes, "a whole number, at least 1")
-    single = np.asarray(confusion_matrix, dtype=float)
+    count().check("votes", votes)
+    single = numbers("confusion_matrix", confusion_matrix)
 
     # How often each step is named; argmax takes the first, which is the earliest step
     named = compositions(votes, single.shape[1])
@@ -115,12 +114,27 @@ def heard_chances(world: World, confusion_matrix: Any) -> jax.Array:
     return jnp.concatenate([matrix[wrong].ravel(), jnp.ones(int(world.correct.sum()))])
 
 
+def check_confusion(world: World, matrix: Any) -> None:
+    """Raise `InputError` unless ``matrix`` is a confusion matrix ``(H, H + 1)`` for the steps of ``world``.
+
+    The rows must be distributions. In compiled code there is only the shape to look at.
+    """
+    horizon = world.true_lengths.size
+    shape = np.shape(matrix)
+    check(shape == (horizon, horizon + 1), "confusion_matrix.shape", shape, str((horizon, horizon + 1)))
+    if isinstance(matrix, jax.core.Tracer):
+        return
+    rows = numbers("confusion_matrix", matrix)
+    fair = bool((rows >= 0).all()) and bool((np.abs(rows.sum(1) - 1) <= 1e-9).all())
+    check(fair, "confusion_matrix", rows.tolist(), "rows of probabilities that sum to 1")
+
+
 def judged_world(world: Any, confusion_matrix: Any) -> World:
     """``world`` with the first errors that a judge reports instead of the true ones; outcomes are known exactly.
 
     ``world``: a `World`, or what has one, such as a `ReasoningChain`. ``confusion_matrix`` ``(H, H + 1)``: see
     `confusion`. Every wrong class becomes H + 1 classes, one for each judgement; correct classes stay as they are and
-    come last. Derived in docs/theory/judges.md.
+    come last. Raises `InputError` for a matrix that is no such one. Derived in docs/theory/judges.md.
 
     >>> chain = ReasoningChain(step_success=[0.5, 0.5])
     >>> judged_world(chain, confusion(2, miss=0.5)).class_probs.tolist()
@@ -128,6 +142,7 @@ def judged_world(world: Any, confusion_matrix: Any) -> World:
     """
     # The outcome is known, so only wrong responses can be misjudged
     plain = as_world(world)
+    check_confusion(plain, confusion_matrix)
     wrong = np.flatnonzero(~plain.correct)
     right = np.flatnonzero(plain.correct)
     horizon = plain.true_lengths.size
@@ -163,12 +178,15 @@ def judged_update_function(chain: Any, rule: Method) -> Callable[[Any, Any], jax
     form = prepare_update(judged_world(plain, confusion(horizon)), rule)
 
     def update(logits: Any, judged: Any) -> jax.Array:
+        check_logits(plain, logits)
+        check_confusion(plain, judged)
         heard = heard_chances(plain, judged)
         return evaluate_update(replace(form, parameters=(plain.parameters, heard)), logits)
 
     return update
 
 
+@checked(chain=CHAIN, rule=METHOD, miss=SHARE, false_alarm=SHARE)
 def expected_update_judged(
     chain: ReasoningChain, rule: Method, miss: float = 0.0, false_alarm: float = 0.0
 ) -> np.ndarray:
@@ -188,6 +206,7 @@ def expected_update_judged(
     return np.asarray(judged_update_function(chain, rule)(chain.logits, judged))
 
 
+@checked(chain=ONE_QUESTION, rule=METHOD)
 def colouring_gain_function(chain: ReasoningChain, rule: Method) -> Callable[[float, float], float]:
     """What colouring with an erring judge adds to the rate of log success, as a function of (miss, false_alarm).
 
@@ -196,7 +215,6 @@ def colouring_gain_function(chain: ReasoningChain, rule: Method) -> Callable[[fl
     Raises `InputError` for several questions or a rule without colouring. Derived in docs/theory/judges.md.
     """
     check(rule.colouring is not None, "colouring", rule.colouring, "given: the rule must colour")
-    check(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
     update = judged_update_function(chain, rule)
     plain = expected_update(chain, replace(rule, reward=Outcome()))
     miss_step = 1 - chain.step_success
@@ -204,6 +222,7 @@ def colouring_gain_function(chain: ReasoningChain, rule: Method) -> Callable[[fl
     return lambda miss, false_alarm: float(gain(confusion(chain.horizon, miss, false_alarm)))
 
 
+@checked(chain=ONE_QUESTION, rule=METHOD, points=count(3))
 def useful_judges(chain: ReasoningChain, rule: Method, misses: Any, points: int = 81) -> pd.DataFrame:
     """The boundary of the judges with which colouring helps: for every miss rate, the false-alarm rates of no gain.
 
@@ -219,11 +238,9 @@ def useful_judges(chain: ReasoningChain, rule: Method, misses: Any, points: int 
     0   0.2          0.8  below
     """
     # Refusals come before any work
-    rates = np.atleast_1d(np.asarray(misses, dtype=float))
-    refuse(
-        problem(bool(((rates >= 0) & (rates <= 1)).all()), "misses", rates.tolist(), "between 0 and 1")
-        + problem(isinstance(points, int) and points >= 3, "points", points, "a whole number, at least 3")
-    )
+    rates = np.atleast_1d(numbers("misses", misses))
+    check(rates.ndim == 1, "misses.shape", rates.shape, "one number or a list of them")
+    check(bool(((rates >= 0) & (rates <= 1)).all()), "misses", rates.tolist(), "between 0 and 1")
 
     # The same grid for every miss rate, moved away from rates at which rounding would decide, see `GRID_OFFSET`
     gain = colouring_gain_function(chain, rule)

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spo_theory.allowed import ABOVE_0, checked, numbers, one_of
 from spo_theory.exact.refusals import need_exact
-from spo_theory.exact.update import evaluate_weights, prepare_update
-from spo_theory.method import Method
-from spo_theory.outcomes.chain import ReasoningChain
-from spo_theory.outcomes.world import Model, World, as_world
-from spo_theory.validation import check, is_whole, problem, refuse
+from spo_theory.exact.update import check_logits, evaluate_weights, prepare_update
+from spo_theory.limits import count
+from spo_theory.method import METHOD, Method
+from spo_theory.outcomes.chain import CHAIN, ReasoningChain
+from spo_theory.outcomes.world import WORLD, Model, World, as_world
+from spo_theory.validation import check
 
 Normalization = Literal["response", "token", "constant"]
 STEP = 0.25  # spacing in the logarithm of the Laplace variable; the rule's error falls like exp(-pi^2 / spacing)
@@ -27,6 +29,7 @@ def _laplace_nodes(shortest: float, longest: float) -> tuple[np.ndarray, np.ndar
     return t, t * (1 + np.exp(-v)) * STEP
 
 
+@checked(chain=CHAIN)
 def rambling_world(chain: ReasoningChain, after_error: float | Any) -> World:
     """``chain`` with wrong responses that ramble on for some tokens after the wrong step.
 
@@ -39,8 +42,11 @@ def rambling_world(chain: ReasoningChain, after_error: float | Any) -> World:
     >>> rambling_world(chain, after_error=3.0).lengths.tolist()
     [[1.0, 0.0, 3.0], [1.0, 1.0, 3.0], [1.0, 1.0, 0.0]]
     """
-    more = np.broadcast_to(np.asarray(after_error, dtype=float), (chain.horizon,))
-    check(bool((np.isfinite(more) & (more >= 0)).all()), "after_error", more.tolist(), "finite numbers, at least 0")
+    given = numbers("after_error", after_error)
+    fits = given.size == 1 or given.shape == (chain.horizon,)
+    check(fits, "after_error.shape", given.shape, f"() or ({chain.horizon},)")
+    check(bool((given >= 0).all()), "after_error", given.tolist(), "finite numbers, at least 0")
+    more = np.broadcast_to(given, (chain.horizon,))
 
     # Steps after the wrong one are not written, and a correct response does not ramble
     plain = chain.world()
@@ -83,6 +89,7 @@ class RamblingModel:
         return self.inner.along_scores(logits, parameters, weights[..., :-1])
 
 
+@checked(world=WORLD, rule=METHOD, normalization=one_of(Normalization), constant=ABOVE_0, groups=count())
 def normalized_update_function(
     world: Any,
     rule: Method,
@@ -102,12 +109,7 @@ def normalized_update_function(
     # Refusals come before any work; a length of 0 could not divide
     plain = as_world(world)
     size = plain.lengths.sum(-1)
-    refuse(
-        problem(bool((np.isfinite(size) & (size > 0)).all()), "lengths", size.tolist(), "finite numbers above 0")
-        + problem(normalization in get_args(Normalization), "normalization", normalization, "response, token, constant")
-        + problem(bool(np.isfinite(constant)) and constant > 0, "constant", constant, "a finite number above 0")
-        + problem(is_whole(groups, 1), "groups", groups, "a whole number, at least 1")
-    )
+    check(bool((np.isfinite(size) & (size > 0)).all()), "lengths", size.tolist(), "finite numbers above 0")
 
     # What a response is as long as depends on the part of the question that was asked
     need_exact(rule.sampler.whole, "sampler", rule.sampler, "FreshGroups() with a loss normalization")
@@ -122,6 +124,7 @@ def normalized_update_function(
 
         # As the plain expected update, with each class's probability over its divisor
         def separate(logits: Any) -> jax.Array:
+            check_logits(plain, logits)
             share = plain.model.probs(logits, plain.parameters) / each
             weights = share[..., None] * evaluate_weights(form, logits)
             return plain.model.along_scores(logits, plain.parameters, weights)
@@ -136,6 +139,7 @@ def normalized_update_function(
 
     def together(logits: Any) -> jax.Array:
         # Damped by its length, each response counts for itself: at every node the classes are as if independent
+        check_logits(plain, logits)
         logits = jnp.asarray(logits, float)
         damped = plain.model.probs(logits, plain.parameters)[..., None, :] * damping
         # The other groups of the batch only lengthen it: their advantages do not act on this response

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spo_theory.allowed import numbers
 from spo_theory.outcomes.chain import step_log_probabilities
 from spo_theory.outcomes.world import World, along_differentiation, scores_by_differentiation
 from spo_theory.validation import check
@@ -61,11 +62,10 @@ def many_paths_world(choice: Any, step_success: Any) -> World:
         0.53
     """
     # Probabilities of 0 and 1 have no finite logits
-    chosen = np.asarray(choice, dtype=float)
-    success = np.asarray(step_success, dtype=float)
+    chosen = numbers("choice", choice)
+    success = numbers("step_success", step_success)
     shaped = success.ndim == 2 and success.size > 0 and chosen.shape == success.shape[:1]
     check(shaped, "choice, step_success", (chosen.shape, success.shape), "of shapes (R,) and (R, H)")
-    check(bool(np.isfinite(chosen).all()), "choice", chosen.tolist(), "finite numbers")
     inside = (success > 0) & (success < 1)
     check(bool(inside.all()), "step_success", success[~inside].tolist(), "strictly between 0 and 1")
 

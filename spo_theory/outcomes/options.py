@@ -9,10 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from spo_theory.allowed import ABOVE_0, checked, numbers
 from spo_theory.exact.update import UpdateForm, evaluate_update, prepare_update
-from spo_theory.method import Method
+from spo_theory.limits import check_memory, count, curve_bytes
+from spo_theory.method import METHOD, Method
 from spo_theory.outcomes.world import World, along_differentiation
-from spo_theory.validation import check, is_whole, problem, refuse
+from spo_theory.validation import check
+
+SMALLEST = 1e-290
+"""Probability below which the shares in it have lost digits."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +74,15 @@ def option_world(logits: Any, step_lengths: Any = None) -> World:
     [0.3333, 0.3333, 0.3333]
     """
     # A softmax over one option would have nothing to learn
-    x = np.asarray(logits, dtype=float)
-    shaped = x.ndim in (2, 3) and x.shape[-2] >= 1 and x.shape[-1] >= 2
-    refuse(
-        problem(shaped, "logits.shape", x.shape, "(H, M), H at least 1 and M at least 2")
-        + problem(bool(np.isfinite(x).all()), "logits", "not finite", "finite numbers")
-    )
+    x = numbers("logits", logits)
+    shaped = x.ndim in (2, 3) and x.shape[-2] >= 1 and x.shape[-1] >= 2 and len(x) >= 1
+    check(shaped, "logits.shape", x.shape, "(H, M), H at least 1 and M at least 2")
+    check_memory("logits.shape", x.shape, 24.0 * (x.shape[-2] * x.shape[-1]) ** 2)
     horizon, options = x.shape[-2:]
 
     # Lengths only matter relative to each other, for the RTS
-    lengths = np.ones(horizon) if step_lengths is None else np.asarray(step_lengths, dtype=float)
-    good = lengths.shape == (horizon,) and bool((np.isfinite(lengths) & (lengths > 0)).all())
+    lengths = np.ones(horizon) if step_lengths is None else numbers("step_lengths", step_lengths)
+    good = lengths.shape == (horizon,) and bool((lengths > 0).all())
     check(good, "step_lengths", lengths.tolist(), f"{horizon} finite numbers above 0")
 
     # Wrong options of one step are classes of their own: they differ in what they teach, not in their reward
@@ -95,6 +98,7 @@ def option_world(logits: Any, step_lengths: Any = None) -> World:
     )
 
 
+@checked(rule=METHOD, steps=count(0), learning_rate=ABOVE_0)
 def solve_options(
     logits: Any, rule: Method, steps: int, learning_rate: float = 1.0, step_lengths: Any = None
 ) -> pd.DataFrame:
@@ -113,21 +117,22 @@ def solve_options(
     2     2   0.3231  0.3231           0.5787
     """
     # A path is followed for one question; values of its logits are checked by `option_world`
-    x = np.asarray(logits, dtype=float)
-    refuse(
-        problem(x.ndim == 2, "logits.shape", x.shape, "(H, M), H at least 1 and M at least 2")
-        + problem(is_whole(steps, 0), "steps", steps, "a whole number, at least 0")
-        + problem(bool(np.isfinite(learning_rate)) and learning_rate > 0, "learning_rate", learning_rate, "above 0")
-    )
+    x = numbers("logits", logits)
+    check(x.ndim == 2, "logits.shape", x.shape, "(H, M), H at least 1 and M at least 2")
+    check_memory("steps", steps, curve_bytes(x.size, steps))
 
     # Padded arrays: another rule or group size on as many steps and options needs no new compilation
     form = prepare_update(option_world(x, step_lengths), rule, padded=True)
     path = _follow(form, x, float(learning_rate), steps=steps)
+    finite = bool(np.isfinite(path).all())
+    check(finite, "learning_rate", learning_rate, "smaller, or the start less extreme: log-odds overflow")
 
     # Shares of the wrong options among themselves, whatever the right one has
     option = np.asarray(jax.nn.softmax(path, axis=-1))
     right = option[..., 0]
-    share = option[..., 1:] / option[..., 1:].sum(-1, keepdims=True)
+    wrong = option[..., 1:].sum(-1, keepdims=True)
+    among_wrong = np.asarray(jax.nn.softmax(path[..., 1:], axis=-1))  # where all of them have underflowed
+    share = np.where(wrong > SMALLEST, option[..., 1:] / np.maximum(wrong, SMALLEST), among_wrong)
     concentration = (share**2).sum(-1)
 
     # Columns count steps of the response from 1, as the text does

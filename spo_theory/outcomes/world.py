@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spo_theory.allowed import Allowed
 from spo_theory.group import Group
 from spo_theory.validation import check
 
@@ -129,6 +130,10 @@ class World:
 def as_world(world: Any) -> World:
     """``world`` itself, or the one that it describes (a `ReasoningChain` has ``world()``).
 
-    Functions of the engine call it first, so that a caller can hand them either.
+    Functions of the engine call it first, so that a caller can hand them either. Raises `InputError` for anything else.
     """
+    WORLD.check("world", world)
     return world if isinstance(world, World) else world.world()
+
+
+WORLD = Allowed("a World or a ReasoningChain", lambda world: isinstance(world, World) or callable(world.world))

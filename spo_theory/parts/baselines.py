@@ -1,13 +1,14 @@
 """Group-relative advantages on any array library, exact zero for equal rewards in every dtype."""
 
 from dataclasses import dataclass, field
-from math import inf, isfinite, nan
-from typing import Any, Literal, Protocol, get_args
+from math import inf, nan
+from typing import Any, Literal, Protocol
 
-from array_api_compat import array_namespace, is_jax_array
+from array_api_compat import array_namespace, is_array_api_obj, is_jax_array
 
+from spo_theory.allowed import FROM_0, one_of, whole
 from spo_theory.group import Array, Group, float_dtype
-from spo_theory.validation import InputError, check, problem, refuse
+from spo_theory.validation import InputError, check, refuse
 
 Scale = Literal["std", "none"]
 
@@ -64,9 +65,9 @@ class GroupAdvantage(GroupStatistics):
 
     def __post_init__(self) -> None:
         refuse(
-            problem(self.ddof in (0, 1), "ddof", self.ddof, "0 or 1")
-            + problem(isfinite(self.eps) and self.eps >= 0, "std_eps", self.eps, "a finite number, at least 0")
-            + problem(self.scale in get_args(Scale), "scale", self.scale, " or ".join(get_args(Scale)))
+            whole(0, 1).problems("ddof", self.ddof)
+            + FROM_0.problems("std_eps", self.eps)
+            + one_of(Scale).problems("scale", self.scale)
         )
 
     def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
@@ -78,8 +79,8 @@ class GroupAdvantage(GroupStatistics):
         instead. Rewards are first mapped to [0, 1] by the group's minimum and range: equal rewards then
         cancel exactly, and neither large offsets nor tiny differences lose precision.
         """
-        xp = array_namespace(rewards)
         r = finite_rewards(rewards, valid)
+        xp = array_namespace(r)
 
         low, high, n, freedom = self.extremes(r, valid)
         check_span(low, high)
@@ -136,11 +137,14 @@ def finite_rewards(rewards: Array, valid: Array | None = None) -> Array:
 
     Raises `InputError` for NaN and infinite ones. Source: docs/theory/step-weights.md#contract.
     """
+    is_group = is_array_api_obj(rewards) and rewards.ndim >= 1 and rewards.shape[-1] >= 1
+    check(is_group, "rewards", rewards, "an array (..., G) with G at least 1")
     xp = array_namespace(rewards)
     r = xp.astype(rewards, float_dtype(xp, rewards))
 
     # A response that does not count may have any reward, even NaN: it must neither be refused nor matter
     if valid is not None:
+        check(valid.shape[-1:] == r.shape[-1:], "valid.shape", tuple(valid.shape), f"{tuple(r.shape)}, like rewards")
         r = xp.where(valid, r, xp.zeros_like(r))
 
     # While jax is tracing there are no values to look at
@@ -178,8 +182,8 @@ class VirtualCorrect(GroupStatistics):
 
     def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
         """Advantages of ``rewards`` ``(..., G)``; arguments and errors as in `GroupAdvantage`."""
-        xp = array_namespace(rewards)
         r = finite_rewards(rewards, valid)
+        xp = array_namespace(r)
         one_more = xp.ones_like(r[..., :1])
         seen = None if valid is None else xp.concat([valid, xp.astype(one_more, valid.dtype)], axis=-1)
         return self.otherwise(xp.concat([r, one_more], axis=-1), seen)[..., :-1]
@@ -197,8 +201,8 @@ class Signed(GroupStatistics):
 
     def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
         """Advantages of ``rewards`` ``(..., G)``; arguments and errors as in `GroupAdvantage`."""
-        xp = array_namespace(rewards)
         signed = 2 * finite_rewards(rewards, valid) - 1
+        xp = array_namespace(signed)
         return signed if valid is None else xp.where(valid, signed, xp.zeros_like(signed))
 
 
@@ -278,16 +282,20 @@ class ConfidencePenalty:
         if group.valid is not None:
             penalized = penalized & group.valid
 
-        # c / (1 - c) = 1 / (1 / c - 1); the exponential of a long response's log-probability may underflow to 0
-        confidence = xp.exp(xp.sum(group.log_prob, axis=-1))
-        return xp.where(penalized, -confidence_odds(confidence), relative)
+        return xp.where(penalized, -confidence_odds(xp.sum(group.log_prob, axis=-1)), relative)
 
 
-def confidence_odds(confidence: Array) -> Array:
-    """``c / (1 - c)`` for probabilities below 1, any shape: the weight of a penalized response.
+def confidence_odds(log_prob: Array) -> Array:
+    """``c / (1 - c)`` of responses with log-probabilities ``log c`` below 0, any shape: the weight of a penalized one.
+
+    Precise up to the largest probability below 1, where ``1 - c`` itself has no digit left.
 
     Example:
-        >>> confidence_odds(0.5)
-        1.0
+        >>> import numpy as np
+        >>> confidence_odds(np.array([np.log(0.5), -1e-20])).tolist()
+        [1.0, 1e+20]
     """
-    return confidence / (1 - confidence)
+    # The exponential of a long response's log-probability may underflow to 0, and then the odds are 0
+    xp = array_namespace(log_prob)
+    confidence = xp.exp(log_prob)
+    return confidence / xp.where(confidence < 0.5, 1 - confidence, -xp.expm1(log_prob))

@@ -7,8 +7,8 @@ that is not kept are 0.
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from spo_theory.allowed import one_of
 from spo_theory.group import Array, Group
-from spo_theory.validation import check
 
 TrainOn = Literal["all", "all_negative", "some_correct", "some_incorrect", "mixed"]
 """Names of the filters, for the command line."""
@@ -131,5 +131,5 @@ def group_filter(name: str) -> GroupFilter:
         >>> group_filter("mixed")
         MixedGroups()
     """
-    check(name in FILTERS, "train_on", name, " or ".join(FILTERS))
+    one_of(TrainOn).check("train_on", name)
     return FILTERS[name]

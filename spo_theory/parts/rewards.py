@@ -7,10 +7,11 @@ A reward part maps a `spo_theory.group.Group` to rewards ``(..., G)``; the last 
 
 from dataclasses import dataclass
 from math import frexp
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol
 
 from array_api_compat import array_namespace
 
+from spo_theory.allowed import ABOVE_0, FINITE, one_of
 from spo_theory.group import Array, Group, float_dtype
 from spo_theory.validation import is_number, problem, refuse
 
@@ -106,11 +107,11 @@ class Colouring:
 
     def __post_init__(self) -> None:
         refuse(
-            problem(is_number(self.beta) and self.beta > 0, "beta", self.beta, "a finite number above 0")
-            + problem(is_number(self.gamma), "gamma", self.gamma, "a finite number")
-            + problem(self.scope in get_args(Scope), "scope", self.scope, " or ".join(get_args(Scope)))
-            + problem(self.shape in get_args(Shape), "shape", self.shape, " or ".join(get_args(Shape)))
-            + problem(self.length in get_args(RtsLength), "rts_length", self.length, " or ".join(get_args(RtsLength)))
+            ABOVE_0.problems("beta", self.beta)
+            + FINITE.problems("gamma", self.gamma)
+            + one_of(Scope).problems("scope", self.scope)
+            + one_of(Shape).problems("shape", self.shape)
+            + one_of(RtsLength).problems("rts_length", self.length)
             + problem(_is_grid(self.grid), "grid", self.grid, "0, or a power of two from 2^-24 to 2^-1")
         )
 
@@ -142,7 +143,7 @@ class Colouring:
 
         # No incorrect response may earn what a correct one does, not even by rounding
         below_one = 1 - xp.finfo(rts.dtype).eps / 2  # the largest number below 1
-        return xp.where(value < below_one, value, xp.full_like(value, below_one))
+        return xp.where(value >= below_one, xp.full_like(value, below_one), value)  # NaN stays what it is
 
 
 def _is_grid(value: Any) -> bool:

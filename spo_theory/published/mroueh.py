@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from spo_theory.allowed import ABOVE_0, INNER_SHARE, checked
+from spo_theory.limits import count
 from spo_theory.published.probabilities import Scale, checked_probabilities, log_odds, scale_problems, sigmoid
-from spo_theory.validation import InputError, problem, refuse
+from spo_theory.validation import InputError, refuse
 
 SETTLED = 1e-13  # change of P in a round below which `kl_fixed_point` stops
 
@@ -32,13 +34,10 @@ def refuse_kl(beta: float, var_eps: float, scale: str) -> None:
 
     ``beta`` and ``var_eps``: finite, above 0. ``scale``: a name in `spo_theory.published.probabilities.Scale`.
     """
-    refuse(
-        problem(bool(np.isfinite(beta)) and beta > 0, "beta", beta, "a finite number above 0")
-        + problem(bool(np.isfinite(var_eps)) and var_eps > 0, "var_eps", var_eps, "a finite number above 0")
-        + scale_problems(scale)
-    )
+    refuse(ABOVE_0.problems("beta", beta) + ABOVE_0.problems("var_eps", var_eps) + scale_problems(scale))
 
 
+@checked(reference=INNER_SHARE, rounds=count())
 def kl_fixed_point(
     reference: float, beta: float, *, var_eps: float = 1e-5, scale: Scale = "std", rounds: int = 2000
 ) -> float:

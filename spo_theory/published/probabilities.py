@@ -1,10 +1,11 @@
 """What the closed forms share: checked probabilities, log-odds and the two scalings of a group's advantages."""
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
-from spo_theory.validation import check, problem
+from spo_theory.allowed import numbers, one_of
+from spo_theory.validation import check
 
 Scale = Literal["std", "none"]
 """Whether advantages are divided by the group's standard deviation."""
@@ -15,11 +16,11 @@ def checked_probabilities(name: str, value: Any, closed: bool = False) -> np.nda
 
     ``name``: of the parameter, for the message. ``value``: any shape. The message lists the numbers that are outside.
     """
-    numbers = np.asarray(value, dtype=float)
-    inside = ((numbers >= 0) & (numbers <= 1)) if closed else ((numbers > 0) & (numbers < 1))
+    found = numbers(name, value, finite=False)
+    inside = ((found >= 0) & (found <= 1)) if closed else ((found > 0) & (found < 1))
     allowed = "between 0 and 1" if closed else "strictly between 0 and 1"
-    check(bool(inside.all()), name, numbers[~inside].tolist(), allowed)
-    return numbers
+    check(bool(inside.all()), name, found[~inside].tolist(), allowed)
+    return found
 
 
 def scale_problems(scale: str) -> list[str]:
@@ -28,7 +29,7 @@ def scale_problems(scale: str) -> list[str]:
     >>> scale_problems("std")
     []
     """
-    return problem(scale in get_args(Scale), "scale", scale, " or ".join(get_args(Scale)))
+    return one_of(Scale).problems("scale", scale)
 
 
 def log_odds(p: np.ndarray) -> np.ndarray:

@@ -4,12 +4,15 @@ from typing import Any
 
 import numpy as np
 
+from spo_theory.allowed import SHARE, checked, numbers
 from spo_theory.exact.by_class.advantages import expected_advantages
-from spo_theory.outcomes.chain import ReasoningChain
+from spo_theory.limits import count
+from spo_theory.outcomes.chain import CHAIN, ReasoningChain
 from spo_theory.published.probabilities import checked_probabilities
 from spo_theory.validation import check
 
 
+@checked(chain=CHAIN, group_size=count(2), tpr=SHARE, fpr=SHARE)
 def noisy_outcome_update(chain: ReasoningChain, group_size: int, tpr: float, fpr: float) -> np.ndarray:
     """Expected GRPO update ``(..., H)`` when a verifier accepts correct responses with chance ``tpr``, others ``fpr``.
 
@@ -38,6 +41,7 @@ def noisy_outcome_update(chain: ReasoningChain, group_size: int, tpr: float, fpr
     return np.einsum("...k,...kh->...h", class_probs * by_class, chain.scores)
 
 
+@checked(tpr=SHARE, fpr=SHARE)
 def noisy_bandit_flow(logits: Any, right: Any, tpr: float, fpr: float) -> np.ndarray:
     """Velocity ``(M,)`` of the logits of a softmax over M answers under noisy rewards in an infinite group.
 
@@ -52,8 +56,8 @@ def noisy_bandit_flow(logits: Any, right: Any, tpr: float, fpr: float) -> np.nda
     """
     true_positive = checked_probabilities("tpr", tpr, closed=True)
     false_positive = checked_probabilities("fpr", fpr, closed=True)
-    z = np.asarray(logits, dtype=float)
-    good = np.asarray(right, dtype=bool)
+    z = numbers("logits", logits)
+    good = numbers("right", right) != 0
     check(z.ndim == 1 and z.shape == good.shape, "right.shape", good.shape, f"(M,) like logits, {z.shape}")
 
     # Right and wrong answers as two groups: all that the rewards tell apart

@@ -4,22 +4,30 @@ from typing import Any
 
 import numpy as np
 
-from spo_theory.outcomes.chain import ReasoningChain
+from spo_theory.allowed import checked, numbers
+from spo_theory.limits import count
+from spo_theory.outcomes.chain import CHAIN, ReasoningChain
 from spo_theory.published.probabilities import checked_probabilities, log_odds, sigmoid
 from spo_theory.validation import check
 
 
+@checked(chain=CHAIN)
 def gradient_gap(chain: ReasoningChain) -> np.ndarray:
     """Mean score of correct minus mean score of incorrect responses ``(..., H)``: ``(1 - q_h) / (1 - P)``.
 
-    It is the gradient of the log-odds of P.
+    It is the gradient of the log-odds of P. Raises `InputError` for a chain whose P is 1 to the last digit.
 
     >>> gradient_gap(ReasoningChain(step_success=[0.5, 0.5])).round(3).tolist()
     [0.667, 0.667]
     """
-    return (1 - chain.step_success) / chain.class_probs[..., :-1].sum(-1)[..., None]
+    # 1 - q has no digits left where q rounds to 1; there it comes from the log-odds
+    failure = np.where(chain.step_success < 0.999, 1 - chain.step_success, sigmoid(-chain.logits))
+    wrong = chain.class_probs[..., :-1].sum(-1)
+    check(bool((wrong > 0).all()), "chain", chain.logits.tolist(), "one that can fail")
+    return failure / wrong[..., None]
 
 
+@checked(horizon=count())
 def largest_safe_rate(gap: Any, horizon: int) -> np.ndarray:
     """Largest step along a unit vector for which P is sure to rise by `success_lower_bound`: ``gap / (2 (L + 8 S^2))``.
 
@@ -30,10 +38,9 @@ def largest_safe_rate(gap: Any, horizon: int) -> np.ndarray:
     >>> largest_safe_rate([1.0, -1.0], horizon=2).round(4).tolist()
     [0.0308, 0.0]
     """
-    check(isinstance(horizon, int) and horizon >= 1, "horizon", horizon, "a whole number, at least 1")
     lipschitz = 0.25
     longest_score_squared = horizon
-    return np.maximum(np.asarray(gap, dtype=float), 0.0) / (2 * (lipschitz + 8 * longest_score_squared))
+    return np.maximum(numbers("gap", gap), 0.0) / (2 * (lipschitz + 8 * longest_score_squared))
 
 
 def success_lower_bound(start: Any, mass: Any) -> np.ndarray:
@@ -45,6 +52,6 @@ def success_lower_bound(start: Any, mass: Any) -> np.ndarray:
     >>> float(success_lower_bound(0.5, mass=0.0))
     0.5
     """
-    total = np.asarray(mass, dtype=float)
+    total = numbers("mass", mass)
     check(bool((total >= 0).all()), "mass", total[~(total >= 0)].tolist(), "at least 0")
     return sigmoid(log_odds(checked_probabilities("start", start)) + total / 2)

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from spo_theory.outcomes.chain import ReasoningChain
+from spo_theory.allowed import checked, numbers
+from spo_theory.limits import count
+from spo_theory.outcomes.chain import CHAIN, ReasoningChain
 from spo_theory.validation import check
 
 
@@ -16,8 +18,8 @@ def u_statistic(scores: Any, rewards: Any) -> np.ndarray:
     >>> u_statistic(scores=[[0.5], [-0.5]], rewards=[1.0, 0.0]).tolist()
     [0.5]
     """
-    score = np.asarray(scores, dtype=float)
-    reward = np.asarray(rewards, dtype=float)
+    score = numbers("scores", scores)
+    reward = numbers("rewards", rewards)
     same = score.shape[:-1] == reward.shape and reward.ndim >= 1
     check(same, "rewards.shape", reward.shape, f"{score.shape[:-1]} like scores")
 
@@ -29,6 +31,7 @@ def u_statistic(scores: Any, rewards: Any) -> np.ndarray:
     return np.einsum("...g,...gh->...h", reward - others, score) / group_size
 
 
+@checked(chain=CHAIN)
 def oracle_trace(chain: ReasoningChain) -> np.ndarray:
     """Variance ``(...)``, summed over steps, of ``s (r - P)``: one response with the true value as its baseline.
 
@@ -42,13 +45,13 @@ def oracle_trace(chain: ReasoningChain) -> np.ndarray:
     return square - (mean**2).sum(-1)
 
 
+@checked(chain=CHAIN, group_size=count(2))
 def u_statistic_mse(chain: ReasoningChain, group_size: int) -> np.ndarray:
     """Mean squared error ``(...)`` of `u_statistic` for outcome rewards, summed over steps, by Hoeffding's formula.
 
     ``(G - 2) / (G (G - 1)) oracle_trace + 2 / (G (G - 1)) Z`` with Z the variance of one pair's term, exactly; so
     ``G`` times it tends to `oracle_trace`. Raises `InputError` for a ``group_size`` below 2.
     """
-    check(isinstance(group_size, int) and group_size >= 2, "group_size", group_size, "a whole number, at least 2")
     success = chain.class_probs[..., -1:]
     failures = chain.class_probs[..., :-1]
 

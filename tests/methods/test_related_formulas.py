@@ -406,7 +406,7 @@ def test_a_group_without_lengths_of_steps_is_refused():
         (lambda: rule("pass_at_k", k=0), "k = 0"),
         (lambda: rule("corpo", threshold=float("nan")), "threshold = nan"),
         (lambda: rule("reinforce", normalize="all"), "normalize = 'all'"),
-        (lambda: rule("rwr", temperature=0.0), "temperature = 0.0"),
+        (lambda: rule("rwr", reward_temperature=0.0), "temperature = 0.0"),
         (lambda: rule("dpo", beta=0.0), "beta = 0.0"),
         (lambda: rule("ipo", tau=-1.0), "tau = -1.0"),
         (lambda: rule("ipo", reference="old"), "reference = 'old'"),

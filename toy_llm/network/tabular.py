@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from spo_theory.allowed import numbers
+from spo_theory.validation import check
 from toy_llm.network.policy import Rollout
 from toy_llm.problems.chain import ChainTask
 
@@ -15,7 +17,8 @@ class TabularPolicy(nn.Module):
     """One log-odds per step: the true next value has probability ``sigmoid(logits[h])`` after a right prefix.
 
     The wrong values share the rest equally. After the first error other states are reached, with log-odds
-    ``lost`` of their own, which never matter for success. ``step_success`` ``(H,)`` sets both at the start.
+    ``lost`` of their own, which never matter for success. ``step_success`` ``(H,)`` sets both at the start. Raises
+    `InputError` for other numbers of it, and for a temperature other than 1: a table has none.
 
     >>> policy = TabularPolicy(ChainTask(2), [0.5, 0.8])
     >>> policy.logits.sigmoid().tolist()
@@ -24,6 +27,9 @@ class TabularPolicy(nn.Module):
 
     def __init__(self, task: ChainTask, step_success: list[float]) -> None:
         super().__init__()
+        chances = numbers("step_success", step_success)
+        inside = chances.shape == (task.horizon,) and bool(((chances > 0) & (chances < 1)).all())
+        check(inside, "step_success", step_success, f"{task.horizon} numbers strictly between 0 and 1")
 
         # In float64, so that training can be compared with the theory's exact numbers.
         start = torch.logit(torch.tensor(step_success, dtype=torch.float64))
@@ -69,6 +75,7 @@ class TabularPolicy(nn.Module):
         ``prompts`` are not read: a step's chance depends on its place and on the steps before it alone.
         """
         # Every step hits the true value or not; what it is likely to do depends on the steps before it.
+        check(temperature == 1, "temperature", temperature, "1.0 for a tabular policy")
         shape = (len(prompts), group_size, self.task.horizon)
         luck = torch.rand(shape, generator=generator, dtype=torch.float64)
         hit = torch.empty(shape, dtype=torch.bool)
@@ -97,6 +104,7 @@ class TabularPolicy(nn.Module):
         A token that misses has its equal share of the chance of all wrong values. The temperature must be 1.
         """
         # What was written says which steps hit, and that says what each was likely to do.
+        check(temperature == 1, "temperature", temperature, "1.0 for a tabular policy")
         hit = responses == answers[:, None, :]
         return self._step_log_probs(hit, self._on_track(hit))
 

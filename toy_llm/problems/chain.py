@@ -16,16 +16,23 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from spo_theory.validation import problem, refuse
+from spo_theory.allowed import whole
+from spo_theory.validation import refuse
 from toy_llm.judging.exact import Verdict, judge
-from toy_llm.problems.task import draws
+from toy_llm.problems.task import ROW, draws
+from toy_llm.settings import plain_values, problems_of
+
+STEPS = whole(1, ROW - 1)
+"""Steps of a question: it has one number more, and at most `ROW` random ones."""
+
+MODULUS = whole(2, 1000)
 
 
 @dataclass(frozen=True)
 class ChainTask:
     """Chained addition of ``horizon + 1`` numbers modulo ``modulus``, from 2 to 1000.
 
-    Raises `InputError` for a horizon below 1 or another modulus.
+    Raises `InputError` for a horizon below 1 or above 1023, and for another modulus.
 
     >>> prompts, answers = ChainTask(horizon=3, modulus=10).questions("train", seed=0, start=0, count=1)
     >>> prompts, answers
@@ -36,10 +43,8 @@ class ChainTask:
     modulus: int = 10
 
     def __post_init__(self) -> None:
-        refuse(
-            problem(isinstance(self.horizon, int) and self.horizon >= 1, "horizon", self.horizon, "at least 1")
-            + problem(isinstance(self.modulus, int) and 2 <= self.modulus <= 1000, "modulus", self.modulus, "2 to 1000")
-        )
+        plain_values(self)
+        refuse(problems_of(self, horizon=STEPS, modulus=MODULUS))
 
     @property
     def name(self) -> str:

@@ -48,9 +48,13 @@ def names_problems(names: tuple[str, ...], training: bool = False) -> list[str]:
     # Problems of the other package may be trained on where somebody asks for it.
     known = [name for name in (*SUITES, GYM) if not (training and name in SUITES and SUITES[name].held_out)]
     what = "names of suites to train on" if training else "names of suites"
-    distinct = len(names) > 0 and len(set(names)) == len(names)
+    distinct = len(names) > 0 and len(set(map(str, names))) == len(names)
     lines = problem(distinct, "suites", names, f"different {what}, at least one")
-    return lines + [line for name in names for line in problem(name in known, "suites", name, " or ".join(known))]
+    return lines + [
+        line
+        for name in names
+        for line in problem(isinstance(name, str) and name in known, "suites", name, " or ".join(known))
+    ]
 
 
 def suite(name: str) -> Suite:
@@ -62,7 +66,9 @@ def suite(name: str) -> Suite:
     ('mod07,6x1x4x2x2=', '6;3;6;5end')
     """
     # The other package is imported only by those who ask for its problems.
-    refuse(problem(name in SUITES or name == GYM, "suite", name, " or ".join((*SUITES, GYM))))
+    refuse(
+        problem(isinstance(name, str) and (name in SUITES or name == GYM), "suite", name, " or ".join((*SUITES, GYM)))
+    )
     if name == GYM:
         from toy_llm.problems.reasoning_gym import chain_sum
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from spo_theory.allowed import ABOVE_0, INNER_SHARE, whole
+from spo_theory.allowed import ABOVE_0, FINITE, INNER_SHARE, whole
+from spo_theory.limits import SEED
 from spo_theory.validation import problem, refuse
 from toy_llm.cache import cached_model
 from toy_llm.network.linear import OneDnnLinear
 from toy_llm.network.transformer import Transformer
 from toy_llm.problems.chain import ChainTask
-from toy_llm.settings import problems_of
+from toy_llm.settings import plain_values, problems_of
 from toy_llm.starts.supervised import fit
 
 VERSION = 3  # part of the cache key: raise it when the recipe changes
@@ -46,6 +47,9 @@ class ChainStart:
     learning_rate: float = 3e-3
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        plain_values(self)
+
     def problems(self) -> list[str]:
         """What is wrong with these settings, one line each.
 
@@ -53,7 +57,7 @@ class ChainStart:
         """
         # Only whole sizes can be divided by one another.
         sizes = dict.fromkeys(("layers", "width", "heads", "updates", "batch"), whole(1))
-        lines = problems_of(self, **sizes)
+        lines = problems_of(self, **sizes, seed=SEED, learning_rate=ABOVE_0, carry_penalty=FINITE)
         if not lines:
             lines += problem(self.width % self.heads == 0, "width", self.width, f"a multiple of heads ({self.heads})")
         lines += ABOVE_0.problems("output_scale", self.output_scale)

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from spo_theory.allowed import ABOVE_0, INNER_SHARE, one_of, whole
+from spo_theory.limits import SEED
 from spo_theory.validation import refuse
 from toy_llm.cache import cached_model
 from toy_llm.judging.exact import token_mask
@@ -24,7 +25,7 @@ from toy_llm.network.transformer_policy import TransformerPolicy
 from toy_llm.problems.suite import Suite
 from toy_llm.problems.suites import TRAINED, mixture, names_problems
 from toy_llm.problems.traces import imperfect
-from toy_llm.settings import problems_of
+from toy_llm.settings import plain_values, problems_of
 from toy_llm.starts.supervised import fit
 
 Size = Literal["small", "medium", "large"]
@@ -63,13 +64,16 @@ class SuiteStart:
     learning_rate: float = 3e-3
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        plain_values(self)
+
     def problems(self) -> list[str]:
         """What is wrong with these settings, one line each.
 
         Suites that are held out are refused too: the start would have seen what it is measured on.
         """
         # The accuracy is named as in a run's settings, where people set it.
-        lines = problems_of(self, size=one_of(Size), start=one_of(StartKind), seed=whole(0), learning_rate=ABOVE_0)
+        lines = problems_of(self, size=one_of(Size), start=one_of(StartKind), seed=SEED, learning_rate=ABOVE_0)
         lines += problems_of(self, **dict.fromkeys(("learn", "adapt", "batch"), whole(1)))
         lines += INNER_SHARE.problems("start_accuracy", self.accuracy)
         return lines + names_problems(self.suites, training=True)

@@ -12,10 +12,13 @@ from typing import Any
 
 import torch
 
+from spo_theory.allowed import FROM_0, UNUSABLE, Allowed, optional
+from spo_theory.limits import count
 from spo_theory.methods.registry import rule
 from spo_theory.validation import InputError
 from toy_llm.config import TrainConfig
 from toy_llm.files import load, save
+from toy_llm.settings import refusals, value_problems
 from toy_llm.training.divergence import TrainingDiverged
 
 FORMAT = 2
@@ -69,16 +72,56 @@ def write(path: str | Path, state: State) -> None:
 def read(path: str | Path) -> State:
     """Read a checkpoint; raises `InputError` if it is corrupt, unreadable or of another format.
 
-    Tensors are put on the CPU. A checkpoint of an older `FORMAT` is refused with the advice to run again.
+    Tensors are put on the CPU. A checkpoint of an older `FORMAT`, or one whose content is no run, is refused with the
+    advice to run again: its checksum says that it is what was written, not that we have written it.
     """
     try:
-        # What is no dictionary, or has another format, was written by something else.
         content = load(path)
     except OSError as error:
         raise InputError(f"checkpoint {str(path)!r} cannot be read ({error.strerror or error})") from error
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+
+    # What is no dictionary, has another format or other entries was written by something else.
+    is_ours = isinstance(content, dict) and content.pop("format", None) == FORMAT
+    if not is_ours or set(content) | {"history"} != set(State.__dataclass_fields__):
         raise InputError(f"checkpoint {str(path)!r} is not one of this version: delete it and run again")
+    wrong = wrong_entries(content)
+    if wrong:
+        raise InputError(f"checkpoint {str(path)!r} holds no run (see its {wrong[0]}): delete it and run again")
     return State(**content)
+
+
+def wrong_entries(content: dict[str, Any]) -> list[str]:
+    """Names of the entries of a checkpoint that are not what a run writes there.
+
+    ``content``: an entry for every field of `State`.
+
+    >>> wrong_entries({"step": -3, "seconds": 0.0, "rows": "abc", "module": {}, "reference": {}, "optimizer": {}})
+    ['step', 'rows', 'config']
+    """
+    allowed = {
+        "step": count(0),
+        "seconds": FROM_0,
+        "rows": Allowed("a row for every update", _are_rows),
+        "module": Allowed("parameters", lambda named: all(map(torch.is_tensor, named.values()))),
+        "reference": Allowed("parameters", lambda named: all(map(torch.is_tensor, named.values()))),
+        "optimizer": Allowed("a state", lambda state: isinstance(state, dict)),
+        "history": optional(Allowed("a state", lambda state: isinstance(state, dict))),
+    }
+    wrong = [name for name, values in allowed.items() if values.problems(name, content.get(name))]
+    if not wrong and len(content["rows"]) != content["step"]:
+        wrong.append("rows")
+
+    # The settings must be those of a run of this version, each with a value that it may have.
+    config: Any = content.get("config")
+    names = decisive(TrainConfig()).keys()
+    proper = isinstance(config, dict) and config.keys() == names and not refusals(lambda: TrainConfig(**config))
+    return wrong if proper and not value_problems(TrainConfig(**config)) else [*wrong, "config"]
+
+
+def _are_rows(rows: Any) -> bool:
+    """Whether ``rows`` is a list of dictionaries of numbers by name."""
+    each = all(isinstance(name, str) and isinstance(value, int | float) for row in rows for name, value in row.items())
+    return isinstance(rows, list) and each
 
 
 def read_for(config: TrainConfig) -> State | None:
@@ -127,6 +170,18 @@ def parameters(path: str | Path) -> dict[str, Any]:
     return read(path).module
 
 
+def fit_parameters(path: str | Path | None, module: torch.nn.Module, kept: dict[str, Any]) -> None:
+    """Load the parameters ``kept`` in the checkpoint ``path`` into ``module``; `InputError` if they do not fit."""
+    try:
+        module.load_state_dict(kept)
+    except (*UNUSABLE, RuntimeError, LookupError) as error:
+        raise InputError(_unfitting(path, "parameters")) from error
+
+
+def _unfitting(path: str | Path | None, what: str) -> str:
+    return f"checkpoint {str(path)!r} does not fit its own settings (see its {what}): delete it and run again"
+
+
 class RunRecord:
     """The rows of a run so far, its clock and its checkpoint.
 
@@ -158,9 +213,12 @@ class RunRecord:
             self.rows = list(state.rows)
             self.saved_at = state.step
             self.began -= state.seconds
-            module.load_state_dict(state.module)
-            start.load_state_dict(state.reference)
-            optimizer.load_state_dict(state.optimizer)
+            fit_parameters(config.checkpoint, module, state.module)
+            fit_parameters(config.checkpoint, start, state.reference)
+            try:
+                optimizer.load_state_dict(state.optimizer)
+            except (*UNUSABLE, RuntimeError, LookupError) as error:
+                raise InputError(_unfitting(config.checkpoint, "optimizer")) from error
 
     def seconds(self) -> float:
         """Time spent on the run, its earlier parts included."""
@@ -209,4 +267,5 @@ class RunRecord:
         left = "no checkpoint was kept"
         if self.config.checkpoint is not None and self.saved_at is not None:
             left = f"the last good checkpoint, before update {self.saved_at}, is {self.config.checkpoint}"
-        return TrainingDiverged(f"{what} at update {step}: lower learning_rate or use max_grad_norm; {left}")
+        lower = "learning_rate or kl_coef" if self.config.kl_coef > 0 else "learning_rate"
+        return TrainingDiverged(f"{what} at update {step}: lower {lower} or use max_grad_norm; {left}")

@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from spo_theory.allowed import UNUSABLE
 from spo_theory.validation import InputError
 from toy_llm.cache import cached
 from toy_llm.config import TrainConfig
@@ -56,7 +57,7 @@ def stored_rollouts(config: TrainConfig, policy: Policy, judge: JudgeSource | No
     try:
         # A file whose fields are not ours was written by another version.
         return [_unpacked(content) for content in cached(path, sample, config.device)]
-    except TypeError as error:
+    except (*UNUSABLE, LookupError) as error:
         raise InputError(f"stored rollouts {str(path)!r} are not of this version: delete the file") from error
 
 

@@ -51,7 +51,7 @@ def load_policy(path: str | Path, task: Task | None = None) -> Policy:
         readable = task.vocabulary == own.vocabulary and longest <= model.position.num_embeddings
         check(readable, "suite", task.name, f"a task with the vocabulary and the lengths of the run's ({own.name})")
         policy = TransformerPolicy(model, task)
-    policy.module.load_state_dict(state.module)
+    checkpoint.fit_parameters(path, policy.module, state.module)
     return policy
 
 

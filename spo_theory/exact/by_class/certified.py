@@ -5,10 +5,18 @@ from typing import Any
 
 import numpy as np
 
+from spo_theory.allowed import numbers
 from spo_theory.exact.by_class.forms import Expectation, Form, evaluate
-from spo_theory.exact.by_class.prepare import Statistic, choose_method, prepare
+from spo_theory.exact.by_class.prepare import (
+    Statistic,
+    check_nodes,
+    check_prepared,
+    choose_method,
+    of_ordinary_size,
+    prepare,
+)
 from spo_theory.exact.refusals import AccuracyWarning
-from spo_theory.parts.baselines import GroupStatistics
+from spo_theory.parts.baselines import GroupAdvantage, GroupStatistics
 
 LARGEST_GROUP = 4096  # of the range the quadrature was verified in
 MOST_CLASSES = 65
@@ -50,15 +58,25 @@ def prepare_certified(
     The warning has an error estimate at the probabilities ``at`` ``(..., K)`` (default: equal ones), from halved
     spacings. Other arguments and errors as there. Source: docs/theory/expected-advantages.md#accuracy.
     """
-    values = np.asarray(rewards, dtype=float)
+    # Outside the verified range a second quadrature of half the spacing follows: whether it fits is asked first
+    values = numbers("rewards", rewards)
+    check_prepared(values, group_size, method)
+    inside = certified(values, group_size, advantage, method)
+    if not inside and isinstance(advantage, GroupAdvantage):
+        scaled, relative = of_ordinary_size(values, advantage)
+        check_nodes(np.unique(scaled), group_size, relative, refine=2)
+
     form = prepare(values, group_size, advantage, method, statistic, padded=padded)
-    if certified(values, group_size, advantage, method):
+    if inside:
         return form
 
     # The change that halved spacings make is far above the error that they leave
     fine = prepare(values, group_size, advantage, method, statistic, refine=2)
     p = np.full(values.size, 1 / values.size) if at is None else at
     error = relative_change(lambda x: evaluate(form, x), lambda x: evaluate(fine, x), p)
+
+    # Both versions share the round-off of a probability that is taken to the power G - 2
+    error += group_size * float(np.finfo(float).eps)
     where = "equal class probabilities" if at is None else "these class probabilities"
     outside = f"outside the range the quadrature is certified in (group size up to {LARGEST_GROUP}, up to"
     message = f"{outside} {MOST_CLASSES} classes); estimated relative error at {where}: {error:.1e}"

@@ -1,10 +1,12 @@
 """Preparing expectations on the host: which method, and the arrays of its `spo_theory.exact.by_class.forms.Form`."""
 
-from typing import Any, Literal, get_args
+from dataclasses import replace
+from typing import Any, Literal, TypeVar
 
 import jax
 import numpy as np
 
+from spo_theory.allowed import numbers, one_of, whole
 from spo_theory.exact.by_class.forms import (
     Enumerated,
     Exponent,
@@ -17,17 +19,20 @@ from spo_theory.exact.by_class.forms import (
     Slabs,
     SquareNodes,
 )
-from spo_theory.exact.by_class.quadrature import Nodes, group_nodes, node_count
+from spo_theory.exact.by_class.quadrature import SMALLEST_GAP, Nodes, group_nodes, node_count, too_close
 from spo_theory.exact.compositions import composition_count, compositions, member_classes, multinomial, none_of
 from spo_theory.exact.refusals import need_exact
-from spo_theory.limits import count
+from spo_theory.limits import check_memory, count
 from spo_theory.parts.baselines import GroupAdvantage, GroupStatistics
 from spo_theory.validation import check, problem, refuse
 
 Engine = Literal["auto", "enumerate", "quadrature"]
 Statistic = Literal["mean", "negative", "square", "product"]
+Statistics = TypeVar("Statistics", bound=GroupStatistics)
 DEFAULT = GroupAdvantage()
+NODE_COPIES = 3  # measured: memory at its peak over that of the factors themselves
 MAX_COMPOSITIONS = 2_000_000  # what an enumeration may hold: some hundred MB
+MOST_REWARDS = 1024  # different ones, of a quadrature: one of them has taken a quarter of an hour by then
 PAIR_TABLE = 2**22  # entries of the largest table of pairs of classes: 32 MB
 MOST_SHARED = 16  # different rewards up to which a padded form has a place for both methods
 NODES = 8192  # nodes that a padded form has room for, or 2, 4, ... times as many
@@ -53,6 +58,8 @@ def choose_method(
         return "quadrature"
     # A row gathers K powers and was measured to cost about twice as much as a node
     rows = composition_count(group_size - 1, len(distinct))
+    if too_close(distinct) and rows <= MAX_COMPOSITIONS:
+        return "enumerate"
     return "enumerate" if rows <= min(node_count(distinct, group_size) // 2, MAX_COMPOSITIONS) else "quadrature"
 
 
@@ -65,14 +72,51 @@ def check_prepared(rewards: np.ndarray, group_size: int, method: str) -> None:
         problem(rewards.ndim == 1 and rewards.size > 0, "rewards.shape", rewards.shape, "(K,) with K at least 1")
         + problem(bool(np.isfinite(rewards).all()), "rewards", rewards.tolist(), "finite numbers")
         + count(2).problems("group_size", group_size)
-        + problem(method in get_args(Engine), "method", method, " or ".join(get_args(Engine)))
+        + one_of(Engine).problems("method", method)
     )
+
+
+def check_spread(rewards: np.ndarray, advantage: GroupStatistics, statistic: Statistic) -> None:
+    """Refuse rewards whose differences, or the squares that ``statistic`` takes of them, overflow."""
+    most = np.finfo(float).max / 4
+    if statistic in ("square", "product") and advantage.scale == "none":
+        most = np.sqrt(most)
+    spread = float(rewards.max() / 2 - rewards.min() / 2) * 2
+    check(bool(spread <= most), "rewards", rewards.tolist(), f"at most {most:.3g} apart")
+
+
+def of_ordinary_size(rewards: np.ndarray, advantage: Statistics) -> tuple[np.ndarray, Statistics]:
+    """Rewards and eps divided by a power of 2 where squares of the rewards would leave the range of doubles.
+
+    Standardized advantages stay the same, to the bit. Rewards between 1e-100 and 1e100 apart stay as they are.
+    """
+    span = float(rewards.max() - rewards.min())
+    if not isinstance(advantage, GroupAdvantage) or advantage.scale == "none" or span == 0 or 1e-100 < span < 1e100:
+        return rewards, advantage
+    power = -int(np.frexp(span)[1])
+    return np.ldexp(rewards, power), replace(advantage, eps=float(np.ldexp(advantage.eps, power)))
 
 
 def check_rows(group_size: int, classes: int) -> None:
     """Refuse an enumeration of more than `MAX_COMPOSITIONS` group compositions."""
     rows = composition_count(group_size - 1, classes)
     check(rows <= MAX_COMPOSITIONS, "group compositions", rows, f"at most {MAX_COMPOSITIONS}; use quadrature")
+
+
+def check_nodes(distinct: np.ndarray, group_size: int, advantage: GroupAdvantage, refine: int) -> None:
+    """Refuse a quadrature of rewards that are too close for it, or too many for the memory of this machine.
+
+    ``distinct``: different rewards ``(D,)``. ``refine``: see `prepare`.
+    """
+    if advantage.scale == "none":
+        return
+    apart = f"{SMALLEST_GAP:g} of their range apart for quadrature, and there are too many groups to enumerate"
+    check(not too_close(distinct), "rewards", distinct.tolist(), f"equal or at least {apart}")
+    whole(1, MOST_REWARDS).check("different rewards", len(distinct))
+
+    # Factors at every node and class, in copies while they are made, and again in a quadrature of half the spacing
+    needed = NODE_COPIES * 8.0 * node_count(distinct, group_size) * len(distinct) * refine**2
+    check_memory("different rewards", len(distinct), needed)
 
 
 def prepare(
@@ -94,8 +138,10 @@ def prepare(
     rewards or settings, `NoExactForm` where only the Monte Carlo remains.
     Derived in docs/theory/expected-advantages.md.
     """
-    values = np.asarray(rewards, dtype=float)
+    values = numbers("rewards", rewards)
     check_prepared(values, group_size, method)
+    check_spread(values, advantage, statistic)
+    values, advantage = of_ordinary_size(values, advantage)
     # Classes of equal reward count as one; with one reward alone no response has an advantage
     given = 2 if statistic == "product" else 1
     distinct, index = np.unique(values, return_inverse=True)
@@ -135,7 +181,7 @@ def _pieces(
         return (_enumerated(group_size, statistic, counts, value, padded),)
     # The method that is not used has no rows, but the shapes that a padded form needs
     used = choose_method(distinct, group_size, advantage, method)
-    counts = compositions(0, len(distinct))
+    counts = np.zeros((1, len(distinct)), dtype=int)
     value = np.zeros((0, len(distinct) ** (2 if statistic == "product" else 1)))
     rule = Nodes(np.zeros((0, len(distinct))), np.zeros(0))
     if used == "enumerate":
@@ -143,6 +189,7 @@ def _pieces(
         counts, value = _compositions(distinct, group_size, advantage, statistic)
     else:
         assert isinstance(advantage, GroupAdvantage)  # `choose_method` enumerates the others
+        check_nodes(distinct, group_size, advantage, refine)
         rule = group_nodes(distinct, group_size, advantage, 1 if statistic == "mean" else 2, refine)
 
     # Two rewards are enumerated up to groups of about a thousand, and the mean only has one node. In all other cases

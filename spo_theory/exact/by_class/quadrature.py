@@ -11,6 +11,9 @@ LOG_STEP = 0.25  # spacing of the outer rule in t; its error falls like exp(-pi^
 MEAN_STEP = 0.75  # spacing of the inner rule in standard deviations; its error falls like exp(-2 pi^2 / spacing^2)
 NEGLIGIBLE = 40.0  # exp(-40) = 4e-18: smaller factors cannot change a double
 DROPPED = 1e-20  # share of a result below which a node is left out
+SMALLEST_GAP = 1e-140  # of two different rewards, over their range: its square must not vanish
+LARGE_EPS = 2.0**60  # of eps over the range of the rewards: beyond, the std itself is lost in round-off
+MANY = 2**62  # nodes, where there is no quadrature
 LOWEST = -4.35  # t at which the outer rule starts; u there is 1e-35 of its middle, and its integral 1e-17
 
 
@@ -65,11 +68,14 @@ def group_nodes(
 ) -> Nodes:
     """Nodes such that a sum over them of ``weight * prod_i kernel[class of i]`` is the group's ``1 / divisor^power``.
 
-    The divisor is ``advantage``'s: std plus eps, or 1 for the mean only, whose one node is u = 0. The std with ddof 1
+    The divisor is ``advantage``'s: std plus eps, or 1 for the mean only, whose one node is u = 0, as is that of an eps
+    beside which the std does not count. The std with ddof 1
     is a factor times the one with ddof 0; the factor moves into eps and the weights. ``power``: 1 or 2.
     """
     if advantage.scale == "none":
         return Nodes(np.ones((1, len(rewards))), np.ones(1))
+    if advantage.eps > LARGE_EPS * np.ptp(rewards):
+        return Nodes(np.ones((1, len(rewards))), np.full(1, (1 / advantage.eps) ** power))
     factor = np.sqrt(group_size / (group_size - advantage.ddof))
     eps = advantage.eps / factor
     rule = nodes(rewards, group_size, eps, squared=power == 2, refine=refine)
@@ -114,6 +120,11 @@ def nodes(rewards: np.ndarray, group_size: int, eps: float, squared: bool = Fals
     return Nodes(np.concatenate(kernels), np.concatenate(weights))
 
 
+def too_close(distinct: np.ndarray) -> bool:
+    """Whether two of the different rewards ``(D,)`` are nearer to each other than `SMALLEST_GAP` of their range."""
+    return bool(np.diff(distinct).min() < SMALLEST_GAP * np.ptp(distinct))
+
+
 def _highest(distinct: np.ndarray, group_size: int, scale: float) -> float:
     """The t beyond which even the smallest variance that is not 0 (one response off by the gap) leaves nothing."""
     relative_gap = np.diff(distinct).min() / scale
@@ -126,6 +137,8 @@ def node_count(rewards: np.ndarray, group_size: int) -> int:
     Used to predict the work of the quadrature, see `spo_theory.exact.by_class.prepare.choose_method`.
     """
     r = np.unique(rewards)
+    if too_close(r):
+        return MANY
     per_point = 2 * np.sqrt(2 * NEGLIGIBLE) / MEAN_STEP
     t = np.arange(LOWEST, _highest(r, group_size, r[-1] - r[0]) + LOG_STEP, LOG_STEP)
     crowded = per_point + np.sqrt(2 * np.exp(t - np.exp(-t))) / MEAN_STEP

@@ -11,7 +11,7 @@ import numpy as np
 
 from spo_theory.exact.by_class.forms import Exponent, Form, evaluate
 from spo_theory.method import Method
-from spo_theory.parts.baselines import confidence_odds
+from spo_theory.validation import check
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["whole", "negative", "penalty"], meta_fields=[])
@@ -79,4 +79,17 @@ def evaluate_rule(form: RuleForm, p: Any) -> jax.Array:
 
     # The probability of a response is that of its class: each class stands for one response
     silent = wrong.sum(-1, keepdims=True) ** form.penalty
-    return found - jnp.concatenate([confidence_odds(wrong) * silent, jnp.zeros_like(p[..., :1])], axis=-1)
+    return found - jnp.concatenate([_odds(wrong, p) * silent, jnp.zeros_like(p[..., :1])], axis=-1)
+
+
+def evaluate_of_classes(form: RuleForm, classes: int, p: Any) -> jax.Array:
+    """`evaluate_rule` at ``p`` ``(..., K)`` for ``classes`` K; raises `InputError` for another number of classes."""
+    check(np.shape(p)[-1:] == (classes,), "class_probs.shape", np.shape(p), f"(..., {classes})")
+    return evaluate_rule(form, p)
+
+
+def _odds(wrong: jax.Array, p: jax.Array) -> jax.Array:
+    """``c / (1 - c)`` of the wrong classes, with probabilities ``wrong`` ``(..., K - 1)``; ``p``: of all."""
+    # Where one class has nearly all probability, what is left of it is what the others have
+    others = (p @ (1.0 - np.eye(p.shape[-1])))[..., :-1]
+    return wrong / jnp.where(wrong < 0.5, 1 - wrong, others)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from spo_theory.allowed import numbers
 from spo_theory.exact.by_class.certified import prepare_certified
 from spo_theory.exact.by_class.forms import Exponent
 from spo_theory.exact.by_class.prepare import Engine, Statistic
@@ -21,6 +22,7 @@ from spo_theory.parts.baselines import ConfidencePenalty, GroupAdvantage, GroupS
 from spo_theory.parts.credit import WholeResponse
 from spo_theory.parts.filters import EveryGroup
 from spo_theory.parts.rewards import Colouring, Outcome, reasoning_trajectory_score
+from spo_theory.validation import check
 
 
 def serves(method: Method) -> bool:
@@ -92,10 +94,13 @@ def form_of_rts(method: Method, rts: Any, statistic: Statistic = "mean", engine:
 
     Raises `NoExactForm` for methods without one advantage for each class.
     """
+    scores = numbers("rts", rts)
+    check(scores.ndim == 1 and scores.size >= 2, "rts.shape", scores.shape, "(K,) with K at least 2, the last correct")
+    check(bool(((scores >= 0) & (scores <= 1)).all()), "rts", scores.tolist(), "numbers from 0 to 1")
     served = serves(method) if statistic == "mean" else serves_moments(method)
     if not served:
         raise NoExactForm(f"rule = {method.name!r} is not allowed: its weights are not one advantage for each class")
-    plain, coloured = class_rewards(method, rts[:-1])
+    plain, coloured = class_rewards(method, scores[:-1])
     return _form(method, plain, coloured, statistic, engine)
 
 

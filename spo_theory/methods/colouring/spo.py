@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from spo_theory.allowed import among
 from spo_theory.method import Method
 from spo_theory.methods.conventions import READINGS, trainer_baseline
 from spo_theory.methods.options import (
@@ -21,7 +22,6 @@ from spo_theory.methods.options import (
 from spo_theory.methods.registry import method
 from spo_theory.parts.credit import CorrectPrefix
 from spo_theory.parts.rewards import Colouring
-from spo_theory.validation import check
 
 
 @method(source="arXiv 2505.11595", label="SPO (colouring)", colour="#0072B2")
@@ -42,7 +42,7 @@ def spo(
 
     ``beta`` and ``gamma`` override ``reading``.
     """
-    check(reading in READINGS, "reading", reading, f"one of {', '.join(READINGS)}")
+    among(READINGS).check("reading", reading)
 
     # The paper prints 10 and 0.5 without saying which is which: a reading gives both, an option replaces one of them
     slope, threshold = READINGS[reading]

@@ -12,6 +12,6 @@ Temperature = Annotated[float, "Reward that changes a weight by the factor e (ab
 
 
 @method(source="arXiv 2404.14367", label="RWR", colour="#9C755F")
-def rwr(group_size: GroupSize = 8, temperature: Temperature = 1.0) -> Method:
+def rwr(group_size: GroupSize = 8, reward_temperature: Temperature = 1.0) -> Method:
     """RWR: log-likelihood of every response, weighted by the exponential of its reward."""
-    return Method("rwr", group_size, baseline=ExponentialWeight(temperature), objective=LogLikelihood())
+    return Method("rwr", group_size, baseline=ExponentialWeight(reward_temperature), objective=LogLikelihood())

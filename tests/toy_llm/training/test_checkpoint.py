@@ -1,6 +1,9 @@
 """Checkpoints: a run killed in the middle of an update continues to the bit; bad files are refused."""
 
+import hashlib
+import io
 import os
+import pickle
 import resource
 import shutil
 import signal
@@ -16,9 +19,10 @@ import torch
 
 from spo_theory import InputError
 from toy_llm import TrainConfig, files, train
+from toy_llm.files import load
 from toy_llm.judging.step_judge import JudgeSource
 from toy_llm.training import checkpoint
-from toy_llm.training.loop import TrainingDiverged, make_policy, updates
+from toy_llm.training.loop import TrainingDiverged, load_policy, make_policy, updates
 
 TINY = {
     "horizon": 3, "modulus": 5, "layers": 1, "width": 16, "heads": 2, "questions": 4, "group_size": 4, "updates": 6,
@@ -88,6 +92,7 @@ def test_everything_that_decides_the_curve_is_in_the_checkpoint(config):
 KILLED = """
 import sys, time, torch
 from toy_llm import TrainConfig, files, train
+from toy_llm.files import load
 torch.set_num_threads(1)
 calls, step = [], torch.optim.AdamW.step
 def slow(self, *args, **kwargs):  # each update has four gradient steps: stop before the third of update 3
@@ -254,3 +259,59 @@ def test_a_resumed_run_hears_the_same_errors_of_its_judge(config):
     config = replace(config, schedule="constant")
     longer = run(replace(config, resume=True))
     pd.testing.assert_frame_equal(longer, run(config), check_exact=True)
+
+
+def sealed(path, content):
+    """Write ``content`` (bytes, or what torch saves) with a right checksum in front."""
+    if not isinstance(content, bytes):
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        content = buffer.getvalue()
+    path.write_bytes(hashlib.sha256(content).digest() + content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"garbage", b"", pickle.dumps({"format": 2}), {"format": 2, "step": 1}, {"format": 1}, [1, 2], torch.zeros(3)],
+    ids=repr,
+)
+def test_a_right_checksum_of_something_else_is_refused(content, tmp_path):
+    path = tmp_path / "run.pt"
+    sealed(path, content)
+    config = TrainConfig(policy="tabular", horizon=2, questions=4, updates=2, checkpoint=str(path), resume=True)
+    for read in (lambda: train(config), lambda: checkpoint.read(path), lambda: load_policy(path)):
+        with pytest.raises(InputError, match=rf"checkpoint {str(path)!r} .*delete it and run again") as refused:
+            read()
+        assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("step", -3),
+        ("step", True),
+        ("step", 1),
+        ("rows", "abc"),
+        ("rows", [{"success": "high"}, {}]),
+        ("seconds", float("nan")),
+        ("module", {}),
+        ("module", {"logits": 3}),
+        ("reference", {"logits": torch.zeros(5), "lost": torch.zeros(5)}),
+        ("optimizer", {"momentum": 1}),
+        ("optimizer", None),
+        ("config", 3),
+        ("config", {"colour": "red"}),
+        ("config", {"horizon": True}),
+    ],
+    ids=str,
+)
+def test_a_right_checksum_of_another_content_is_refused(entry, value, tmp_path):
+    """An unknown setting, missing parameters, rows that are a text: never a traceback, never taken for a run."""
+    path = tmp_path / "run.pt"
+    config = TrainConfig(policy="tabular", horizon=2, questions=4, updates=2, checkpoint=str(path), resume=True)
+    train(config)
+    content = load(path)
+    content[entry] = content["config"] | value if entry == "config" and isinstance(value, dict) else value
+    sealed(path, content)
+    with pytest.raises(InputError, match=rf"checkpoint {str(path)!r} .*(delete it and run again|holds no run)"):
+        train(config)
