@@ -12,7 +12,7 @@ from spo_theory.exact.moments import group_covariance
 from spo_theory.exact.update import evaluate_update, expected_update, prepare_update
 from spo_theory.method import Method
 from spo_theory.methods.registry import rule
-from spo_theory.outcomes.chain import ReasoningChain, class_probabilities
+from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.validation import check, problem, refuse
 
 
@@ -84,7 +84,7 @@ def largest_kl_coefficient(
     speed = jax.jit(lambda logits, beta: evaluate_update(form, logits) - beta * pull(chain.logits, logits))
 
     def above(_: float, logits: np.ndarray) -> float:
-        return float(np.asarray(class_probabilities(logits))[-1]) - level
+        return float(np.prod(1 / (1 + np.exp(-logits)))) - level
 
     above.terminal = True  # type: ignore[attr-defined]
 

@@ -72,9 +72,7 @@ def test_costs_of_questions_asked_in_part():
     assert [mixed["rollouts"], mixed["tokens_generated"], mixed["solutions"]] == pytest.approx([3, 9, 0.25])
 
 
-@pytest.mark.parametrize(
-    ("name", "q", "steps"), [("grpo", 0.3, 250), ("spo", 0.3, 60), ("hints", 0.4, 60), ("raft", 0.5, 120)]
-)
+@pytest.mark.parametrize(("name", "q", "steps"), [("grpo", 0.3, 250), ("spo", 0.3, 60), ("hints", 0.4, 60)])
 def test_a_race_is_the_sum_of_single_updates(name, q, steps):
     """Leaps over many updates: within a hundredth of `solve`, costs too."""
     chain = ReasoningChain(step_success=[q] * 6)
