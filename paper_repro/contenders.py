@@ -10,8 +10,9 @@ from spo_theory.method import Method
 from spo_theory.methods.registry import rule
 from spo_theory.validation import InputError, check
 
-MOST_COMPOSITIONS = 20_000
-"""Group compositions up to which a contender without a closed form is raced: more take minutes."""
+MOST_COMPOSITIONS = {True: 20_000, False: 2_000}
+"""Group compositions up to which a contender without a closed form is raced: whose weights follow from outcome classes
+alone, and whose weights are computed anew in every update. More take minutes."""
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "hints, any depth": ("hints", {"depth": "uniform"}),
@@ -83,9 +84,9 @@ def raced(
 
 
 def _check_compositions(method: Method, world: Any) -> None:
-    """Refuse a race that would enumerate more than `MOST_COMPOSITIONS` group compositions in every update."""
+    """Refuse a race that would sum over more than `MOST_COMPOSITIONS` group compositions in every update."""
     from spo_theory.exact.compositions import composition_count
-    from spo_theory.exact.enumeration import distinguished
+    from spo_theory.exact.enumeration import distinguished, is_static
     from spo_theory.exact.portions import of_whole_questions
     from spo_theory.exact.update import choose_engine
 
@@ -93,4 +94,5 @@ def _check_compositions(method: Method, world: Any) -> None:
     if choose_engine(world, plain) == "class_advantages":
         return
     rows = composition_count(method.group_size, distinguished(world, plain).count)
-    check(rows <= MOST_COMPOSITIONS, "group compositions", rows, f"at most {MOST_COMPOSITIONS} in a race")
+    most = MOST_COMPOSITIONS[is_static(plain)]
+    check(rows <= most, "group compositions", rows, f"at most {most} in a race")
