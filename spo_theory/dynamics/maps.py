@@ -146,8 +146,7 @@ def solve(
         [0.25, 0.282, 0.318, 0.357]
     """
     k = check_run(chain, steps, learning_rate, optimizer, kernel)
-    forgets = chain.logits.ndim == 1 or not isinstance(rule.sampler, HistoryResampling)
-    check(forgets, "sampler", rule.sampler, "FreshGroups() with several questions; or use dynamics.history")
+    _check_history(chain, rule)
 
     # Only Adam needs parameters and noise: the others are linear in the gradient, so a kernel and the mean are enough
     if optimizer == "adam":
@@ -179,6 +178,12 @@ def solve(
     finite = bool(np.isfinite(logits).all())
     check(finite, "learning_rate", learning_rate, "smaller, or the start less extreme: log-odds overflow")
     return records(np.asarray(logits), rule.group_size, np.asarray(norms))
+
+
+def _check_history(chain: ReasoningChain, rule: Method) -> None:
+    """Refuse a rule that leaves solved questions out on several questions: which are left is for `solve_history`."""
+    forgets = chain.logits.ndim == 1 or not isinstance(rule.sampler, HistoryResampling)
+    check(forgets, "sampler", rule.sampler, "FreshGroups() with several questions; or use dynamics.history")
 
 
 @partial(jax.jit, static_argnames=("optimizer", "steps", "inner_updates"))

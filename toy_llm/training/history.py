@@ -90,11 +90,24 @@ class History:
         self.solved = state["solved"].numpy().copy()
 
 
-def history_of(config: TrainConfig, task: Task, state: dict[str, Any] | None) -> History | None:
-    """The history of a run, continued from ``state`` if there is one; None if its rule has no use for it."""
+class NoHistory:
+    """For runs whose questions are all fresh: nothing is remembered, and no questions are chosen."""
+
+    def ask(self, count: int) -> None:
+        """No questions: the sampler of batches makes fresh ones."""
+
+    def record(self, all_right: torch.Tensor) -> None:
+        """Nothing is remembered."""
+
+    def state(self) -> None:
+        """Nothing to keep in a checkpoint."""
+
+
+def history_of(config: TrainConfig, task: Task, state: dict[str, Any] | None) -> History | NoHistory:
+    """The history of a run, continued from ``state`` if there is one."""
     sampler = config.make_rule().sampler
     if not isinstance(sampler, HistoryResampling) or config.mode == "offline":
-        return None
+        return NoHistory()
     history = History(sampler, task, config.seed)
     if state is not None:
         history.restore(state)

@@ -83,14 +83,13 @@ def updates(
     history = history_of(config, policy.task, None if state is None else state.history)
     for step in range(run.step, config.updates + 1):
         # Questions are fresh, or those of a pool that the history of the run has left in it.
-        remembered = None if history is None else history.state()
-        questions = None if history is None else history.ask(config.questions)
+        remembered = history.state()
+        questions = history.ask(config.questions)
 
         # Roll out, judge and score: a group of responses to each question, what the rule makes of them.
         update_rule = config.rule_in(step)
         judged = sample_and_judge(policy, config.sampling(), "train", step, judge, questions)
-        if history is not None:
-            history.record(judged.verdict.correct.all(-1))
+        history.record(judged.verdict.correct.all(-1))
         batch = prepared(judged, needs_start=always or kl_is_due(config, step))
 
         # Measure before the parameters move, and save before a step can go wrong; the final policy takes none.
