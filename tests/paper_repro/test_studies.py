@@ -116,11 +116,6 @@ TABLES = {
     "remedies": REMEDIES,
     "remedy_prices": remedies.break_even(REMEDIES),
     "recovery": RECOVERY,
-    "right_paths": pd.DataFrame({"rule": "grpo", "step": [0, 9], "path_1": 0.5, "path_2": 0.1, "path_3": 0.01}),
-    "offline_curves": pd.DataFrame(
-        {"start": "far", "rule": "dpo", "data": "stored", "step": [0, 9], "success": [0.01, 0.1]}
-    ),
-    "weights_and_grading": pd.DataFrame({"variant": ["neither", "both"], "updates": [40.0, 20.0]}),
     "league_curves": curves(6.0),
     "league": pd.DataFrame({"rule": ["grpo"], "updates": [30.0]}),
     "two_step": two_step(),
