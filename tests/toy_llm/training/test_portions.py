@@ -164,7 +164,8 @@ def test_offline_and_resumed_runs_ask_the_same_parts(tmp_path):
     train(replace(config, rule="grpo", rule_options={}))
     assert len(list(tmp_path.glob("rollouts-*"))) == 2
 
-    online = replace(config, mode="online", checkpoint=str(tmp_path / "run.pt"), checkpoint_every=2, stored_batches=16)
+    kept = {"checkpoint": str(tmp_path / "run.pt"), "checkpoint_every": 2}
+    online = replace(config, mode="online", stored_batches=16, cache_dir=TrainConfig.cache_dir, **kept)
     whole = train(online)
     train(replace(online, updates=2))
     resumed = train(replace(online, resume=True))
