@@ -45,8 +45,8 @@ def _data(ax: Axes, table: pd.DataFrame) -> None:
     looks = {"best_of_n": VERMILLION, "dpo": BLUE}
     for (rule, data), rows in table.groupby(["rule", "data"], sort=False):
         line = "-" if data == "on policy" else "--"
-        name = f"{names[rule]}, {'fresh' if data == 'on policy' else 'stored'} data"
-        ax.plot(rows["step"], rows["success"], color=looks[rule], linestyle=line, label=name, gid=f"{rule} {data}")
+        name = f"{names[str(rule)]}, {'fresh' if data == 'on policy' else 'stored'} data"
+        ax.plot(rows["step"], rows["success"], color=looks[str(rule)], linestyle=line, label=name, gid=f"{rule} {data}")
     start = table["success"].iloc[0]
     ax.axhline(start, color=GREY, linewidth=0.8)
     place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom", "fontsize": 7}

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from figures import style
@@ -98,7 +99,7 @@ def draw_break_even(table: pd.DataFrame, *, group_size: int = 8) -> Figure:
     return figure
 
 
-def _cells(ax: Axes, rows: pd.DataFrame) -> object:
+def _cells(ax: Axes, rows: pd.DataFrame) -> AxesImage:
     """A map of prices with the number in every cell; returns the image, whose values are decimal logarithms."""
     grid = rows.pivot(index="step_success", columns="horizon", values="price")
     values = np.where(grid > 0, np.log10(grid.where(grid > 0, 1.0)), np.nan)

@@ -64,7 +64,7 @@ def raced(
     from spo_theory.exact.costs import COSTS
 
     starts = ReasoningChain(step_success=np.repeat(np.array(step_success)[:, None], horizon, axis=1))
-    labels = {
+    labels: dict[str, Any] = {
         "contender": name,
         "horizon": horizon,
         "group_size": group_size,

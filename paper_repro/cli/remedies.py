@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from paper_repro.cli.command import Command, Values, options_of
 from paper_repro.cli.output import TABLES, check_output, say_written, write_table
@@ -70,7 +70,7 @@ def remedies(values: Values) -> None:
     from paper_repro.contenders import contenders, raced
 
     # Every contender is a race of its own; those without an exact form say why
-    given = {
+    given: dict[str, Any] = {
         "group_size": options.group_size,
         "horizon": options.horizon,
         "step_success": (options.step_success,),

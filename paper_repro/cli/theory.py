@@ -89,7 +89,7 @@ def theory(values: Values, rules: dict[str, Values]) -> None:
     curve = solve(chain, method, steps=options.steps, learning_rate=options.learning_rate, reusable=False)
     heading = f"{method.name}, G = {method.group_size}, H = {chain.horizon}"
 
-    say_doubts(jumps(curve["success"], options.learning_rate))
+    say_doubts(jumps(curve["success"].tolist(), options.learning_rate))
 
     # First what the method earns at the start, then what it comes to
     print(f"{heading}; {', '.join(parts_in_words(method).values())}\n")

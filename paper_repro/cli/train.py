@@ -87,7 +87,7 @@ def train(values: Values, rules: dict[str, Values]) -> None:
         seconds = time.perf_counter() - started
 
     # Updates that were there before a resume took no time now, so the rate leaves them out
-    jumped = [jumps(run["success_exact"], config.learning_rate) for _, run in table.groupby("seed")]
+    jumped = [jumps(run["success_exact"].tolist(), config.learning_rate) for _, run in table.groupby("seed")]
     say_doubts(dict.fromkeys(line for lines in jumped for line in lines))
     print(ten_rows(table.groupby("step", as_index=False)[SHOWN].mean()))
     new = len(table) - len(kept)

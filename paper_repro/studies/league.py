@@ -1,6 +1,6 @@
 """Study: the remedies trained on the network, at equal rollouts, tokens, judged steps and solutions; with forecasts."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -41,16 +41,17 @@ def league(curves: pd.DataFrame) -> pd.DataFrame:
     (mean updates of the theory, NaN without one), log_ratio (mean over paired seeds of the logarithm of updates over
     GRPO's) and p_value (paired t test of it, corrected for the number of rules by Benjamini and Hochberg).
     """
-    runs = pd.DataFrame([_run(rule, seed, one) for (rule, seed), one in _network(curves).groupby(["rule", "seed"])])
+    groups = _network(curves).groupby(["rule", "seed"])
+    runs = pd.DataFrame([_run(str(rule), int(str(seed)), one) for (rule, seed), one in groups])
     plain = runs[runs["rule"] == "grpo"].set_index("seed")["updates"]
     rows = []
     for rule, mine in runs.groupby("rule", sort=False):
         mean, low, high = mean_interval(mine["updates"])
         ratio = np.log(mine.set_index("seed")["updates"]) - np.log(plain)
         paired = ratio.dropna()
-        row = {"rule": rule, "runs": len(mine), "arrived": int(mine["updates"].notna().sum())}
+        row: dict[str, Any] = {"rule": rule, "runs": len(mine), "arrived": int(mine["updates"].notna().sum())}
         row |= {"updates": mean, "low": low, "high": high, "forecast": _forecast(curves, str(rule))}
-        row |= mine.drop(columns=["rule", "seed", "updates"]).mean().to_dict()
+        row |= {str(name): mean for name, mean in mine.drop(columns=["rule", "seed", "updates"]).mean().items()}
         row["log_ratio"] = paired.mean()
         several = len(paired) > 1 and paired.std() > 0
         row["p_value"] = ttest_rel(paired, np.zeros(len(paired))).pvalue if several else np.nan
@@ -122,7 +123,9 @@ def training_runs(quick: bool) -> "list[TrainConfig]":
 def caption(tables: Tables) -> str:
     """What was trained, and the order in which half success was reached."""
     table = tables["league"]
-    order = ", ".join(f"{row.rule} {row.updates:.0f}" for row in table.itertuples() if row.updates == row.updates)
+    arrived = table.dropna(subset="updates")
+    reached = zip(arrived["rule"], arrived["updates"], strict=True)
+    order = ", ".join(f"{rule} {updates:.0f}" for rule, updates in reached)
     return (
         "The remedies on the transformer, each seed from its own warm start, with the forecast of the exact chain: "
         "log-odds and kernel measured before training, nothing fitted. Updates to half success, mean over seeds: "

@@ -1,5 +1,6 @@
 """What a property is, and what the check says of a function: complaints, verdicts, findings."""
 
+import builtins
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -71,7 +72,7 @@ class Finding:
     wanted: str = ""
     counterexample: str = ""
 
-    @property
+    @builtins.property  # the field of this name is in the way
     def severity(self) -> Severity:
         """What the failure says: a formula that is off by less than `LOST_DIGITS` tolerances has lost digits."""
         lost = self.property.severity == "formula" and self.excess < LOST_DIGITS

@@ -131,7 +131,7 @@ def evaluate_costs(form: CostForm, logits: Any) -> jax.Array:
     judged = form.judged[0] * read_negative + form.judged[1] * (reading - read_negative)
 
     # Groups that are replaced have been sampled as well
-    tries = 1.0
+    tries: Any = 1.0
     if form.kept is not None:
         alone = jnp.stack([failing**size, 1 - failing**size - passing**size, passing**size], axis=-1)
         share = alone @ form.kept

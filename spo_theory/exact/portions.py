@@ -19,7 +19,6 @@ from spo_theory.parts.samplers import FreshGroups, Sampler
 
 if TYPE_CHECKING:
     from spo_theory.exact.moments import SecondMomentForm
-    from spo_theory.exact.weights import StepWeights
 
 
 def of_whole_questions(method: Method) -> Method:
@@ -100,7 +99,7 @@ class PortionWeights:
     inner: of the groups of one portion. parts: the portions. Source: docs/theory/remedies.md#portions.
     """
 
-    inner: "StepWeights"
+    inner: Any
     parts: Parts
 
     def given(self, probs: jax.Array, step_log_probs: jax.Array, log_ratio: jax.Array | None) -> jax.Array:

@@ -103,7 +103,7 @@ class ColouredTrainer:
             size = self.method.group_size
             correct = rewards[:, 0].view(-1, size) == 1
             self._correct = correct.flatten()
-            self._prefix = rewards[:, 2] if self.by_token else None
+            self._prefix = rewards[:, 2] if self.by_token else rewards.new_zeros(len(rewards))
             rewards[:, 0] = coloured_rewards(self.method, correct, rewards[:, 1].view(-1, size)).flatten()
         return rewards
 

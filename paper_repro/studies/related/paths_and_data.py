@@ -36,9 +36,9 @@ def unlikely_paths_survive() -> Finding:
     """Right paths in 32 samples before and after training, under GRPO and with the rank penalty."""
     table = right_paths().set_index(["rule", "step"])
     last = int(table.index.get_level_values("step").max())
-    base = float(table.loc[("grpo", 0), "found"])
-    after = {name: float(table.loc[(name, last), "found"]) for name in ("grpo", "unlikeliness")}
-    once = {name: float(table.loc[(name, last), "success"]) for name in after}
+    base = float(table["found"][("grpo", 0)])
+    after = {name: float(table["found"][(name, last)]) for name in ("grpo", "unlikeliness")}
+    once = {name: float(table["success"][(name, last)]) for name in after}
     text = (
         f"different right paths in {SAMPLES} samples: start {base:.2f}, after {last} updates GRPO {after['grpo']:.2f}, "
         f"rank penalty {after['unlikeliness']:.2f}; success {once['grpo']:.2f} and {once['unlikeliness']:.2f}"

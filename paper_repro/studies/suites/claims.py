@@ -213,7 +213,7 @@ def judge_need_not_solve(tables: Tables) -> Finding | None:
     start = by.loc["student at start"]
     trained = by.loc["student trained"]
     others = [by.loc[who] for who in ("judge", "judge's twin", "student at start")]
-    better = [(float(trained["low"] - other["high"]), float(trained["high"] - other["low"])) for other in others]
+    better = [(trained["low"] - other["high"], trained["high"] - other["low"]) for other in others]
     return by_intervals(
         f"solves: {pooled([f'{who} {rate:.1%}' for who, rate in by['success'].items()])}; "
         f"the judge is right on {start['judge_accuracy']:.0%} of steps",
