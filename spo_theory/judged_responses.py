@@ -52,12 +52,13 @@ def check_responses(correct: Array, first_error: Array, lengths: Array, valid: A
     fits = {
         "first_error": tuple(first_error.shape) == shape,
         "lengths": tuple(lengths.shape)[: lengths.ndim - per_step] == shape,
-        "valid": valid is None or tuple(given["valid"].shape) == shape,
     }
+    if valid is not None:
+        fits["valid"] = tuple(valid.shape) == shape
     refuse(
         line
         for name, ok in fits.items()
-        for line in problem(ok, f"{name}.shape", tuple(given.get(name, correct).shape), f"{shape}, like correct")
+        for line in problem(ok, f"{name}.shape", tuple(given[name].shape), f"{shape}, like correct")
     )
     if has_values(*given.values()):
         _check_places(xp, first_error, lengths, valid, per_step)

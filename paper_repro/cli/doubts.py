@@ -48,5 +48,5 @@ def warnings_in_one_line() -> Iterator[None]:
     # What is for programmers, such as names that will go, stays as hidden as Python hides it
     with warnings.catch_warnings():
         warnings.filterwarnings("default", category=UserWarning)
-        warnings.showwarning = show  # type: ignore[assignment]
+        warnings.showwarning = show
         yield

@@ -210,10 +210,11 @@ def judge_need_not_solve(tables: Tables) -> Finding | None:
     if weak is None:
         return None
     by = weak.set_index("who")
+    low = by["low"].astype(float).to_dict()
+    high = by["high"].astype(float).to_dict()
     start = by.loc["student at start"]
-    trained = by.loc["student trained"]
-    others = [by.loc[who] for who in ("judge", "judge's twin", "student at start")]
-    better = [(trained["low"] - other["high"], trained["high"] - other["low"]) for other in others]
+    others = ("judge", "judge's twin", "student at start")
+    better = [(low["student trained"] - high[who], high["student trained"] - low[who]) for who in others]
     return by_intervals(
         f"solves: {pooled([f'{who} {rate:.1%}' for who, rate in by['success'].items()])}; "
         f"the judge is right on {start['judge_accuracy']:.0%} of steps",
