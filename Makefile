@@ -4,8 +4,9 @@ PIP_ARGS ?=
 BIN := .venv/bin
 RUN_READY := .venv/.ready-run
 TEST_READY := .venv/.ready-test
+DOCS_READY := .venv/.ready-docs
 
-.PHONY: reproduce quick test lint bench mutants fuzz coverage clean
+.PHONY: reproduce quick test lint bench docs mutants fuzz coverage clean
 reproduce: $(RUN_READY)
 	$(BIN)/spo reproduce --resume
 
@@ -36,6 +37,9 @@ coverage: $(TEST_READY)
 bench: $(TEST_READY)
 	for b in benchmarks/bench_*.py; do $(BIN)/python $$b || exit 1; done
 
+docs: $(DOCS_READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
@@ -47,5 +51,9 @@ $(TEST_READY): $(RUN_READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[test]"
 	touch $@
 
+$(DOCS_READY): $(RUN_READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[docs]"
+	touch $@
+
 clean:
-	rm -rf .venv out out-quick .cache
+	rm -rf .venv site out out-quick .cache
