@@ -89,7 +89,7 @@ def break_even(table: pd.DataFrame) -> pd.DataFrame:
 
 def derive(tables: Tables) -> dict[str, pd.DataFrame]:
     """The table of break-even prices."""
-    return {"remedy_prices": break_even(tables["remedies"])} if "remedies" in tables else {}
+    return {"remedy_prices": break_even(tables["remedy_map"])} if "remedy_map" in tables else {}
 
 
 def jobs(quick: bool) -> list[Job]:
@@ -99,15 +99,15 @@ def jobs(quick: bool) -> list[Job]:
     recovery = {"horizons": (4, 6) if quick else (2, 4, 6, 8), "recoveries": RECOVERIES}
     return [
         Job("remedies/recovery", "recovery", recovery_map, recovery),
-        *(Job(f"remedies/{name}", "remedies", remedy_map, {"name": name, **grid}) for name in names),
+        *(Job(f"remedies/{name}", "remedy_map", remedy_map, {"name": name, **grid}) for name in names),
     ]
 
 
 def headlines(tables: Tables) -> list[str]:
     """The costs of the main remedies at H = 8, if they are in the tables."""
-    if "remedies" not in tables:
+    if "remedy_map" not in tables:
         return []
-    table = tables["remedies"]
+    table = tables["remedy_map"]
     at = table[(table["horizon"] == 8) & (table["group_size"] == 8) & (table["step_success"] == 0.3)]
     updates = at[at["miss"] == 0].set_index("contender")["updates"]
     names = ["grpo", "spo", "hints, any depth", "imitation"]
@@ -128,7 +128,7 @@ STUDY = Study(
         Plate(
             name="remedy_costs",
             title="What half success costs",
-            needs=("remedies",),
+            needs=("remedy_map",),
             draw=drawing.draw_costs,
             caption=(
                 "What each remedy costs up to half success, per question, against the number of steps. GRPO's costs "

@@ -4,6 +4,7 @@ import inspect
 import subprocess
 import sys
 from importlib import import_module
+from itertools import combinations
 
 import pandas as pd
 import pytest
@@ -81,15 +82,20 @@ def test_jobs_have_names_of_their_own_and_functions_that_workers_can_import(quic
 def test_a_study_makes_the_tables_that_its_figures_need(one):
     made = {job.table for job in one.jobs(False)}
     if one is remedies.STUDY:
-        made |= set(one.derive({"remedies": REMEDIES}))
+        made |= set(one.derive({"remedy_map": REMEDIES}))
     if one is network.STUDY:
         made = set(one.derive({"curves": pd.concat([curves(), curves(experiment="H6-sgd", note="broken")])}))
     assert {name for plate in one.plates for name in plate.needs} <= made
 
 
-def test_every_table_of_another_study_is_named_once():
+def test_no_two_studies_write_one_table_but_the_curves_of_network_and_theory():
     tables = {one.name: {job.table for job in one.jobs(False)} for one in studies()}
-    assert tables["network"] & tables["escape"] == {"curves"}
+    shared = {
+        (first, second): tables[first] & tables[second]
+        for first, second in combinations(tables, 2)
+        if tables[first] & tables[second]
+    }
+    assert shared == {("network", "escape"): {"curves"}}
 
 
 REMEDIES = pd.DataFrame(
@@ -113,7 +119,7 @@ TABLES = {
     "trained": curves(6.0),
     "premises": curves(6.0, note="steps too large"),
     "escape": escape({2: (10, 5), 4: (40, 8)}),
-    "remedies": REMEDIES,
+    "remedy_map": REMEDIES,
     "remedy_prices": remedies.break_even(REMEDIES),
     "recovery": RECOVERY,
     "league_curves": curves(6.0),
