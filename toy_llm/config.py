@@ -114,11 +114,11 @@ class TrainConfig:
         float,
         Setting(
             "network",
-            "Logits are multiplied by this and the head starts smaller: larger keeps the kernel steadier.",
+            "Logits are multiplied by this and the head starts smaller: larger keeps the features steadier.",
             number(1e-3, 1e3),
             NETWORK_ON_THE_CHAIN,
         ),
-    ] = 6.0
+    ] = 1.0
     start_accuracy: Annotated[
         float,
         Setting("network", "Probability of a right step after the warm start.", INNER_SHARE),
@@ -235,7 +235,7 @@ class TrainConfig:
     optimizer: Annotated[
         Optimizer, Setting("optimizer", "Plain SGD, Adam or AdamW with torch's defaults.", one_of(Optimizer))
     ] = "sgd"
-    learning_rate: Annotated[float, Setting("optimizer", "Step size.", ABOVE_0)] = 0.003
+    learning_rate: Annotated[float, Setting("optimizer", "Step size.", ABOVE_0)] = 0.02
     schedule: Annotated[
         Schedule,
         Setting("optimizer", "Step size after the warmup: constant, or falling to 0 at the end.", one_of(Schedule)),

@@ -110,7 +110,7 @@ class Transformer(nn.Module):
         layers: int,
         width: int,
         heads: int,
-        output_scale: float = 6.0,
+        output_scale: float = 1.0,
         linear: type[nn.Linear] = nn.Linear,
     ) -> None:
         super().__init__()

@@ -39,7 +39,7 @@ class ChainStart:
     layers: int = 2
     width: int = 64
     heads: int = 4
-    output_scale: float = 6.0
+    output_scale: float = 1.0
     accuracy: float = 0.5
     carry_penalty: float = 0.5
     updates: int = 500

@@ -137,7 +137,7 @@ def test_a_checkpoint_of_another_run_is_refused_by_what_differs(config):
     other = replace(config, resume=True, learning_rate=0.5, rule="grpo", updates=9, cache_dir="elsewhere")
     with pytest.raises(InputError) as error:
         train(other)
-    for said in ("learning_rate = 0.5 (checkpoint: 0.003)", "rule = 'grpo' (checkpoint: 'spo')", "updates = 9"):
+    for said in ("learning_rate = 0.5 (checkpoint: 0.02)", "rule = 'grpo' (checkpoint: 'spo')", "updates = 9"):
         assert said in str(error.value)
     assert "cache_dir" not in str(error.value)
     assert str(error.value).count("\n") == 0
