@@ -1,6 +1,8 @@
 """Figure: success of the network over training with the theory drawn over it, and what the theory misses."""
 
+from collections.abc import Sequence
 from string import ascii_lowercase
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +23,8 @@ def panels(curves: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     network = set(curves.loc[curves["source"] == "network", "experiment"])
     chosen = curves[curves["experiment"].isin(network)]
     ordered = sorted(chosen.groupby("experiment"), key=lambda kv: _order(kv[1]))
-    return [(title(one), one) for _, one in ordered]
+    sizes = chosen["group_size"].nunique() > 1
+    return [(title(one) + (f", G = {int(one['group_size'].iloc[0])}" if sizes else ""), one) for _, one in ordered]
 
 
 def _order(one: pd.DataFrame) -> tuple:
@@ -46,35 +49,58 @@ def title(one: pd.DataFrame) -> str:
     return f"H = {int(first['horizon'])}, {name}{told}" + (f": {note}" if isinstance(note, str) and note else "")
 
 
-def residuals(one: pd.DataFrame, rule: str, column: str = "success") -> pd.DataFrame:
-    """Measured minus predicted, each seed against its own forecast where there is one, else against the common one.
+LADDER = ("chain", "kernel", "mean_field", "noisy")
+"""Levels of forecasts, from the simplest to the most complete."""
+BESIDE = {"kernel": {"linestyle": ":", "linewidth": 1.0}, "mean_field": {"linestyle": "-", "linewidth": 0.7}}
+"""How the simpler levels are drawn beside the most complete one."""
 
-    ``one``: rows of one experiment; columns source, rule, seed, step (updates), ``column``.
+
+def forecast_of(one: pd.DataFrame, rule: str, level: str | None = None) -> pd.DataFrame:
+    """The theory's rows of ``rule`` at a level, by default the most complete one that is there.
+
+    ``one``: rows of one experiment; columns source, rule and, where there are several levels, level.
+    """
+    theory = one[(one["source"] == "theory") & (one["rule"] == rule)]
+    if "level" not in theory or theory.empty:
+        return theory if level is None else theory.iloc[:0]
+    there = [name for name in LADDER if (theory["level"] == name).any()]
+    return theory[theory["level"] == (there[-1] if level is None else level)]
+
+
+def residuals(one: pd.DataFrame, rule: str, column: str = "success") -> pd.DataFrame:
+    """Measured minus predicted, each run against the forecast of its own start where there is one.
+
+    ``one``: rows of one experiment; columns source, rule, seed, step (updates), ``column``, and start if known.
     Returns columns seed, step and ``column``, the difference, at the updates that both have.
     """
-    rows = one[one["rule"] == rule]
-    theory = rows[rows["source"] == "theory"]
-    measured = rows[rows["source"] == "network"]
-    own = theory["seed"].notna().all()  # one forecast per seed, or one for all
-    keys = ["seed", "step"] if own else ["step"]
-    both = measured[["seed", "step", column]].merge(theory[[*keys, column]], on=keys, suffixes=("", "_theory"))
+    theory = forecast_of(one, rule)
+    measured = one[(one["rule"] == rule) & (one["source"] == "network")]
+
+    # Several draws from one start are one forecast
+    keys = ["start", "step"] if "start" in one and theory["start"].notna().all() else ["step"]
+    mean = theory.groupby(keys, as_index=False)[column].mean()
+    columns = list(dict.fromkeys(["seed", *keys, column]))
+    both = measured[columns].merge(mean, on=keys, suffixes=("", "_theory"))
     return both[["seed", "step"]].assign(**{column: both[column] - both[f"{column}_theory"]})
 
 
-def draw_theory(ax: Axes, one: pd.DataFrame, rule: str, column: str) -> None:
-    """Draw the theory's curve of ``rule``, the mean of the seeds' forecasts, up to the last measured update.
+def draw_theory(ax: Axes, one: pd.DataFrame, rule: str, column: str, level: str | None = None) -> None:
+    """Draw the theory's curve of ``rule``, the mean of the starts' forecasts, up to the last measured update.
 
-    ``one``: rows of one experiment; columns source, rule, step (updates), ``column``. Nothing is drawn without theory.
+    ``one``: rows of one experiment; columns source, rule, step (updates), ``column``. ``level``: a simpler one than the
+    most complete. Nothing is drawn without theory.
     """
     last = one.loc[one["source"] == "network", "step"].max()
-    theory = one[(one["source"] == "theory") & (one["rule"] == rule) & (one["step"] <= last)]
+    theory = forecast_of(one, rule, level)
+    theory = theory[theory["step"] <= last]
     if len(theory):
-        mean = theory.groupby("step")[column].mean()
-        ax.plot(mean.index, mean, color=style.dark(rule), gid=f"theory {rule}", **style.THEORY_LINE)
+        mean = theory.groupby("step")[column].mean().dropna()
+        line: dict[str, Any] = style.THEORY_LINE if level is None else BESIDE[level]
+        ax.plot(mean.index, mean, color=style.dark(rule), gid=f"{level or 'theory'} {rule}", **line)
 
 
-def legend(figure: Figure, rules: list[str]) -> None:
-    """A legend for the whole figure: each rule measured and predicted.
+def legend(figure: Figure, rules: list[str], levels: Sequence[str] = ()) -> None:
+    """A legend for the whole figure: each rule measured and predicted, then the simpler ``levels`` of forecasts.
 
     ``rules``: their names. A wide figure has it in one row, a narrow one in two.
     """
@@ -82,6 +108,8 @@ def legend(figure: Figure, rules: list[str]) -> None:
     handles += [
         Line2D([], [], color=style.dark(r), label=f"{style.label(r)}, theory", **style.THEORY_LINE) for r in rules
     ]
+    names = {"kernel": "theory, frozen kernel", "mean_field": "theory, no noise"}
+    handles += [Line2D([], [], color=style.INK, label=names[level], **BESIDE[level]) for level in levels]  # type: ignore[arg-type]
     figure.legend(
         handles=handles, loc="outside upper center", ncols=len(handles) if figure.get_figwidth() > 7.5 else len(rules)
     )
@@ -103,11 +131,15 @@ def draw(curves: pd.DataFrame) -> Figure:
 
     # The difference has a panel of its own: on the curves it would be thinner than the lines.
     figure, axes = style.blocks(len(found), heights=(2.4, 1.0))
+    known = set(curves["level"]) if "level" in curves else set()
+    beside = [level for level in BESIDE if level in known and known & set(LADDER[LADDER.index(level) + 1 :])]
     for (name, one), (top, bottom), letter in zip(found, axes, ascii_lowercase, strict=False):
         network = one[one["source"] == "network"]
         for rule in style.rules_of(network):
             style.draw_seeds(top, network[network["rule"] == rule], "success", rule)
             draw_theory(top, one, rule, "success")
+            for level in beside:
+                draw_theory(top, one, rule, "success", level)
             error = residuals(one, rule)
             if len(error):
                 style.draw_seeds(bottom, error, "success", rule, faint=False)
@@ -128,7 +160,7 @@ def draw(curves: pd.DataFrame) -> Figure:
 
     # Rules mean the same in every column: one legend.
     network = curves[curves["source"] == "network"]
-    legend(figure, style.rules_of(network))
+    legend(figure, style.rules_of(network), beside)
     sizes = ", ".join(str(int(g)) for g in sorted(network["group_size"].unique()))
     style.foot(
         figure,

@@ -15,21 +15,35 @@ COMPARISON = {
     "group_size": 8,
     "model": "tiny",
     "optimizer": "sgd",
+    "level": "mean_field",
+    "starts": 5,
     "seeds": 5,
     "predicted_half": 20.0,
     "measured_half": 21.0,
     "measured_low": 20.5,
     "measured_high": 21.5,
     "ratio": 1.05,
+    "run_spread": 0.05,
+    "error_over_spread": 0.8,
+    "band": 2.0,
+    "in_band": 1.0,
+    "predicted_q10": 19.0,
+    "predicted_q90": 21.0,
+    "measured_q10": 20.0,
+    "measured_q90": 22.0,
     "rmse": 0.01,
     "r2": 0.999,
     "fitted": 0,
     "collapsed": 0,
+    "predicted_collapsed": 0.0,
 }
 
 
 def curves(lead=0.0, experiment="H4-sgd", rules=("grpo", "spo"), half=20.0, **columns):
-    """Curves of a network and their forecasts; GRPO is half way after ``half`` updates, SPO ``lead`` updates sooner."""
+    """Curves of a network, one run from each start, and their forecasts.
+
+    GRPO is half way after ``half`` updates, SPO ``lead`` updates sooner.
+    """
     frames = []
     for rule in rules:
         for seed, jitter in enumerate(JITTER):
@@ -44,7 +58,10 @@ def curves(lead=0.0, experiment="H4-sgd", rules=("grpo", "spo"), half=20.0, **co
                     "group_size": 8,
                     "model": "tiny",
                     "optimizer": experiment.split("-")[1],
-                    "seed": seed,
+                    "start": seed,
+                    "seed": seed if source == "network" else None,
+                    "level": "mean_field" if source == "theory" else "sampled",
+                    "draw": 0,
                     "step": STEPS,
                     "success": success,
                     "all_negative": (1 - success) ** 8,

@@ -1,113 +1,148 @@
 """`spo compare`: predict one training run from its start, train it, and print both."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from paper_repro.cli.command import Command, Values, options_of, refuse_values
+from paper_repro.cli.command import Boxes, Command, Values, options_of, refuse_values
 from paper_repro.cli.doubts import say_doubts
 from paper_repro.cli.output import check_output, say_written, write_table
-from spo_theory.allowed import ABOVE_0, INNER_SHARE, optional, whole
+from paper_repro.cli.train import train_boxes
+from spo_theory.allowed import whole
 from spo_theory.limits import count
-from spo_theory.validation import check
+from spo_theory.methods.registry import Option
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from paper_repro.forecast.forecast import Configuration
+    from paper_repro.forecast.configuration import Configuration
 
-LEARNING_RATES = {"sgd": 0.0027, "adam": 3e-4}
-"""Step sizes by optimizer at which the forecast holds."""
+LEARNING_RATES = {"sgd": 0.02, "adam": 3e-4, "adamw": 3e-4}
+"""Step sizes by optimizer at which an ordinary network of the default size learns within `DEFAULTS` updates."""
+DEFAULTS = {"horizon": 4, "start_accuracy": 0.45, "updates": 90}
+"""Settings of the trainer with another default here: so a comparison takes a minute."""
+LEFT_OUT = {"seed", "start_seed", "checkpoint", "checkpoint_every", "resume", "noise_every", "kl_every"}
+LEFT_OUT |= {"mode", "stored_batches", "device"}
+"""Settings of the trainer that a comparison decides itself."""
 
 
 @dataclass(frozen=True)
 class Compare:
-    """Options of `spo compare`, next to those of the update rules."""
+    """Options of `spo compare`, next to those of the trainer and of the update rules."""
 
-    horizon: Annotated[int, "Steps per question, H.", count()] = 4
-    optimizer: Annotated[Literal["sgd", "adam"], "Plain SGD or Adam."] = "sgd"
-    learning_rate: Annotated[
-        float | None, "Step size; by default 0.0027 for sgd, 0.0003 for adam.", optional(ABOVE_0)
-    ] = None
-    updates: Annotated[int, "Updates.", count(0)] = 150
+    level: Annotated[
+        Literal["chain", "kernel", "mean_field", "noisy"],
+        "The forecast: the chain with its own logits; with the network's kernel at the start; the network under exact "
+        "expected gradients; the same with the noise of sampled groups (take it for Adam).",
+    ] = "mean_field"
     group_size: Annotated[int, "Responses per question, G, the same for all rules.", count(2)] = 8
-    start_accuracy: Annotated[float, "Probability of a right step after the warm start.", INNER_SHARE] = 0.45
-    seeds: Annotated[int, "Number of seeds; each has its own warm start and its own forecast.", whole(1, 1000)] = 2
+    seeds: Annotated[int, "Warm starts; each has its own forecast.", whole(1, 1000)] = 2
+    runs: Annotated[int, "Training runs from each warm start.", whole(1, 1000)] = 1
+    draws: Annotated[int, "Draws of level noisy from each warm start.", whole(1, 1000)] = 4
     out: Annotated[Path | None, "Also write the comparison: .csv or .parquet."] = None
+
+
+def compare_boxes() -> Boxes:
+    """The options of `spo compare`: its own, then the settings of the training run that is forecast."""
+    boxes = {"": options_of(Compare)}
+    for box, options in train_boxes().items():
+        kept = [option for option in options if box != "output" and option.name not in LEFT_OUT]
+        if kept:
+            boxes[box] = [_with_default(option) for option in kept]
+    return boxes
+
+
+def _with_default(option: Option) -> Option:
+    """A setting of the trainer with the default that it has here; the step size is decided by the optimizer."""
+    if option.name == "learning_rate":
+        text = f"{option.help.removesuffix('.')}; by default {LEARNING_RATES} by optimizer."
+        return Option(option.name, float | None, None, text)
+    return option._replace(default=DEFAULTS.get(option.name, option.default))
 
 
 def compare(values: Values, rules: dict[str, Values]) -> None:
     """Predict, train and compare one configuration; print and write the comparison.
 
-    values: of the options of `Compare`, by name. rules: for each update rule the options given for it.
-    Raises `InputError` before any work for what is not allowed.
+    values: of the options of `Compare` and of the training run, by name. rules: for each update rule the options given
+    for it. Raises `InputError` before any work for what is not allowed.
     """
-    options = Compare(**values)
+    options = own_options(values)
     refuse_values(options)
     check_output(options.out)
 
     from paper_repro.forecast import comparison
+    from paper_repro.forecast.forecast import approximations, check_level
     from toy_llm.cache import cache_path, check_entry
     from toy_llm.config_checks import doubts
 
-    spec = configuration(options, rules)
+    # All refusals come before the first warm start
+    spec = configuration(values, rules)
     for name in spec.rules:
-        spec.config(name, 0).validate()
-        say_doubts(doubts(spec.config(name, 0)))
-        refuse_without_forecast(spec, name)
-    for seed in spec.seeds:
-        start = spec.config(spec.rules[0], seed)
-        check_entry(cache_path(start.warm_start().key, start.cache_dir))
-    table = comparison.compare(run_with_progress(spec))
+        config = spec.config(name, 0)
+        config.validate()
+        say_doubts(doubts(config))
+        check_level(config, options.level)
+    for start in spec.starts:
+        config = spec.from_start(spec.rules[0], start)
+        check_entry(cache_path(config.warm_start().key, config.cache_dir))
+
+    table = comparison.compare(run_with_progress(spec, options.level))
     print(table.T.to_string(header=False, float_format="{:.3f}".format))
+    for row in table.to_dict("records"):
+        if row["measured_half"] != row["measured_half"]:
+            print(f"{row['rule']}: half success is not reached within {spec.base.updates} updates; give more --updates")
+    if options.level == "mean_field":
+        for text in {text for name in spec.rules for text in approximations(spec.config(name, 0)).values()}:
+            print(f"approximate at level mean_field: {text}")
     write_table(table, options.out)
     say_written(options.out)
 
 
-def refuse_without_forecast(spec: "Configuration", name: str) -> None:
-    """Raise `InputError` if rule ``name`` has no exact forecast in ``spec``, which does not depend on the warm start.
+def own_options(values: Values) -> Compare:
+    """The options of `Compare` among ``values``, by name; those that are missing have their defaults.
 
-    >>> refuse_without_forecast(configuration(Compare(), {"grpo": {}}), "grpo")
+    >>> own_options({"seeds": 3, "horizon": 4}).seeds
+    3
     """
-    from spo_theory import ReasoningChain
-    from spo_theory.exact.update import prepare_squares, prepare_update
-
-    # The engine prepares what the forecast will ask for, on a chain of the same length; nothing is evaluated
-    method = spec.config(name, 0).make_rule()
-    chain = ReasoningChain(step_success=[spec.start_accuracy] * spec.horizon)
-    inner = method.sampler.inner_updates
-    prepare_update(chain, method, padded=True, off_policy=inner > 1)
-    if spec.optimizer == "adam":
-        check(inner == 1, "inner_updates", inner, "1 with Adam: the noise of its gradient is known on fresh groups")
-        prepare_squares(chain, method, padded=True)
+    return Compare(**{field.name: values[field.name] for field in fields(Compare) if field.name in values})
 
 
-def configuration(options: Compare, rules: dict[str, Values]) -> "Configuration":
-    """What is predicted and trained; without a learning rate the one at which the forecast holds is taken.
+def configuration(values: Values, rules: dict[str, Values]) -> "Configuration":
+    """What is predicted and trained.
 
-    >>> configuration(Compare(optimizer="adam", seeds=3), {"grpo": {}, "spo": {"gamma": 0.2}}).rule_options
-    (('spo', 'gamma', 0.2),)
+    values: as in `compare`; without a learning rate the one of `LEARNING_RATES` is taken. rules: with the options given
+    for each.
+
+    >>> spec = configuration({"optimizer": "adam", "seeds": 3}, {"grpo": {}, "spo": {"gamma": 0.2}})
+    >>> spec.rule_options, spec.base.learning_rate, spec.starts
+    ((('spo', 'gamma', 0.2),), 0.0003, (0, 1, 2))
     """
-    from paper_repro.forecast.forecast import Configuration
+    from paper_repro.forecast.configuration import Configuration
+    from toy_llm.config import TrainConfig
 
     # Every rule is given the same setting; what was given for one rule alone stays with its name
-    default_rate = LEARNING_RATES[options.optimizer]
+    options = own_options(values)
+    settings = {name: value for name, value in values.items() if name not in vars(options)}
+    given = {**DEFAULTS, "optimizer": "sgd", **settings, "group_size": options.group_size}
+    if given.get("learning_rate") is None:
+        given["learning_rate"] = LEARNING_RATES[given["optimizer"]]
+    if given.get("suites"):
+        # Settings of the chain alone must be left at the trainer's own defaults
+        given = {name: value for name, value in given.items() if (name, value) != ("horizon", DEFAULTS["horizon"])}
+    base = TrainConfig(**given)
     return Configuration(
-        name=f"H{options.horizon}-{options.optimizer}",
-        horizon=options.horizon,
-        optimizer=options.optimizer,
-        learning_rate=default_rate if options.learning_rate is None else options.learning_rate,
-        updates=options.updates,
-        start_accuracy=options.start_accuracy,
-        seeds=tuple(range(options.seeds)),
+        name=f"{'+'.join(base.suites) or f'H{base.horizon}'}-{base.optimizer}",
+        base=base,
+        starts=tuple(range(options.seeds)),
+        runs=options.runs,
+        draws=options.draws,
         rules=tuple(rules),
-        group_size=options.group_size,
-        rule_options=tuple((name, *pair) for name, given in rules.items() for pair in given.items()),
+        rule_options=tuple((name, *pair) for name, found in rules.items() for pair in found.items()),
     )
 
 
-def run_with_progress(spec: "Configuration") -> "pd.DataFrame":
-    """Forecast and train every seed under a progress bar.
+def run_with_progress(spec: "Configuration", level: str) -> "pd.DataFrame":
+    """Forecast at ``level`` and train every start under a progress bar.
 
     Returns the rows of both, with the columns of the table of curves, as `comparison.compare` takes them.
     """
@@ -116,13 +151,14 @@ def run_with_progress(spec: "Configuration") -> "pd.DataFrame":
 
     from paper_repro.forecast import forecast
 
-    # A seed's forecast comes first: it needs the warm start alone and knows nothing of the training
+    # A start's forecast comes first: it needs the warm start alone and knows nothing of the training
     frames = []
-    with tqdm(total=len(spec.seeds) * (1 + len(spec.rules)), unit="step") as bar:
-        for seed in spec.seeds:
-            bar.set_postfix_str(f"seed {seed}: warm start and forecast")
-            frames.append(forecast.forecast(spec, seed))
+    with tqdm(total=len(spec.starts) + len(spec.seeds) * len(spec.rules), unit="step") as bar:
+        for start in spec.starts:
+            bar.set_postfix_str(f"start {start}: warm start and forecast")
+            frames.append(forecast.forecast(spec, start, level))  # type: ignore[arg-type]
             bar.update()
+        for seed in spec.seeds:
             for name in spec.rules:
                 bar.set_postfix_str(f"seed {seed}: training with {name}")
                 frames.append(forecast.train_network(spec, name, seed))
@@ -132,8 +168,8 @@ def run_with_progress(spec: "Configuration") -> "pd.DataFrame":
 
 COMMAND = Command(
     "Predict one training run from the warm-started network alone, train it, and print predicted and measured "
-    "updates to half success. Example: spo compare --horizon 4 --optimizer sgd --out comparison.csv",
-    lambda: {"": options_of(Compare)},
+    "updates to half success. Example: spo compare --horizon 4 --optimizer adam --level noisy --out comparison.csv",
+    compare_boxes,
     compare,
     chooses="rules",
     rules=("grpo", "spo"),

@@ -17,6 +17,19 @@ ROWS = 16
 """Questions are evaluated in multiples of this many, so that few shapes are compiled."""
 
 
+def follows_from_classes(method: Method) -> bool:
+    """Whether step weights of ``method`` on fresh groups follow from the outcome classes of each group alone.
+
+    Then the expected gradient of a network is exact; docs/theory/network.md#expected-gradient.
+
+    >>> from spo_theory import rule
+    >>> follows_from_classes(rule("spo")), follows_from_classes(rule("lens"))
+    (True, False)
+    """
+    alone = isinstance(method.across, Independent) and not method.sampler.resamples
+    return alone and not method.uses_log_prob
+
+
 class ExpectedUpdates:
     """What a method does on average to the log-odds of questions with any number of steps of any lengths.
 

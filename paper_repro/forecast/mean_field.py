@@ -6,13 +6,12 @@ free to move. The steps are those of the trainer: its optimizers, schedules, min
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import torch
 
 from paper_repro.forecast.expected_updates import ExpectedUpdates
-from spo_theory.outcomes.judged import confusion
+from spo_theory.outcomes.judged import confusion, voted
 from toy_llm.config import TrainConfig
 from toy_llm.network.policy import Policy
 from toy_llm.problems.task import Task
@@ -20,7 +19,7 @@ from toy_llm.training.steps import descend, make_optimizer, minibatches, set_lea
 
 STREAM = "forecast"
 """Name of the questions of forecasts: training never sees them."""
-QUESTIONS = 16
+QUESTIONS = 32
 """Questions of each gradient step of a forecast: without sampling noise a few serve."""
 
 
@@ -35,11 +34,16 @@ def step_lengths(task: Task, answers: torch.Tensor) -> np.ndarray:
     return (steps[..., None] == torch.arange(task.horizon)).sum(1).numpy()
 
 
-def expected_updates(config: TrainConfig) -> ExpectedUpdates:
-    """The exact expected updates of the method and the judge of a run."""
+def expected_updates(config: TrainConfig, update: int = 0) -> ExpectedUpdates:
+    """The exact expected updates of the method and the judge of a run in an update, counted from 0."""
     if config.judge == "exact":
-        return ExpectedUpdates(config.make_rule())
-    return ExpectedUpdates(config.make_rule(), partial(confusion, miss=config.miss, false_alarm=config.false_alarm))
+        return ExpectedUpdates(config.rule_in(update))
+
+    def heard(horizon: int) -> np.ndarray:
+        """The confusion matrix of the majority of a judge's votes."""
+        return voted(confusion(horizon, config.miss, config.false_alarm), config.votes)
+
+    return ExpectedUpdates(config.rule_in(update), heard)
 
 
 def expected_loss(
@@ -101,6 +105,9 @@ def mean_field(config: TrainConfig, policy: Policy) -> Iterator[dict[str, float]
     parameters = list(policy.module.parameters())
     optimizer = make_optimizer(config, parameters)
     for step in range(config.updates):
+        # Colours may end in the middle of a run.
+        if step == config.coloured_updates:
+            expected = expected_updates(config, step)
         prompts, answers = policy.task.questions(STREAM, config.start_seed, step * config.questions, config.questions)
         row = {"step": step, "learning_rate": set_learning_rate(config, optimizer, step)}
 

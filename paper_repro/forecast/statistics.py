@@ -31,7 +31,7 @@ def updates_to(step: np.ndarray, value: np.ndarray, level: float = 0.5, window: 
 
 
 def half_times(curves: pd.DataFrame) -> pd.DataFrame:
-    """Updates to half success of every trained run.
+    """Updates to half success of every trained run, read off without smoothing: success is on fixed questions.
 
     curves: the table of curves; only its rows with source "network" count. Returns one row per run with the columns
     experiment, rule, seed and updates, which is NaN if the run never gets there.
@@ -45,7 +45,7 @@ def half_times(curves: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (experiment, rule, seed), one in network.groupby(["experiment", "rule", "seed"]):
         run = one.sort_values("step")
-        updates = updates_to(run["step"].to_numpy(), run["success"].to_numpy())
+        updates = updates_to(run["step"].to_numpy(), run["success"].to_numpy(), window=1)
         rows.append({"experiment": experiment, "rule": rule, "seed": seed, "updates": updates})
     return pd.DataFrame(rows, columns=["experiment", "rule", "seed", "updates"])
 

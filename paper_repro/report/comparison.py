@@ -10,7 +10,8 @@ def misses(tables: Tables) -> list[str]:
     """Where the theory misses, in sentences.
 
     tables: by name; of them "comparison" (columns as in `paper_repro.report.schema.COMPARISON`) is read. Returns a
-    sentence for every row that is off, and what is off in it. Without the table there are no sentences.
+    sentence for every setting and rule that is off at the most complete level, and what is off in it. Without the table
+    there are no sentences.
 
     >>> misses({})
     []
@@ -19,7 +20,8 @@ def misses(tables: Tables) -> list[str]:
     if table is None:
         return []
     lines = []
-    for row in table.to_dict("records"):
+    best = table.groupby(["experiment", "rule"], sort=False).tail(1)  # levels stand in the order of the ladder
+    for row in best.to_dict("records"):
         name = f"{row['experiment']}, {rule_name(row['rule'])}"
         faults = []
 
@@ -37,8 +39,8 @@ def misses(tables: Tables) -> list[str]:
         # The curve as a whole; a collapse explains a bad fit, so only one of the two is told
         if row["collapsed"] > 0:
             faults.append(
-                f"{row['collapsed']} of {row['seeds']} runs collapse after success, which a theory of the mean "
-                "update does not show"
+                f"{row['collapsed']} of {row['seeds']} runs collapse after success "
+                f"({row['predicted_collapsed']:.0%} of the forecasts do)"
             )
         elif pd.notna(row["r2"]) and row["r2"] < 0.95:
             faults.append(f"the curve as a whole is off (R² = {row['r2']:.2f}, RMSE = {row['rmse']:.3f})")
@@ -71,15 +73,18 @@ def comparison_rows(tables: Tables) -> list[dict[str, str]]:
             {
                 "experiment": r["experiment"],
                 "rule": rule_name(r["rule"]),
+                "level": r["level"].replace("_", " "),
                 "predicted": number(r["predicted_half"], 1),
                 "measured": number(r["measured_half"], 1),
                 "interval": "" if pd.isna(low) or pd.isna(high) else f"{low:.1f} to {high:.1f}",
                 "ratio": "" if pd.isna(r["ratio"]) else f"{r['ratio']:.2f}",
                 "rmse": f"{r['rmse']:.3f}",
-                "r2": "" if pd.isna(r["r2"]) else f"{r['r2']:.3f}",
+                "r2": "" if pd.isna(r["r2"]) else f"{r['r2']:.4f}",
+                "in_band": "" if pd.isna(r["in_band"]) else f"{r['in_band']:.0%}",
+                "error": "" if pd.isna(r["error_over_spread"]) else f"{r['error_over_spread']:.2f}",
                 "fitted": str(int(r["fitted"])),
                 "seeds": str(int(r["seeds"])),
-                "collapsed": str(int(r["collapsed"])),
+                "collapsed": f"{int(r['collapsed'])} ({r['predicted_collapsed']:.0%} predicted)",
             }
         )
     return rows

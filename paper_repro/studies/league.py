@@ -13,7 +13,7 @@ from paper_repro.jobs.job import Job
 from paper_repro.studies.study import Plate, Study
 
 if TYPE_CHECKING:
-    from paper_repro.forecast.forecast import Configuration
+    from paper_repro.forecast.configuration import Configuration
     from toy_llm.config import TrainConfig
 
 COSTS = ("rollouts", "tokens_generated", "tokens_trained", "steps_judged", "solutions")
@@ -23,13 +23,17 @@ OPTIONS = (("imitation", "share", 0.25),)
 
 def configuration(quick: bool) -> "Configuration":
     """What is trained: six steps from success 0.003, or four steps and three rules in the quick version."""
-    from paper_repro.forecast.forecast import Configuration
+    from paper_repro.forecast.configuration import Configuration
+    from toy_llm.config import TrainConfig
 
+    # Costs are summed over updates, so every update is a point of the curve
+    common = {"runs": 1, "levels": ("mean_field",), "rule_options": OPTIONS, "held_out": 64}
     if quick:
+        base = TrainConfig(horizon=4, learning_rate=0.02, updates=50, start_accuracy=0.45, questions=32)
         rules = ("grpo", "hints", "imitation")
-        return Configuration("league-quick", 4, "sgd", 0.0027, 50, 0.45, (0,), rules, 8, 32, rule_options=OPTIONS)
-    seeds = (0, 1, 2, 3, 4)
-    return Configuration("league", 6, "sgd", 0.0027, 140, 0.375, seeds, RULES, 8, 32, rule_options=OPTIONS)
+        return Configuration("league-quick", base, starts=(0,), rules=rules, points=50, **common)  # type: ignore[arg-type]
+    base = TrainConfig(horizon=6, learning_rate=0.02, updates=140, questions=32)
+    return Configuration("league", base, starts=(0, 1, 2, 3, 4), rules=RULES, points=140, **common)  # type: ignore[arg-type]
 
 
 def league(curves: pd.DataFrame) -> pd.DataFrame:
@@ -84,10 +88,10 @@ def _run(rule: str, seed: int, one: pd.DataFrame) -> dict[str, float | str | int
 
 
 def _forecast(curves: pd.DataFrame, rule: str) -> float:
-    """Mean of the forecast updates to half success of a rule; NaN without one."""
+    """Mean over warm starts of the forecast updates to half success of a rule; NaN without one."""
     theory = curves[(curves["source"] == "theory") & (curves["rule"] == rule)]
     times = [
-        updates_to(one["step"].to_numpy(), one["success"].to_numpy(), window=1) for _, one in theory.groupby("seed")
+        updates_to(one["step"].to_numpy(), one["success"].to_numpy(), window=1) for _, one in theory.groupby("start")
     ]
     return float(np.nanmean(times)) if np.isfinite(times).any() else float("nan")
 
@@ -98,18 +102,23 @@ def derive(tables: Tables) -> dict[str, pd.DataFrame]:
 
 
 def jobs(quick: bool) -> list[Job]:
-    """For every seed a job that measures the warm start and forecasts, then one for each rule."""
+    """For every warm start a job that forecasts, then one for each rule and seed."""
     from paper_repro.forecast.forecast import forecast, train_network
 
     one = configuration(quick)
     found = [
-        Job(f"league/start-{seed}", "league_curves", forecast, {"configuration": one, "seed": seed})
-        for seed in one.seeds
+        Job(
+            f"league/start-{start}",
+            "league_curves",
+            forecast,
+            {"configuration": one, "start": start, "level": one.levels[0]},
+        )
+        for start in one.starts
     ]
     for seed in one.seeds:
         for rule in one.rules:
             call = {"configuration": one, "rule": rule, "seed": seed}
-            after = (f"league/start-{seed}",)
+            after = (f"league/start-{one.start_of(seed)}",)
             found.append(Job(f"league/{rule}-{seed}", "league_curves", train_network, call, after=after))
     return found
 
@@ -127,9 +136,9 @@ def caption(tables: Tables) -> str:
     reached = zip(arrived["rule"], arrived["updates"], strict=True)
     order = ", ".join(f"{rule} {updates:.0f}" for rule, updates in reached)
     return (
-        "The remedies on the transformer, each seed from its own warm start, with the forecast of the exact chain: "
-        "log-odds and kernel measured before training, nothing fitted. Updates to half success, mean over seeds: "
-        f"{order}. "
+        "The remedies on the transformer, each seed from its own warm start, with the forecast of exact expected "
+        "gradients: the network before training and other questions, nothing fitted. Updates to half success, mean "
+        f"over seeds: {order}. "
         "Imitation teaches the solution of one question in four and runs GRPO on the others."
     )
 

@@ -229,6 +229,19 @@ def test_a_missing_column_is_named():
         training.draw(curves().query("source == 'theory'"))
 
 
+def test_simpler_levels_are_drawn_beside_the_most_complete_one():
+    table = curves(rules=("spo",))
+    theory = table[table["source"] == "theory"]
+    levels = [theory.assign(level=name, success=0.1 * i) for i, name in enumerate(training.LADDER)]
+    table = pd.concat([table[table["source"] == "network"].assign(level="sampled"), *levels], ignore_index=True)
+    top = training.draw(table).axes[0]
+    np.testing.assert_allclose(by_gid(top, "theory spo").get_ydata(), 0.3)
+    np.testing.assert_allclose(by_gid(top, "mean_field spo").get_ydata(), 0.2)
+    np.testing.assert_allclose(by_gid(top, "kernel spo").get_ydata(), 0.1)
+    styles = {by_gid(top, f"{name} spo").get_linestyle() for name in ("theory", "mean_field", "kernel")}
+    assert len(styles) == 3
+
+
 def test_figures_load_neither_jax_nor_torch_nor_the_theory():
     code = (
         "import sys, figures.training, figures.groups, figures.escape, figures.two_step, figures.curve\n"
@@ -241,8 +254,11 @@ def test_figures_load_neither_jax_nor_torch_nor_the_theory():
 def test_each_seed_is_compared_with_its_own_forecast():
     table = curves(seeds=(0, 1), rules=("spo",))
     theory = table[table["source"] == "theory"]
-    own = pd.concat([theory.assign(seed=s, success=theory["success"] + s) for s in (0, 1)])
-    table = pd.concat([table[table["source"] == "network"], own.astype({"seed": "Int64"})], ignore_index=True)
+    network = table[table["source"] == "network"]
+
+    # Two draws of each start's forecast, which is their mean
+    own = [theory.assign(start=s, success=theory["success"] + s + draw) for s in (0, 1) for draw in (-0.2, 0.2)]
+    table = pd.concat([network.assign(start=network["seed"]), *own], ignore_index=True)
     error = training.residuals(table, "spo")
     rows = table[(table["source"] == "network") & (table["seed"] == 1)]
     np.testing.assert_allclose(

@@ -7,8 +7,8 @@ from hand_tables import STEPS, curves
 from scipy.stats import t as student
 from scipy.stats import ttest_1samp
 
+from paper_repro.forecast.cells import FULL, QUICK
 from paper_repro.forecast.comparison import compare, has_collapsed
-from paper_repro.forecast.forecast import FULL, QUICK
 from paper_repro.forecast.statistics import half_times, mean_interval, smooth, updates_to
 from paper_repro.report.schema import COMPARISON, check_table
 
@@ -18,12 +18,50 @@ def test_a_row_compares_each_seed_with_its_own_forecast():
     check_table(table, COMPARISON, "comparison")
     rows = table.set_index("rule")
     assert rows.loc["grpo", "predicted_half"] == pytest.approx(20.0)
-    assert rows.loc["grpo", "measured_half"] == pytest.approx(20.0, abs=0.05)
-    assert rows.loc["spo", "measured_half"] == pytest.approx(14.0, abs=0.05)
+    assert rows.loc["grpo", "measured_half"] == pytest.approx(20.0, abs=0.01)
+    assert rows.loc["spo", "measured_half"] == pytest.approx(14.0, abs=0.01)
     assert rows.loc["spo", "ratio"] == pytest.approx(20 / 14, rel=0.01)
     assert rows.loc["spo", "measured_low"] < 14 < rows.loc["spo", "measured_high"]
     assert (table["seeds"] == 3).all()
     assert (table["collapsed"] == 0).all()
+
+
+def several(jitters=(-1.0, 1.0), draws=(0.0,), starts=(20.0, 24.0)):
+    """Two starts whose runs are half way ``jitters`` updates after their own time, and draws of their forecast."""
+    frames = []
+    for start, half in enumerate(starts):
+        fixed = {"experiment": "E", "rule": "grpo", "horizon": 4, "group_size": 8, "model": "m", "optimizer": "sgd"}
+        for source, offsets, which in (("network", jitters, "seed"), ("theory", draws, "draw")):
+            for index, offset in enumerate(offsets):
+                success = 1 / (1 + np.exp(-(STEPS - half - offset) / 3))
+                row = {"step": STEPS, "success": success, "source": source, "start": start, "level": "noisy"}
+                frames.append(pd.DataFrame(fixed | row | {which: 2 * start + index}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def test_a_forecast_is_held_against_the_spread_of_runs_from_one_start():
+    """Runs are 1 off the forecast on either side; one more run would be off by sqrt(2) of their standard deviation."""
+    row = compare(several()).iloc[0]
+    spread = np.sqrt(2.0)
+    assert row["run_spread"] == pytest.approx(spread / 22, rel=0.01)
+    assert row["error_over_spread"] == pytest.approx(1 / (np.sqrt(2) * spread), rel=0.01)
+    assert row["ratio"] == pytest.approx(1.0, abs=0.002)
+    assert (row["starts"], row["seeds"]) == (2, 4)
+    assert np.isnan([row["band"], row["in_band"]]).all()  # one draw has no spread
+    assert (row["measured_q10"], row["measured_q90"]) == (pytest.approx(19, abs=0.05), pytest.approx(25, abs=0.05))
+
+
+def test_the_band_is_that_of_one_more_run_around_the_draws():
+    row = compare(several(jitters=(-1.0, 9.0), draws=(-0.5, 0.5))).iloc[0]
+    deviation = np.sqrt(0.5)
+    assert row["band"] == pytest.approx(student.ppf(0.975, 2) * deviation * np.sqrt(1.5), rel=0.02)
+    assert row["in_band"] == 0.5
+
+
+def test_each_level_has_a_row_of_its_own():
+    table = curves(6.0)
+    other = table[table["source"] == "theory"].assign(level="kernel")
+    assert list(compare(pd.concat([other, table]))["level"].unique()) == ["kernel", "mean_field"]
 
 
 def test_a_perfect_forecast_has_no_error():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from paper_repro.forecast.forecast import Configuration
+from paper_repro.forecast.configuration import Configuration
 from paper_repro.studies.league import COSTS, OPTIONS, RULES, configuration, jobs, league
 from spo_theory import rule
 
@@ -12,7 +12,9 @@ from spo_theory import rule
 def curve(name, seed, slope, source="network", updates=40):
     """Success that rises by ``slope`` an update; every cost is 2 an update."""
     step = np.arange(updates + 1)
-    table = pd.DataFrame({"step": step, "success": np.minimum(slope * step, 1.0), "rule": name, "seed": seed})
+    table = pd.DataFrame(
+        {"step": step, "success": np.minimum(slope * step, 1.0), "rule": name, "seed": seed, "start": seed}
+    )
     logged = dict.fromkeys((*COSTS, "entropy", "response_length", "zero_advantage"), 2.0)
     return table.assign(source=source, **logged)
 

@@ -89,6 +89,8 @@ def test_misses_are_said_plainly_and_only_where_there_are_any():
     assert "2 of 5 runs collapse" in misses({"comparison": comparison(collapsed=2)})[0]
     assert "never reached" in misses({"comparison": comparison(ratio=np.nan, measured_half=np.nan)})[0]
     assert "R² = 0.60" in misses({"comparison": comparison(r2=0.6)})[0]
+    simpler = pd.concat([comparison(level="kernel", ratio=2.0), comparison()])
+    assert misses({"comparison": simpler}) == []  # the most complete level alone counts
 
 
 def test_the_rows_of_the_comparison_are_written_out():
@@ -103,11 +105,16 @@ def test_the_rows_of_the_comparison_are_written_out():
 def test_headlines_take_their_numbers_from_the_tables():
     assert headlines({}) == []
     (line,) = headlines({"comparison": comparison()})
-    assert "differ by 5% at the median" in line
+    assert "exact expected gradients 5.0% (5.0% to 5.0%)" in line
     assert line.endswith("Constants fitted: 0.")
-    assert "differ by 50% at the median" in headlines({"comparison": comparison(ratio=1.5)})[0]
-    both = pd.concat([comparison(), comparison(ratio=1.5, collapsed=1)])
-    assert "5% over the 1 without a collapsed run" in headlines({"comparison": both})[0]
+    assert "50.0%" in headlines({"comparison": comparison(ratio=1.5)})[0]
+    both = pd.concat([comparison(), comparison(ratio=1.5, collapsed=1, rule="grpo")])
+    assert "5.0% where no run collapsed" in headlines({"comparison": both})[0]
+    levels = pd.concat([comparison(level="kernel", ratio=1.2), comparison(), comparison(level="noisy", in_band=0.9)])
+    text, band = headlines({"comparison": levels})
+    assert "over 1 combinations of setting and rule by: frozen kernel 20.0%" in text
+    assert "hold 90% of 5 measured" in band
+    assert "0.80 times" in band
 
 
 def test_the_headline_of_escape():

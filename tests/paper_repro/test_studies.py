@@ -21,13 +21,13 @@ from spo_theory.validation import InputError
 from toy_llm.problems.suites import TRAINED
 
 NAMES = [
-    "network", "escape", "remedies", "league", "suites", "two_step", "expected_advantage", "all_negative",
-    "colouring", "statements", "related", "literature",
+    "network", "suite_forecast", "gradients", "escape", "remedies", "league", "suites", "two_step",
+    "expected_advantage", "all_negative", "colouring", "statements", "related", "literature",
 ]  # fmt: skip
 MAIN = [
-    "training", "groups", "suites", "response_lengths", "pass_at_k", "imperfect_judges", "premises", "escape",
-    "remedy_costs", "remedy_prices", "recovery", "league", "two_step", "expected_advantage", "all_negative",
-    "colouring", "related",
+    "training", "groups", "suite_forecast", "gradients", "suites", "response_lengths", "pass_at_k",
+    "imperfect_judges", "premises", "escape", "remedy_costs", "remedy_prices", "recovery", "league", "two_step",
+    "expected_advantage", "all_negative", "colouring", "related",
 ]  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def test_the_studies_are_those_of_the_folder_in_their_order():
     assert study_names() == sorted(NAMES)
     assert [one.name for one in choose([])] == NAMES
     assert [one.name for one in choose(["two_step", "escape"])] == ["escape", "two_step"]
-    with pytest.raises(InputError, match=r"^only = 'nothing' .*one of network, escape"):
+    with pytest.raises(InputError, match=r"^only = 'nothing' .*one of network, suite_forecast, gradients, escape"):
         choose(["nothing"])
 
 
@@ -156,6 +156,15 @@ TABLES = {
     ),
     "weak_judge": weak_judge(),
     **related(),
+    "gradient_check": pd.DataFrame(
+        [
+            {"setting": s, "rule": r, "batches": 60, "ratio": 1.001, "ratio_error": 0.01, "z_rms": 1.0}
+            | {"z_largest": 4.0, "z_limit": 5.5, "parameters": 1000}
+            for s in ("chain", "suites")
+            for r in ("grpo", "spo")
+        ]
+    ),
+    "suite_curves": curves(6.0).assign(success_add=0.5, success_carry=lambda table: table["success"]),
 }
 
 
@@ -185,7 +194,10 @@ def test_the_caption_of_the_network_has_the_numbers_of_its_table():
     table = TABLES["trained"]
     start = table[(table["source"] == "network") & (table["step"] == 0)]["success"]
     caption = network.training_caption(TABLES)
-    assert f"3 seeds per rule, 40 updates, {start.min():.3f} to {start.max():.3f} at the start" in caption
+    assert (
+        f"3 warm starts and 3 runs per rule, at most 40 updates, {start.min():.3f} to {start.max():.3f} at the start"
+        in caption
+    )
 
 
 def test_a_broken_premise_has_a_table_of_its_own():

@@ -131,7 +131,7 @@ class WeakJudge:
     def config(self) -> TrainConfig:
         """The student's run."""
         return TrainConfig(
-            horizon=4, modulus=5, width=32, heads=2, questions=32, learning_rate=0.01, updates=self.updates, rule="spo"
+            horizon=4, modulus=5, width=32, heads=2, questions=32, learning_rate=0.07, updates=self.updates, rule="spo"
         )
 
 

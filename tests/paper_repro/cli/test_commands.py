@@ -73,7 +73,7 @@ def test_bad_input_is_one_line_and_status_2(line, named, capsys, tmp_path, monke
 
 
 def test_a_corrupt_cached_checkpoint_is_refused_before_any_work(capsys, tmp_path, monkeypatch):
-    from paper_repro.forecast.forecast import QUICK
+    from paper_repro.forecast.cells import QUICK
 
     monkeypatch.chdir(tmp_path)
     config = QUICK[0].config("grpo", 0)

@@ -163,12 +163,12 @@ def test_the_help_of_compare_offers_the_union(capsys):
 
 
 def test_compare_gives_each_rule_the_options_it_has():
-    from paper_repro.cli.compare import COMMAND, Compare, configuration
+    from paper_repro.cli.compare import COMMAND, configuration
 
     line = "--rules grpo spo --beta 5 --clip-low 0.1 --group-size 4"
     values, rules = parse("compare", COMMAND, line.split())
     assert rules == {"grpo": {"clip_low": 0.1}, "spo": {"beta": 5.0, "clip_low": 0.1}}
-    spec = configuration(Compare(**values), rules)
+    spec = configuration(values, rules)
     assert spec.config("grpo", 0).make_rule() == rule("grpo", group_size=4, clip_low=0.1)
     assert spec.config("spo", 0).make_rule() == rule("spo", group_size=4, clip_low=0.1, beta=5.0)
 
