@@ -128,7 +128,7 @@ def mean_curves(curves: pd.DataFrame) -> pd.DataFrame:
 
     curves: columns start, step and success. Returns these three columns.
     """
-    return curves.groupby(["start", "step"], as_index=False)["success"].mean()
+    return curves.groupby(["start", "step"])["success"].mean().reset_index()
 
 
 def _errors(network: pd.DataFrame, theory: pd.DataFrame) -> dict[str, float]:

@@ -136,7 +136,8 @@ def test_an_interval_is_that_of_a_library():
 
 def test_each_seed_has_a_forecast_of_its_own():
     """Starts that differ by ten updates, each forecast without error: every ratio is 1."""
-    late = curves(0.0, rules=("grpo",), half=30.0).assign(seed=lambda table: table["seed"] + 3)
+    late = curves(0.0, rules=("grpo",), half=30.0)
+    late = late.assign(start=late["start"] + 3, seed=late["seed"] + 3)
     both = pd.concat([curves(0.0, rules=("grpo",)), late], ignore_index=True)
     row = compare(both).iloc[0]
     assert (row["ratio"], row["rmse"]) == (1.0, 0.0)

@@ -25,8 +25,8 @@ NAMES = [
     "expected_advantage", "all_negative", "colouring", "statements", "related", "literature",
 ]  # fmt: skip
 MAIN = [
-    "training", "groups", "suite_forecast", "gradients", "suites", "response_lengths", "pass_at_k",
-    "imperfect_judges", "premises", "escape", "remedy_costs", "remedy_prices", "recovery", "league", "two_step",
+    "training", "groups", "suite_forecast", "suites", "response_lengths", "pass_at_k",
+    "imperfect_judges", "gradients", "premises", "escape", "remedy_costs", "remedy_prices", "recovery", "league", "two_step",
     "expected_advantage", "all_negative", "colouring", "related",
 ]  # fmt: skip
 

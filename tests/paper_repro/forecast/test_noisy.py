@@ -69,7 +69,7 @@ def test_classes_are_drawn_with_their_probabilities():
     ids=["chain", "suites"],
 )
 def test_the_expected_gradient_is_the_exact_one(config):
-    agrees(gradient_check(config, TrueStates(network(config.task())), batches=24, copies=8))
+    agrees(gradient_check(config, TrueStates(network(config.task())), batches=24, copies=48))
 
 
 def test_the_trainer_trains_it_and_the_network_moves():
