@@ -26,8 +26,8 @@ NAMES = [
 ]  # fmt: skip
 MAIN = [
     "training", "groups", "suite_forecast", "suites", "response_lengths", "pass_at_k",
-    "imperfect_judges", "gradients", "premises", "escape", "remedy_costs", "remedy_prices", "recovery", "league", "two_step",
-    "expected_advantage", "all_negative", "colouring", "related",
+    "imperfect_judges", "gradients", "premises", "escape", "remedy_costs", "remedy_prices", "recovery", "league",
+    "two_step", "expected_advantage", "all_negative", "colouring", "related",
 ]  # fmt: skip
 
 
