@@ -18,7 +18,8 @@ def suites_of(curves: pd.DataFrame) -> list[str]:
     >>> suites_of(pd.DataFrame({"success_add": [0.5], "success_sampled": [0.4]}))
     ['add']
     """
-    return [name.removeprefix(PREFIX) for name in curves if name.startswith(PREFIX) and name != f"{PREFIX}sampled"]
+    names = [str(column) for column in curves]
+    return [name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX) and name != f"{PREFIX}sampled"]
 
 
 @style.styled

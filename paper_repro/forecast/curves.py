@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from toy_llm.config import TrainConfig
 from toy_llm.network.policy import Policy
 from toy_llm.problems.suites import suite
+from toy_llm.problems.task import Task
 
 STREAM = "held out"
 """Name of the questions on which success is followed: neither training nor forecasts learn from them."""
@@ -30,7 +31,8 @@ def held_out(config: TrainConfig, count: int) -> dict[str, HeldOut]:
     >>> {name: len(kind.answers) for name, kind in held_out(TrainConfig(suites=("add", "carry")), count=8).items()}
     {'add': 8, 'carry': 8}
     """
-    tasks = {name: suite(name) for name in config.suites} or {"chain": config.task()}
+    tasks: dict[str, Task] = {name: suite(name) for name in config.suites}
+    tasks = tasks or {"chain": config.task()}
     return {name: HeldOut(*task.questions(STREAM, 0, 0, count)) for name, task in tasks.items()}
 
 

@@ -62,7 +62,12 @@ def check_level(config: TrainConfig, level: Level) -> None:
 
     # The linearized levels know plain chains alone; the others use the trainer's own code.
     if level in ("chain", "kernel"):
-        simple = {"optimizer": ("sgd", "adam"), "suites": ((),), "judge": ("exact",), "schedule": ("constant",)}
+        simple: dict[str, tuple[Any, ...]] = {
+            "optimizer": ("sgd", "adam"),
+            "suites": ((),),
+            "judge": ("exact",),
+            "schedule": ("constant",),
+        }
         simple |= {"policy": ("transformer",), "warmup": (0,), "minibatches": (1,), "kl_coef": (0.0,)}
         simple |= {"coloured_updates": (None,)}
         for name, allowed in simple.items():

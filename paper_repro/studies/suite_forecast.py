@@ -68,7 +68,8 @@ def by_suite(curves: pd.DataFrame) -> pd.DataFrame:
     level and suite: gain and predicted_gain of mean success from the first to the last update; r2 and rmse of the
     mean curve over runs; in_band: share of its points within the 95 % band of the mean of the draws (NaN for one).
     """
-    names = [column for column in curves if column.startswith("success_") and column != "success_sampled"]
+    columns = [str(column) for column in curves]
+    names = [column for column in columns if column.startswith("success_") and column != "success_sampled"]
     rows = []
     for (experiment, rule), one in curves.groupby(["experiment", "rule"], sort=False):
         network = one[one["source"] == "network"]

@@ -150,14 +150,19 @@ ${rules.join("")}):
 
 /** @param {any} settings Of a recorded network. @returns {string} How to train it again; takes some minutes. */
 function pythonRun(settings) {
-  const { name, horizon, optimizer, learning_rate, updates, start_accuracy, seeds } = settings;
+  const { name, horizon, optimizer, learning_rate, updates, start_accuracy, seeds, level } = settings;
+  const base =
+    `TrainConfig(horizon=${horizon}, optimizer="${optimizer}", learning_rate=${learning_rate}, ` +
+    `updates=${updates}, start_accuracy=${start_accuracy})`;
   return `import pandas as pd
 
 from paper_repro.forecast.comparison import compare
-from paper_repro.forecast.forecast import Configuration, forecast, train_network
+from paper_repro.forecast.configuration import Configuration
+from paper_repro.forecast.forecast import forecast, train_network
+from toy_llm.config import TrainConfig
 
-spec = Configuration("${name}", ${horizon}, "${optimizer}", ${learning_rate}, ${updates}, ${start_accuracy}, seeds=(${seeds.join(", ")}))
-rows = [forecast(spec, seed) for seed in spec.seeds]
+spec = Configuration("${name}", ${base}, starts=(${seeds.join(", ")}), runs=1, levels=("${level}",), points=${updates})
+rows = [forecast(spec, start, spec.levels[0]) for start in spec.starts]
 rows += [train_network(spec, rule, seed) for seed in spec.seeds for rule in spec.rules]
 print(compare(pd.concat(rows)))  # takes some minutes
 `;

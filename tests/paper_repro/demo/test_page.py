@@ -13,8 +13,9 @@ import pytest
 
 from paper_repro.demo.page import VIEWS, page
 from paper_repro.demo.record import RECORD, RECORDED, settings_of
-from paper_repro.forecast.forecast import Configuration
+from paper_repro.forecast.configuration import Configuration
 from spo_theory.methods.registry import rule
+from toy_llm.config import TrainConfig
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra 'test'")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -116,13 +117,13 @@ def test_the_recorded_network_is_replayed(tab: Tab) -> None:
     network = tab.page.locator("#run polyline[stroke-dasharray='']")
     assert forecast.count() == network.count() == 6  # two rules, three seeds
     whole = len(network.first.get_attribute("points").split())
-    assert whole == RECORDED[0].updates + 1
+    assert whole == RECORDED[0].base.updates + 1
 
     tab.page.click("#run .play")
     tab.page.wait_for_function("document.querySelectorAll('#run polyline')[3].points.length < 100")
     tab.page.wait_for_function(f"document.querySelectorAll('#run polyline')[3].points.length == {whole}")
     tab.page.click("#run .which >> text=Adam")
-    assert len(network.first.get_attribute("points").split()) == RECORDED[1].updates + 1
+    assert len(network.first.get_attribute("points").split()) == RECORDED[1].base.updates + 1
 
 
 def test_the_record_is_of_today_s_configurations(tab: Tab) -> None:
@@ -131,12 +132,14 @@ def test_the_record_is_of_today_s_configurations(tab: Tab) -> None:
     for run, spec in zip(record, RECORDED, strict=True):
         for name in spec.rules:
             shapes = {source: np.shape(values) for source, values in run["curves"][name].items()}
-            assert shapes == dict.fromkeys(("network", "theory"), (len(spec.seeds), spec.updates + 1))
+            assert shapes == dict.fromkeys(("network", "theory"), (len(spec.seeds), spec.base.updates + 1))
 
     # The lines of Python name the same configuration
     tab.show("open=run")
     [line] = [x for x in tab.page.locator("#run pre code").text_content().splitlines() if x.startswith("spec =")]
-    assert eval(line.removeprefix("spec ="), {"Configuration": Configuration}) == RECORDED[0]
+    assert (
+        eval(line.removeprefix("spec ="), {"Configuration": Configuration, "TrainConfig": TrainConfig}) == RECORDED[0]
+    )
 
 
 def test_a_guess_reveals_the_view_and_says_what_is_right(tab: Tab) -> None:
