@@ -14,7 +14,7 @@ from spo_theory.methods.registry import Option
 class Reproduce:
     """Options of `spo reproduce`, but for the choice of studies."""
 
-    quick: Annotated[bool, "Short runs with few seeds: under three minutes, to see that everything works."] = False
+    quick: Annotated[bool, "Short runs with few seeds, about eight minutes, to see that everything works."] = False
     out: Annotated[Path, "Where everything is written."] = Path("out")
     resume: Annotated[bool, "Keep finished jobs and continue; without it the studies start over."] = False
     workers: Annotated[int, "Worker processes, one thread each.", WORKERS] = 2

@@ -46,7 +46,7 @@ def league(curves: pd.DataFrame) -> pd.DataFrame:
     GRPO's) and p_value (paired t test of it, corrected for the number of rules by Benjamini and Hochberg).
     """
     groups = _network(curves).groupby(["rule", "seed"])
-    runs = pd.DataFrame([_run(str(rule), int(str(seed)), one) for (rule, seed), one in groups])
+    runs = pd.DataFrame([_run(str(rule), int(one["seed"].iloc[0]), one) for (rule, _), one in groups])
     plain = runs[runs["rule"] == "grpo"].set_index("seed")["updates"]
     rows = []
     for rule, mine in runs.groupby("rule", sort=False):
