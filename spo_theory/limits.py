@@ -16,7 +16,7 @@ MOST = 10**9
 SEED = whole(0, 2**63 - 1)
 """Seeds of random numbers; torch and jax take no larger ones."""
 
-TEMPERATURE = number(0.01, 100)
+TEMPERATURE = number(0.001, 100)
 """Sampling temperatures; outside, single precision has nothing left of the differences of logits, or of the policy."""
 
 WORKERS = whole(1, 1024)

@@ -54,13 +54,15 @@ class Evaluation:
             resamples=count(10),
             seed=SEED,
             stream=TEXT,
-            ks=several(count()),
         )
+        # No k at all leaves pass@k out of the table.
+        if self.ks:
+            lines += problems_of(self, ks=several(count()))
         if not lines:
             # The responses to a question are whole groups, as in training.
             group = self.update_rule.group_size
             lines += problem(self.samples % group == 0, "samples", self.samples, f"a multiple of group_size ({group})")
-            possible = max(self.ks) <= self.samples
+            possible = max(self.ks, default=1) <= self.samples
             lines += problem(possible, "ks", self.ks, f"whole numbers from 1 to samples ({self.samples})")
 
             # What is held at once: responses to a question, and of every question sums and how often it is drawn.

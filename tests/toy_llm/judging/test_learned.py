@@ -273,7 +273,15 @@ def test_a_judge_that_solves_next_to_nothing_teaches_a_student_that_solves_most(
     task = ChainTask(4, 5)
     spec = JudgeSpec(width=32, heads=2, accuracy=0.4, updates=200, batch=64, learning_rate=1e-2)
     config = TrainConfig(
-        horizon=4, modulus=5, width=32, heads=2, questions=32, updates=60, learning_rate=0.01, cache_dir=str(tmp_path)
+        horizon=4,
+        modulus=5,
+        width=32,
+        heads=2,
+        output_scale=6.0,
+        questions=32,
+        updates=60,
+        learning_rate=0.01,
+        cache_dir=str(tmp_path),
     )
     judge, twin = train_judge(spec, task), train_twin(spec, task)
     start = make_policy(config)

@@ -16,12 +16,13 @@ from toy_llm.starts.suites import SuiteStart
 from toy_llm.training import checkpoint, offline
 from toy_llm.training.judges import _judge_spec, _noisy_judge
 
-HARMLESS = {"device", "cache_dir", "checkpoint", "checkpoint_every", "resume", "progress"}
+HARMLESS = {"device", "cache_dir", "checkpoint", "checkpoint_every", "resume", "progress", "threads"}
 """Settings that a resumed run may change: where it runs, what it shows and where it keeps files."""
 
 OF_THE_RUN = HARMLESS | {
     "rule", "rule_options", "aggregation", "kl_coef", "kl_estimator", "updates", "optimizer", "learning_rate", "mode",
     "schedule", "warmup", "weight_decay", "inner_epochs", "minibatches", "max_grad_norm", "noise_every", "kl_every",
+    "coloured_updates",
 }  # fmt: skip
 """Settings that do not decide which rollouts are stored: what is made of rollouts after they are sampled and judged."""
 

@@ -206,7 +206,9 @@ def test_options_of_the_rule_are_one_setting_whatever_way_they_are_given():
 
 def test_options_of_another_rule_are_refused_by_name_and_value():
     other = replace(TrainConfig(rule="spo", beta=5.0, clip_low=0.1), rule="grpo")
-    assert other.problems() == ["option 'beta' = 5.0 is not allowed for rule 'grpo': rules with it are spo, spo_prefix"]
+    assert other.problems() == [
+        "option 'beta' = 5.0 is not allowed for rule 'grpo': rules with it are dpo, spo, spo_prefix, step_dpo"
+    ]
     assert replace(other, rule="spo_prefix").problems() == []
     [line] = TrainConfig(rule="rebel", rule_options={"etta": 1}).problems()
     assert line.startswith("option 'etta' = 1 is not allowed for rule 'rebel': use group_size, eta")
