@@ -57,6 +57,8 @@ def stored_rollouts(config: TrainConfig, policy: Policy, judge: JudgeSource | No
     try:
         # A file whose fields are not ours was written by another version.
         return [_unpacked(content) for content in cached(path, sample, config.device)]
+    except InputError:  # which says what is wrong with the file
+        raise
     except (*UNUSABLE, LookupError) as error:
         raise InputError(f"stored rollouts {str(path)!r} are not of this version: delete the file") from error
 
