@@ -161,7 +161,7 @@ class TrainConfig:
     coloured_updates: Annotated[
         int | None,
         Setting(
-            "update rule",
+            "rollouts",
             "Updates in which the rule colours incorrect responses, all by default; later ones see outcomes alone.",
             optional(whole(0)),
         ),
