@@ -1,5 +1,6 @@
 """Group-relative advantages on any array library, exact zero for equal rewards in every dtype."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from math import inf, nan
 from typing import Any, Literal, Protocol
@@ -22,7 +23,7 @@ def _is_traced(x: Array) -> bool:
     return isinstance(x, jax.core.Tracer)
 
 
-class GroupStatistics:
+class GroupStatistics(ABC):
     """A baseline that is a function of the rewards of the group alone; the exact engine has a fast path for these.
 
     uses_log_prob: as in `Baseline`. silent_if_equal: whether a group of equal rewards has advantages 0, and in a group
@@ -33,9 +34,9 @@ class GroupStatistics:
     silent_if_equal = False
     scale: Scale = "none"
 
+    @abstractmethod
     def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
         """Advantages of ``rewards`` ``(..., G)``; arguments and errors as in `GroupAdvantage`."""
-        raise NotImplementedError
 
     def advantages(self, group: Group, rewards: Array) -> Array:
         """Advantages ``(..., G)`` of a group's rewards."""

@@ -156,6 +156,7 @@ class HintedGroups:
     such number. threshold: in (0, 1]. inner_updates: as in `FreshGroups`. Derived in docs/theory/remedies.md#hints.
 
     Example, two steps that are right with probability 1/2:
+        >>> import numpy as np
         >>> HintedGroups(depth="adaptive", threshold=0.25).chances(np.array([0.5, 0.5])).tolist()
         [1.0, 0.0]
         >>> HintedGroups(depth="adaptive", threshold=0.4).chances(np.array([0.5, 0.5])).tolist()
@@ -207,6 +208,7 @@ class ShorterQuestions:
     inner_updates: as in `FreshGroups`. Derived in docs/theory/remedies.md#easier-questions.
 
     Example, two steps that are right with probability 1/2:
+        >>> import numpy as np
         >>> ShorterQuestions().chances(np.array([0.5, 0.5])).tolist()
         [0.5, 0.5]
         >>> ShorterQuestions("curriculum", threshold=0.4).chances(np.array([0.5, 0.5])).tolist()
@@ -259,6 +261,7 @@ class ReferenceSolutions:
     Derived in docs/theory/remedies.md#imitation.
 
     Example:
+        >>> import numpy as np
         >>> ReferenceSolutions(share=0.25).chances(np.array([0.5, 0.5])).tolist()
         [0.75, 0.25]
     """

@@ -23,6 +23,8 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Ten
     """
     # With several threads the plain formula is faster than the fused kernel.
     several = q.device.type == "cpu" and torch.get_num_threads() > 1
+    # The fused kernel takes a bias of single precision beside numbers of double precision, and then gives wrong results
+    bias = bias.to(q.dtype)
     with sdpa_kernel(SDPBackend.MATH) if several else nullcontext():
         return F.scaled_dot_product_attention(q[None], k[None], v[None], attn_mask=bias)[0]
 

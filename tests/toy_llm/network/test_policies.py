@@ -56,6 +56,24 @@ def test_sampled_log_probs_are_those_of_the_policy(policy, temperature):
     )
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_both_precisions_and_kernels_of_attention_are_the_plain_forward(policy, dtype, threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        policy.model.to(dtype)
+        prompts, answers = TASK.questions("train", 0, 0, 6)
+        rollout = policy.sample(prompts, answers, 8, torch.Generator().manual_seed(0))
+        plain = plain_log_probs(policy, prompts, rollout.responses)
+        packed = policy.log_probs(prompts, answers, rollout.responses)
+    finally:
+        torch.set_num_threads(before)
+    bound = 100 * torch.finfo(dtype).eps
+    torch.testing.assert_close(rollout.log_probs, plain, rtol=0, atol=bound)
+    torch.testing.assert_close(packed, plain, rtol=0, atol=bound)
+
+
 def test_sampling_follows_the_probabilities(policy):
     prompts, answers = (x.expand(64, -1) for x in TASK.questions("train", 0, 0, 1))
     rollout = policy.sample(prompts, answers, 64, torch.Generator().manual_seed(3))
