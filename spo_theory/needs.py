@@ -51,7 +51,7 @@ def needs_of(method: Method, horizon: int) -> Needs:
 
     # Two responses are wrong in the mixed group, or one of two: a lone wrong response has no other to be told from
     wrong = min(2, size - 1)
-    mixed = np.array([0, horizon - 1, *[horizon] * size])[[0, *range(1, wrong), *range(2, size - wrong + 2)]]
+    mixed = np.array([0, horizon - 1][:wrong] + [horizon] * (size - wrong))
     is_right = np.arange(size) >= wrong
     right = np.full(size, horizon)
     silent = [

@@ -4,6 +4,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from spo_theory.allowed import among
 from spo_theory.validation import check
 
 Library = Literal["numpy", "torch", "jax", "list"]
@@ -83,4 +84,4 @@ def check_setting(library: str, dtype: str) -> None:
         spo_theory.validation.InputError: library = 'cupy' is not allowed: library must be numpy or torch or jax or list
     """
     check(library in get_args(Library), "library", library, " or ".join(get_args(Library)))
-    check(dtype in ROUNDING, "dtype", dtype, " or ".join(ROUNDING))
+    among(ROUNDING).check("dtype", dtype)

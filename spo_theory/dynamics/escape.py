@@ -19,8 +19,10 @@ from spo_theory.validation import check, is_number, problem, refuse
 
 SMALLEST_KICK = 1e-290  # of a log-odds by one group: a learning rate that made it count would overflow
 HALF = Allowed("strictly between 0 and 0.5", lambda value: is_number(value) and 0 < value < 0.5)
+TINY = 1e-290  # growth of log P in an update, below which round-off would decide the number of updates
 LEAP = 1.002  # `fewest_updates` takes many updates at once, in which P grows by less than this factor
 LEAP_SPENT = 1e-3  # how much log P grows in a leap: exp(0.001) < 1.002, so the bound taken at its end is one
+LAST_LEG = 10_000  # single updates up to the target that are walked one by one; more are counted at once
 LEAP_BELOW = 0.45  # from this success on, single updates: a leap must not pass the target 1/2
 
 
@@ -66,11 +68,18 @@ def fewest_updates(success: float, horizon: int, group_size: int, learning_rate:
         96
     """
     rate = learning_rate * horizon * np.sqrt(group_size - 1)
+    moves = rate * success >= TINY
+    check(moves, "learning_rate", learning_rate, f"such that learning_rate H sqrt(G - 1) P is at least {TINY:g}")
 
     # every update multiplies P by at most exp(rate P / (1 - P)), which grows with P: iterate that bound
     count = 0
     p = success
     while (after := p * np.exp(rate * p / (1 - p))) < 0.5:
+        # near the target, where leaps must not be taken, small updates have at most the factor of P = 1/2
+        left = np.log(0.5 / p) / rate
+        if p >= LEAP_BELOW and left > LAST_LEG:
+            return count + int(left)
+
         # many updates at once, all with the factor of a P they do not pass: one that is LEAP times as large
         top = LEAP * p
         jump = max(1, int(LEAP_SPENT / (rate * top / (1 - top)))) if p < LEAP_BELOW else 1

@@ -13,7 +13,7 @@ FLAGS = sorted(
     {
         "--" + option.name.replace("_", "-")
         for name in COMMANDS
-        for box in import_module(f"paper_repro.cli.{name}").COMMAND.boxes().values()
+        for box in import_module(f"paper_repro.cli.{name.replace('-', '_')}").COMMAND.boxes().values()
         for option in box
     }
 )
@@ -43,7 +43,7 @@ WORDS = st.one_of(st.sampled_from(FLAGS), st.sampled_from(VALUES), st.text(max_s
 def idle(monkeypatch):
     """Commands that understand their words and then do nothing."""
     for name in COMMANDS:
-        module = import_module(f"paper_repro.cli.{name}")
+        module = import_module(f"paper_repro.cli.{name.replace('-', '_')}")
         monkeypatch.setattr(module, "COMMAND", replace(module.COMMAND, run=lambda *values: None))
 
 

@@ -113,3 +113,18 @@ def test_updates_and_flow_agree_at_small_rates():
     by_map = updates_to(solve(chain, rule("grpo"), 4000, 0.02)) * 0.02
     assert by_map == pytest.approx(flow_time(chain, rule("grpo")), rel=1e-3)
     assert expected_update(chain, rule("grpo")).min() > 0
+
+
+def test_counting_small_updates_at_once_stays_a_bound_and_a_tight_one():
+    rate = 1e-6
+    p = 0.46
+    count = 0
+    step = rate * 2 * np.sqrt(3)
+    while (p := p * np.exp(step * p / (1 - p))) < 0.5:
+        count += 1
+    found = fewest_updates(0.46, horizon=2, group_size=4, learning_rate=rate)
+    assert 0.9 * count < found <= count + 1
+    # Updates too small to be walked one by one are counted as well, or refused where round-off would decide
+    assert fewest_updates(0.2, 2, 4, 1e-200) > 1e199
+    with pytest.raises(InputError, match="learning_rate = 1e-300"):
+        fewest_updates(0.2, 2, 4, 1e-300)

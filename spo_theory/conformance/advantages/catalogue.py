@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from spo_theory.allowed import among
 from spo_theory.conformance.advantages.formulas import FORMULA_SOURCES, FORMULAS, BatchScaled, NoBaseline
 from spo_theory.conformance.advantages.tolerances import Reference
 from spo_theory.methods.conventions import CONVENTIONS, SOURCES
@@ -66,8 +67,8 @@ def own(baseline: str = "mean", scale: str = "std", ddof: int = 0, eps: float = 
         >>> own(ddof=1, eps=1e-4)
         GroupAdvantage(ddof=1, eps=0.0001, scale='std')
     """
-    check(baseline in BASELINES, "baseline", baseline, " or ".join(BASELINES))
-    check(scale in SCALES, "scale", scale, " or ".join(SCALES))
+    among(BASELINES).check("baseline", baseline)
+    among(SCALES).check("scale", scale)
     check(ddof in (0, 1), "ddof", ddof, "0 or 1")
     centres: Any = {"mean": "group", "leave_one_out": "others", "batch": "batch"}
     if baseline == "none":

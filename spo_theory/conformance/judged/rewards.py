@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from spo_theory.allowed import among
 from spo_theory.conformance.core import Complaint, Property, answers, texts
 from spo_theory.conformance.judged import groups
 from spo_theory.conformance.judged import trial as common
@@ -14,7 +15,6 @@ from spo_theory.conformance.judged.trial import Call, JudgedSetting, JudgedTrial
 from spo_theory.group import Group
 from spo_theory.methods.conventions import READINGS
 from spo_theory.parts.rewards import Colouring, Outcome, PlusMinusOne, Reward
-from spo_theory.validation import check
 
 REWARDS = ("outcome", "plus_minus_one", "colouring")
 
@@ -50,7 +50,7 @@ def trial(function: Callable[..., Any], name: str, *, numbers: dict[str, Any], *
     if not numbers:
         return JudgedTrial(subject, False, known(), None)
     kind = numbers.pop("reward", "colouring")
-    check(kind in REWARDS, "reward", kind, " or ".join(REWARDS))
+    among(REWARDS).check("reward", kind)
     part: Reward = (
         Outcome() if kind == "outcome" else PlusMinusOne() if kind == "plus_minus_one" else Colouring(**numbers)
     )

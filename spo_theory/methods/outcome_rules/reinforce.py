@@ -1,13 +1,13 @@
 """REINFORCE with rewards of +1 and -1, and its ablations (arXiv 2504.11343)."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
+from spo_theory.allowed import one_of
 from spo_theory.method import Method
 from spo_theory.methods.options import GroupSize
 from spo_theory.methods.registry import method
 from spo_theory.parts.baselines import Baseline, GroupAdvantage, Raw
 from spo_theory.parts.rewards import PlusMinusOne
-from spo_theory.validation import check
 
 Normalization = Literal["none", "mean", "std"]
 NormalizeBy = Annotated[Normalization, "Reward as it is (none), less the group mean (mean), or divided by its std too."]
@@ -18,5 +18,5 @@ BASELINES: dict[str, Baseline] = {"none": Raw(), "mean": GroupAdvantage(scale="n
 @method(source="arXiv 2504.11343", label="REINFORCE", colour="#6F4070")
 def reinforce(group_size: GroupSize = 4, normalize: NormalizeBy = "none") -> Method:
     """REINFORCE: reward +1 or -1 and no baseline, from every group."""
-    check(normalize in BASELINES, "normalize", normalize, " or ".join(get_args(Normalization)))
+    one_of(Normalization).check("normalize", normalize)
     return Method("reinforce", group_size, reward=PlusMinusOne(), baseline=BASELINES[normalize])
