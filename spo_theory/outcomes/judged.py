@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -23,6 +24,13 @@ from spo_theory.validation import check
 GRID_OFFSET = 0.4142
 """Where in its interval a grid point of false-alarm rates lies. No miss rate with few digits meets the line
 miss + false_alarm = 1 on such a grid; there the gain is 0 and rounding would decide its sign."""
+
+
+BESIDE = 1e-6
+"""How far from the line of useless judges, in false alarms, the gain has a sign that rounding does not decide."""
+
+NOTHING = 1e-14
+"""A gain below this is round-off."""
 
 
 @checked(horizon=count(), miss=SHARE, false_alarm=SHARE)
@@ -228,7 +236,8 @@ def useful_judges(chain: ReasoningChain, rule: Method, misses: Any, points: int 
 
     They are the zeros of `colouring_gain_function` in (0, 1) at which its sign changes, bracketed on ``points`` equally
     spaced rates and computed to 1e-12. Returns a DataFrame: miss, false_alarm, helps (colouring helps "below" or
-    "above" that rate). The line miss + false_alarm = 1 is always among them unless colouring adds nothing at all.
+    "above" that rate). With scope all_negative the line miss + false_alarm = 1 is always among them, unless colouring
+    adds nothing at all; with all_incorrect it need not be.
     Raises `InputError` for ``misses`` outside [0, 1] or fewer than 3 points. Derived in docs/theory/judges.md.
 
     >>> from spo_theory import rule
@@ -245,12 +254,40 @@ def useful_judges(chain: ReasoningChain, rule: Method, misses: Any, points: int 
     # The same grid for every miss rate, moved away from rates at which rounding would decide, see `GRID_OFFSET`
     gain = colouring_gain_function(chain, rule)
     grid = (np.arange(points) + GRID_OFFSET) / points
-    rows = []
+    line_is_known = rule.colouring is not None and rule.colouring.scope == "all_negative"
 
-    # A change of sign between two neighbours brackets a boundary; the sign on its left says which side helps
+    # Boundaries in the order of their false-alarm rates, each with the side on which colouring helps
+    rows = []
     for miss in rates:
-        values = np.array([gain(miss, f) for f in grid])
-        for i in np.flatnonzero(values[:-1] * values[1:] < 0):
-            root = brentq(lambda f, miss=miss: gain(miss, f), grid[i], grid[i + 1], xtol=1e-12)
-            rows.append({"miss": miss, "false_alarm": float(root), "helps": "below" if values[i] > 0 else "above"})
+        at_miss = partial(gain, float(miss))
+        found = _with_the_line(at_miss, grid, 1 - float(miss)) if line_is_known else _boundaries(at_miss, grid)
+        rows += [
+            {"miss": miss, "false_alarm": root, "helps": "below" if helps_below else "above"}
+            for root, helps_below in sorted(found)
+        ]
     return pd.DataFrame(rows, columns=["miss", "false_alarm", "helps"])
+
+
+def _boundaries(gain: Callable[[float], float], grid: np.ndarray) -> list[tuple[float, bool]]:
+    """Where ``gain`` changes its sign between points of ``grid``, to 1e-12, and whether it is above 0 below that."""
+    values = np.array([gain(f) for f in grid])
+    changes = np.flatnonzero(values[:-1] * values[1:] < 0)
+    return [(float(brentq(gain, grid[i], grid[i + 1], xtol=1e-12)), bool(values[i] > 0)) for i in changes]
+
+
+def _with_the_line(gain: Callable[[float], float], grid: np.ndarray, useless: float) -> list[tuple[float, bool]]:
+    """As `_boundaries`, where ``gain`` is known to be 0 at the false-alarm rate ``useless``."""
+
+    def divided(f: float) -> float:
+        """The gain without that zero; beside it, so that rounding does not decide the sign."""
+        if abs(useless - f) < BESIDE:
+            f = useless - BESIDE if useless > BESIDE else useless + BESIDE
+        return gain(f) / (useless - f)
+
+    # Where colouring adds nothing at all, there is no boundary
+    if max(abs(gain(float(f))) for f in grid) < NOTHING:
+        return []
+
+    # Beyond the line the gain has the other sign than the divided one
+    found = [(root, above == (root < useless)) for root, above in _boundaries(divided, grid)]
+    return [*found, (useless, divided(useless) > 0)] if 0 < useless < 1 else found

@@ -62,7 +62,7 @@ def test_the_quick_version_makes_no_checks_and_smaller_tables():
     quick = {job.name: dict(job.arguments) for job in jobs(True)}
     full = {job.name: dict(job.arguments) for job in jobs(False)}
     assert set(full) - set(quick) == {"statements/verdicts"}
-    assert quick["statements/collapse"] == {"seeds": 40}
+    assert quick["statements/collapse"] == {"seeds": 40, "draws": 2}
     assert quick["statements/starts"] == {"points": 20}
     assert full["statements/starts"] == {"points": 100}
 

@@ -66,3 +66,20 @@ def test_votes_are_counted_over_all_ballots(votes):
     np.testing.assert_allclose(voted(single, votes), want, rtol=1e-13, atol=1e-16)
     with pytest.raises(InputError, match="votes = 0"):
         voted(single, 0)
+
+
+@pytest.mark.parametrize("miss", [0.001, 0.005, 0.3, 0.996])
+def test_the_line_of_useless_judges_is_found_up_to_its_ends(miss):
+    table = useful_judges(ReasoningChain(step_success=(0.3, 0.3, 0.3)), SPO, [miss], points=9)
+    assert table["false_alarm"].tolist() == [1 - miss]
+    assert table["helps"].tolist() == ["below"]
+
+
+def test_with_scope_all_incorrect_the_line_is_no_boundary():
+    coloured = rule("spo", group_size=8, beta=5.0, scope="all_incorrect")
+    chain = ReasoningChain(step_success=(0.5, 0.4, 0.6))
+    table = useful_judges(chain, coloured, [0.4], points=9)
+    gain = colouring_gain_function(chain, coloured)
+    assert abs(gain(0.4, 0.6)) > 1e-4
+    assert (np.abs(table["false_alarm"] - 0.6) > 0.01).all()
+    assert all(abs(gain(0.4, f)) < 1e-12 for f in table["false_alarm"])
