@@ -12,6 +12,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from scipy.stats import t as student
 
@@ -30,12 +31,15 @@ BROWN = "#8C564B"
 
 @dataclass(frozen=True)
 class RuleLook:
-    """How a rule looks in every figure. colour: of what is measured or computed; dark: of its theory beside it."""
+    """How a rule looks in every figure.
+
+    colour: of what is measured or computed. dark: of its theory beside it; "" for half the brightness of ``colour``.
+    """
 
     label: str
     colour: str
     marker: str
-    dark: str = INK
+    dark: str = ""
 
 
 RULES = {
@@ -153,7 +157,7 @@ def look_of(rule: str) -> RuleLook:
     """The look of a rule: as listed here, else as its method was registered, else grey and called by its name.
 
     >>> look_of("nobody's")
-    RuleLook(label="nobody's", colour='#7F7F7F', marker='x', dark='#222222')
+    RuleLook(label="nobody's", colour='#7F7F7F', marker='x', dark='')
     """
     if rule in RULES:
         return RULES[rule]
@@ -175,12 +179,13 @@ def colour(rule: str) -> str:
 
 
 def dark(rule: str) -> str:
-    """Colour of a rule's theory curves: a dark shade of its colour, ink where none is listed.
+    """Colour of a rule's theory curves: a dark shade of its colour, the listed one or half its brightness.
 
-    >>> dark("ngrpo") == INK
-    True
+    >>> dark("spo"), dark("nobody's")
+    ('#00304F', '#404040')
     """
-    return look_of(rule).dark
+    look = look_of(rule)
+    return look.dark or to_hex(tuple(part / 2 for part in to_rgb(look.colour)))
 
 
 def label(rule: str) -> str:
