@@ -1,12 +1,16 @@
 """The lessons run from start to end; every exercise takes the right answer and refuses plausible wrong ones."""
 
 import re
+import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 marimo = pytest.importorskip("marimo", reason="needs marimo, of the extra 'lessons'")
+
+# While marimo is among the modules, transformers takes any process for a notebook and wants IPython
+del sys.modules["marimo"]
 
 LESSONS = Path(__file__).parents[1] / "examples" / "lessons"
 NOTEBOOKS = sorted(path.stem for path in LESSONS.glob("lesson_*.py"))
@@ -36,6 +40,7 @@ WRONG = {
 @pytest.fixture(autouse=True)
 def _beside_the_notebooks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(LESSONS))
+    monkeypatch.setitem(sys.modules, "marimo", marimo)
 
 
 def test_there_are_eight_lessons() -> None:

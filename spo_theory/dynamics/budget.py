@@ -28,7 +28,7 @@ def signal_per_rollout(chain: ReasoningChain, name: str, sizes: Sequence[int], *
     Example:
         >>> chain = ReasoningChain(step_success=[0.3] * 2)
         >>> signal_per_rollout(chain, "grpo", [2, 16]).round(4)["signal_to_noise"].tolist()
-        [0.0328, 0.0671]
+        [0.0938, 0.1806]
     """
     check(chain.logits.ndim == 1, "chain", f"{chain.logits.shape} logits", "one question, shape (H,)")
     direction = 1 - chain.step_success

@@ -34,7 +34,7 @@ def solve_history(
         >>> from spo_theory import rule
         >>> mixed = ReasoningChain(step_success=[[0.99, 0.99], [0.3, 0.3]])
         >>> solve_history(mixed, rule("history_resampling", group_size=4), epochs=2)["asked"].round(2).tolist()
-        [2.0, 1.07, 1.99]
+        [2.0, 1.08, 1.93]
     """
     check(questions.logits.ndim == 2, "questions", f"{questions.logits.shape} logits", "several questions, (N, H)")
     k = check_run(questions, epochs, learning_rate, "sgd", kernel)

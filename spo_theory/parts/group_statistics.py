@@ -166,9 +166,9 @@ class BestOfGroup(GroupStatistics):
 
 @dataclass(frozen=True)
 class ExponentialWeight(GroupStatistics):
-    """``exp(r / temperature)``: every response is imitated, better ones more.
+    """``exp(r / reward_temperature)``: every response is imitated, better ones more.
 
-    temperature: above 0. Source: reward-weighted regression, in the form of arXiv 2404.14367;
+    reward_temperature: above 0. Source: reward-weighted regression, in the form of arXiv 2404.14367;
     docs/theory/related.md#likelihood. Raises `InputError` for other temperatures.
 
     Example:
@@ -177,16 +177,16 @@ class ExponentialWeight(GroupStatistics):
         [2.718, 1.0]
     """
 
-    temperature: float = 1.0
+    reward_temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        fine = is_number(self.temperature) and self.temperature > 0
-        check(fine, "temperature", self.temperature, "a finite number above 0")
+        fine = is_number(self.reward_temperature) and self.reward_temperature > 0
+        check(fine, "reward_temperature", self.reward_temperature, "a finite number above 0")
 
     def __call__(self, rewards: Array, valid: Array | None = None) -> Array:
         """Advantages of ``rewards`` ``(..., G)``; arguments and errors as in `GroupAdvantage`."""
         r = finite_rewards(rewards, valid)
-        return _only(valid, array_namespace(r).exp(r / self.temperature))
+        return _only(valid, array_namespace(r).exp(r / self.reward_temperature))
 
 
 @dataclass(frozen=True)

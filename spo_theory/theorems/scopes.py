@@ -61,7 +61,7 @@ def mean_std(group_size: int, share: np.ndarray) -> np.ndarray:
 
     It is ``c_G`` of docs/theory/expected-advantages.md#limits.
 
-    >>> mean_std(2, np.array([0.5])).tolist()
+    >>> mean_std(2, np.array([0.5])).round(12).tolist()
     [0.25]
     """
     count = np.arange(group_size + 1)

@@ -25,8 +25,8 @@ def advantages_of_scores(scores: torch.Tensor, uids: Any, scope: str = "all_nega
 
     Example, a mixed group and an all-negative one, interleaved:
         >>> scores = torch.tensor([1.0, 0.2, 0.5, 0.2])
-        >>> advantages_of_scores(scores, ["a", "b", "a", "b"]).round(decimals=3).tolist()
-        [0.707, 0.0, -0.707, 0.0]
+        >>> advantages_of_scores(scores, ["a", "b", "a", "b"]).numpy().round(3)
+        array([ 0.707,  0.   , -0.707,  0.   ], dtype=float32)
     """
     highest = float(scores.max()) if len(scores) else 0.0
     check(highest <= 1, "scores", highest, "at most 1, with nothing added to the reward of a correct response")

@@ -79,9 +79,10 @@ def test_wrong_options_even_out_while_the_right_one_is_learnt():
 
 
 def test_bad_input_is_named():
-    with pytest.raises(InputError, match=r"logits\.shape") as error:
-        solve_options(np.zeros(3), rule("grpo"), -1)
-    assert "steps = -1" in str(error.value)
+    with pytest.raises(InputError, match=r"logits\.shape"):
+        solve_options(np.zeros(3), rule("grpo"), 1)
+    with pytest.raises(InputError, match="steps = -1"):
+        solve_options(np.zeros((3, 2)), rule("grpo"), -1)
     with pytest.raises(InputError, match="step_lengths"):
         option_world(LOGITS, [1.0, 0.0])
 

@@ -24,9 +24,8 @@ def test_wrong(spo_property):
 
 def test_every_property_is_a_test(tmp_path):
     (tmp_path / "test_mine.py").write_text(TESTS)
-    plugin = ["-p", "spo_theory.conformance.pytest_plugin", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-rfs", "--strict-markers", *plugin, str(tmp_path)],
+        [sys.executable, "-m", "pytest", "-rfs", "--strict-markers", "-p", "no:cacheprovider", str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
