@@ -185,7 +185,8 @@ def dark(rule: str) -> str:
     ('#00304F', '#404040')
     """
     look = look_of(rule)
-    return look.dark or to_hex(tuple(part / 2 for part in to_rgb(look.colour)))
+    red, green, blue = to_rgb(look.colour)
+    return look.dark or to_hex((red / 2, green / 2, blue / 2))
 
 
 def label(rule: str) -> str:
