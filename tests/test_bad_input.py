@@ -289,7 +289,7 @@ def test_bad_settings_of_a_run_are_refused_by_name(fields):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"samples": 0}, {"ks": ()}, {"ks": (0,)}, {"ks": 3}, {"update_rule": "grpo"}, {"confidence": 1.0},
+    [{"samples": 0}, {"ks": (0,)}, {"ks": 3}, {"update_rule": "grpo"}, {"confidence": 1.0},
      {"temperature": NAN}, {"seed": 2**63}, {"resamples": 10**12}, {"stream": 3}, {"questions": 10**9}],
     ids=str,
 )  # fmt: skip

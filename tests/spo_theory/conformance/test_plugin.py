@@ -1,5 +1,6 @@
 """The plugin turns properties into tests of the user's own session."""
 
+import os
 import subprocess
 import sys
 
@@ -27,6 +28,7 @@ def test_every_property_is_a_test(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-rfs", "--strict-markers", "-p", "no:cacheprovider", str(tmp_path)],
         capture_output=True,
+        env={**os.environ, "PYTEST_ADDOPTS": ""},  # options of the outer session are not the user's
         text=True,
         check=False,
     )
