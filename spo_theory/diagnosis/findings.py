@@ -6,9 +6,17 @@ from typing import Any
 import numpy as np
 
 from spo_theory.diagnosis.advantages import Logged, judge_logged
-from spo_theory.diagnosis.groups import Estimate, Groups, groups_of, mean_with_interval, spread_of_difficulty
+from spo_theory.diagnosis.groups import (
+    Estimate,
+    Groups,
+    groups_of,
+    mean_with_interval,
+    pooled,
+    spread_of_difficulty,
+)
 from spo_theory.diagnosis.remedies import AtSize, Remedy, other_sizes, remedies
 from spo_theory.diagnosis.rollouts import Rollouts
+from spo_theory.diagnosis.signal import Signal, signal_of_outcomes, signal_of_steps
 from spo_theory.validation import check
 
 SHARES = ("all wrong", "all right", "mixed", "equal rewards")
@@ -35,6 +43,7 @@ class Diagnosis:
     the same difficulty would have. stuck_wrong, stuck_right: questions asked in several steps that were always all
     wrong or all right, and ``repeated``, how many were asked in several steps. drift: change of the mean length of
     wrong responses from the first to the last step, NaN if unknown. logged: of the advantages. remedies: of rules.
+    outcome_signal, step_signal: signal to noise at other group sizes, from outcomes alone and from judged steps.
     """
 
     rollouts: Rollouts
@@ -51,6 +60,8 @@ class Diagnosis:
     drift: Estimate
     logged: Logged | None
     remedies: list[Remedy]
+    outcome_signal: list[Signal]
+    step_signal: list[Signal]
 
     @property
     def taught_nothing(self) -> int:
@@ -83,6 +94,12 @@ class Diagnosis:
             table.append(row("mean weight of right steps", remedy.name, remedy.right))
             table.append(row("mean weight of wrong steps", remedy.name, remedy.wrong))
             table.append(row("mean weight of correct responses in mixed groups", remedy.name, remedy.mixed))
+        for seen, signals in (("outcomes", self.outcome_signal), ("steps", self.step_signal)):
+            for one in signals:
+                of = f"{one.name}, group size {one.k}, {seen}"
+                table.append(row("signal to noise of 1000 rollouts", of, *_three(one.batch)))
+                table.append(row("gain of a group", of, one.gain))
+                table.append(row("share of resamples in which this size is best", of, one.best))
         table.append(row("success", "questions", self.success))
         table.append(row("spread of success", "questions", self.spread))
         table.append(row("responses", "run", float(len(self.rollouts))))
@@ -123,13 +140,17 @@ def diagnose(rollouts: Rollouts) -> Diagnosis:
     check(len(rollouts) > 0, "logs", f"no usable row ({reasons})", "rows with a group and a reward")
     groups = groups_of(rollouts)
     mean, spread = spread_of_difficulty(groups)
+
+    # What other group sizes would do is told from all responses to a question under one policy
+    together = pooled(rollouts)
+    pools = groups_of(together)
     repeated, stuck_wrong, stuck_right = _stuck(groups)
     return Diagnosis(
         rollouts,
         groups,
         _shares(groups, np.ones(len(groups.size), dtype=bool)),
         _parts(groups),
-        other_sizes(groups),
+        other_sizes(pools),
         mean,
         spread,
         float(np.mean((1 - mean) ** groups.size)),
@@ -139,6 +160,8 @@ def diagnose(rollouts: Rollouts) -> Diagnosis:
         _drift(rollouts),
         judge_logged(rollouts, groups),
         remedies(rollouts, groups),
+        signal_of_outcomes(pools),
+        signal_of_steps(together, pools),
     )
 
 

@@ -1,6 +1,6 @@
 """Groups of a run: counts of correct responses, equal rewards, zero advantages; and shares with intervals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import gammaln
@@ -78,6 +78,24 @@ def groups_of(rollouts: Rollouts) -> Groups:
     )
 
 
+def pooled(rollouts: Rollouts) -> Rollouts:
+    """The same rollouts, with all responses to one question in one step as one group.
+
+    A trainer may ask a question in several groups of a step; the policy is the same, so larger groups can be judged.
+
+    Example:
+        >>> from spo_theory.diagnosis.rollouts import Columns
+        >>> columns = Columns("table")
+        >>> for group in (1, 2):
+        ...     columns.add("a", 0, True, 1.0, group=group)
+        >>> pooled(columns.finish()).group.tolist()
+        [0, 0]
+    """
+    pairs = np.stack([rollouts.step, rollouts.question], axis=1)
+    _, group = np.unique(pairs, axis=0, return_inverse=True)
+    return replace(rollouts, group=group.reshape(-1))
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A mean over groups with a 95 % interval from resampled questions."""
@@ -112,17 +130,31 @@ def mean_with_interval(values: np.ndarray, question: np.ndarray, seed: int = 0) 
         never = 1 - 0.025 ** (1 / len(total))
         return Estimate(mean, 0.0 if mean == 0 else 1 - never, never if mean == 0 else 1.0)
 
+    sums = resampled_sums(np.stack([total, count], axis=1), seed)
+    low, high = np.quantile(sums[:, 0] / sums[:, 1], [0.025, 0.975])
+    return Estimate(mean, float(low), float(high))
+
+
+def resampled_sums(of_questions: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Sums ``(RESAMPLES, C)`` of columns over resampled questions.
+
+    ``of_questions``: numbers ``(N, C)`` of N questions. Returns a row for each resample of N of them.
+
+    Example:
+        >>> resampled_sums(np.array([[2.0, 1.0], [2.0, 1.0]]))[0].tolist()
+        [4.0, 2.0]
+    """
     # Questions with the same numbers are interchangeable: a resample is how often each kind of question is drawn
-    kinds, multiplicity = np.unique(np.stack([total, count], axis=1), axis=0, return_counts=True)
+    kinds, multiplicity = np.unique(of_questions, axis=0, return_counts=True)
+    questions = len(of_questions)
     generator = np.random.default_rng(seed)
-    means = []
+    sums = []
     at_once = max(AT_ONCE // len(kinds), 1)
     for start in range(0, RESAMPLES, at_once):
         resamples = min(at_once, RESAMPLES - start)
-        drawn = generator.multinomial(len(total), multiplicity / len(total), size=resamples)
-        means.append(drawn @ kinds[:, 0] / (drawn @ kinds[:, 1]))
-    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
-    return Estimate(mean, float(low), float(high))
+        drawn = generator.multinomial(questions, multiplicity / questions, size=resamples)
+        sums.append(drawn @ kinds)
+    return np.concatenate(sums)
 
 
 def none_right(size: np.ndarray, right: np.ndarray, k: int) -> np.ndarray:

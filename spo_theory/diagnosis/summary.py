@@ -3,6 +3,7 @@
 import math
 
 from spo_theory.diagnosis.findings import Diagnosis
+from spo_theory.diagnosis.signal import Signal
 
 
 def summary(found: Diagnosis) -> str:
@@ -31,7 +32,7 @@ def summary(found: Diagnosis) -> str:
     for size in found.sizes:
         shares = f"all wrong {size.all_wrong.percent():<18} mixed {size.mixed.percent():<18}"
         lines.append(f"  G = {size.k:<5} {shares} {size.useful:.1f} useful groups in 1,000 responses")
-    return "\n".join(lines + _remedies(found) + _logged(found))
+    return "\n".join(lines + _signal(found) + _remedies(found) + _logged(found))
 
 
 def _meaning(found: Diagnosis) -> list[str]:
@@ -54,6 +55,37 @@ def _meaning(found: Diagnosis) -> list[str]:
         lines.append(
             f"length of wrong responses: {drift.value:+.1f} [{drift.low:+.1f}, {drift.high:+.1f}] over the run"
         )
+    return lines
+
+
+def _signal(found: Diagnosis) -> list[str]:
+    """Signal to noise at other group sizes."""
+    if not found.outcome_signal:
+        return ["", "signal to noise: not known, no group has two responses"]
+    lines = [
+        "",
+        "signal to noise of a batch of 1,000 rollouts at other group sizes (unbiased signal and noise; +: best size)",
+        "  outcomes alone, rise of the log-odds of success",
+        *_signal_of_rules(found.outcome_signal),
+    ]
+    if found.step_signal:
+        lines.append("  judged steps, rise of the log-odds of right steps where a fresh response takes them")
+        lines += _signal_of_rules(found.step_signal)
+    largest = found.outcome_signal[-1].k
+    return [*lines, f"  of groups larger than {largest} these responses say nothing without a model of difficulty"]
+
+
+def _signal_of_rules(signals: list[Signal]) -> list[str]:
+    """A line for each rule and size."""
+    lines = []
+    for name in dict.fromkeys(one.name for one in signals):
+        mine = [one for one in signals if one.name == name]
+        top = max((one.batch.value for one in mine if math.isfinite(one.batch.value)), default=math.nan)
+        for one in mine:
+            value = one.batch
+            mark = f"+ in {100 * one.best:.0f} % of resamples" if value.value == top != 0 else ""
+            numbers = f"{value.value:.2f} [{value.low:.2f}, {value.high:.2f}]"
+            lines.append(f"    {name:<26} G = {one.k:<4} {numbers:<24} {mark}".rstrip())
     return lines
 
 
