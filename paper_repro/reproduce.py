@@ -15,14 +15,14 @@ import pandas as pd
 
 from figures import style
 from paper_repro.claims.table import judge_claims
+from paper_repro.jobs.backend import Backend, Name
 from paper_repro.jobs.job import Job, config_hash
 from paper_repro.jobs.part import file_stem, is_finished, kept_by_name, read_part
-from paper_repro.jobs.pool import JobError, run_jobs
+from paper_repro.jobs.run import JobError, run_jobs
 from paper_repro.report.render import render
 from paper_repro.report.schema import CLAIMS, COMPARISON, CURVES, check_table
 from paper_repro.results_folder import publishing, results_folder
 from paper_repro.studies.study import Study, choose, plates, studies
-from spo_theory.validation import check
 from toy_llm.cache import cache_path, check_entry
 from toy_llm.files import write_atomic
 
@@ -30,18 +30,26 @@ Tables = dict[str, pd.DataFrame]
 
 
 def reproduce(
-    out: Path, *, quick: bool = False, only: Sequence[str] = (), resume: bool = False, workers: int = 2
+    out: Path,
+    *,
+    quick: bool = False,
+    only: Sequence[str] = (),
+    resume: bool = False,
+    workers: int = 2,
+    backend: Name = "loky",
+    address: str | None = None,
 ) -> Path:
     """Run the studies and write tables, figures, claims, manifest and report to the folder ``out``.
 
     quick: the short version of every study. only: names of the studies to run, all if empty. resume: keep finished
-    jobs; without it the chosen studies start over (other files in ``out`` stay). workers: processes, at least 1.
-    Returns the path of the report. Raises `InputError` before any work if ``out`` cannot be written or a name
-    in ``only`` is unknown, `JobError` if a job fails.
+    jobs; without it the chosen studies start over (other files in ``out`` stay). workers, backend, address: where the
+    jobs run (`paper_repro.jobs.backend.Backend`). Returns the path of the report. Raises `InputError` before any work
+    if ``out`` cannot be written, a name in ``only`` is unknown or a backend is not there; `JobError` if a job fails.
     """
     # All that can be refused is refused before a job starts
     chosen = choose(only)
-    check(workers >= 1, "workers", workers, "at least 1")
+    where = Backend(backend, address, workers)
+    where.check()
     with results_folder(out) as parts:
         check_warm_starts(chosen, quick=quick)
 
@@ -51,7 +59,7 @@ def reproduce(
             say_what_is_kept(wanted, parts)
         else:
             forget(wanted, parts)
-        run_jobs(wanted, parts, workers)
+        run_jobs(wanted, parts, where)
 
         # The report shows all that is in the folder, also studies that were run at another time
         every = [job for study in studies() for job in study.jobs(quick)]

@@ -3,7 +3,7 @@
 import contextlib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from paper_repro.cli.command import Boxes, Command, Stopped, Values, options_of, refuse_values
 from spo_theory.limits import WORKERS
@@ -17,7 +17,12 @@ class Reproduce:
     quick: Annotated[bool, "Short runs with few seeds, about eight minutes, to see that everything works."] = False
     out: Annotated[Path, "Where everything is written."] = Path("out")
     resume: Annotated[bool, "Keep finished jobs and continue; without it the studies start over."] = False
-    workers: Annotated[int, "Worker processes, one thread each.", WORKERS] = 2
+    workers: Annotated[int, "Worker processes of this machine, one thread each.", WORKERS] = 2
+    backend: Annotated[
+        Literal["loky", "dask", "ray"],
+        "Where jobs run: processes of this machine, or a cluster; one of its own without an address.",
+    ] = "loky"
+    address: Annotated[str | None, "Of the scheduler of a Dask or Ray cluster, such as tcp://10.0.0.1:8786."] = None
 
 
 def reproduce_boxes() -> Boxes:
@@ -40,7 +45,7 @@ def reproduce(values: Values) -> None:
     check_free(values["out"])
 
     # These load slowly, so a folder in use is refused without them
-    from paper_repro.jobs.pool import JobError
+    from paper_repro.jobs.run import JobError
     from paper_repro.reproduce import reproduce as run
     from toy_llm.files import write_atomic
 

@@ -15,7 +15,7 @@ class Progress:
 
     def __init__(self, total: int, done: int):
         self.total = total
-        self.count = done
+        self.count = self.before = done
         self.start = time.perf_counter()
         self.bar = tqdm(total=total, initial=done, unit="job", file=sys.stderr) if sys.stderr.isatty() else None
         if done:
@@ -39,10 +39,16 @@ class Progress:
         if self.bar is not None:
             self.bar.update()
         else:
+            # As if the jobs that are left took as long as those before
             since = time.perf_counter() - self.start
-            self._say(f"[{self.count}/{self.total}] {name}: {seconds:.1f} s ({since:.0f} s since the start)")
+            left = since / (self.count - self.before) * (self.total - self.count)
+            times = f"{since:.0f} s since the start, about {tqdm.format_interval(left)} left"
+            self._say(f"[{self.count}/{self.total}] {name}: {seconds:.1f} s ({times})")
 
-    def close(self) -> None:
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Leave the bar as it is."""
         if self.bar is not None:
             self.bar.close()

@@ -13,9 +13,9 @@ import pytest
 from hand_tables import comparison, curves
 
 from paper_repro import reproduce
+from paper_repro.jobs.attempt import attempt
 from paper_repro.jobs.part import is_finished, write_part
-from paper_repro.jobs.pool import JobError
-from paper_repro.jobs.worker import execute
+from paper_repro.jobs.run import JobError
 from paper_repro.report.schema import CLAIMS, COMPARISON, CURVES, check_table
 from paper_repro.reproduce import assemble, check_warm_starts, describe, publish
 from paper_repro.results_folder import results_folder
@@ -35,10 +35,10 @@ def small(monkeypatch):
 def here(monkeypatch):
     """Jobs run in this process, and two figures are drawn: what is tested is what becomes of the results."""
 
-    def run(jobs, parts, workers):
+    def run(jobs, parts, backend):
         for job in jobs:
             if not is_finished(job, parts):
-                execute(job, parts)
+                write_part(job, attempt(job).table, parts)
 
     shown = tuple(plate for plate in study.plates() if plate.name in ("colouring", "two_step"))
     monkeypatch.setattr(reproduce, "plates", lambda: shown)

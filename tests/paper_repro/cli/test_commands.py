@@ -129,7 +129,7 @@ def test_a_name_that_is_no_text_is_written_and_told(tmp_path):
 def test_the_hint_repeats_the_command(capsys, tmp_path, monkeypatch):
     """With every option as it was given, quoted for a shell, whatever stopped the run."""
     from paper_repro import reproduce
-    from paper_repro.jobs.pool import JobError
+    from paper_repro.jobs.run import JobError
 
     monkeypatch.chdir(tmp_path)
     line = ["reproduce", "--quick", "--only", "two_step", "--workers", "1", "--out", "my results"]
