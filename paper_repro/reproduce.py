@@ -23,6 +23,7 @@ from paper_repro.report.render import render
 from paper_repro.report.schema import CLAIMS, COMPARISON, CURVES, check_table
 from paper_repro.results_folder import publishing, results_folder
 from paper_repro.studies.study import Study, choose, plates, studies
+from spo_theory.validation import check
 from toy_llm.cache import cache_path, check_entry
 from toy_llm.files import write_atomic
 
@@ -33,6 +34,7 @@ def reproduce(
     out: Path,
     *,
     quick: bool = False,
+    full: bool = False,
     only: Sequence[str] = (),
     resume: bool = False,
     workers: int = 2,
@@ -41,20 +43,22 @@ def reproduce(
 ) -> Path:
     """Run the studies and write tables, figures, claims, manifest and report to the folder ``out``.
 
-    quick: the short version of every study. only: names of the studies to run, all if empty. resume: keep finished
-    jobs; without it the chosen studies start over (other files in ``out`` stay). workers, backend, address: where the
-    jobs run (`paper_repro.jobs.backend.Backend`). Returns the path of the report. Raises `InputError` before any work
-    if ``out`` cannot be written, a name in ``only`` is unknown or a backend is not there; `JobError` if a job fails.
+    quick: the short version of every study. full: with what takes days, the whole grid of networks. only: names of the
+    studies to run, all if empty. resume: keep finished jobs; without it the chosen studies start over (other files in
+    ``out`` stay). workers, backend, address: where the jobs run (`paper_repro.jobs.backend.Backend`). Returns the path
+    of the report. Raises `InputError` before any work if ``out`` cannot be written, a name in ``only`` is unknown or a
+    backend is not there; `JobError` if a job fails.
     """
     # All that can be refused is refused before a job starts
     chosen = choose(only)
+    check(not (quick and full), "full", full, "False in the quick version")
     where = Backend(backend, address, workers)
     where.check()
     with results_folder(out) as parts:
         check_warm_starts(chosen, quick=quick)
 
         # Without resume the old results go first, so that none of them is taken for a new one
-        wanted = [job for study in chosen for job in study.jobs(quick)]
+        wanted = [job for study in chosen for job in study.all_jobs(quick, full)]
         if resume:
             say_what_is_kept(wanted, parts)
         else:
@@ -62,7 +66,7 @@ def reproduce(
         run_jobs(wanted, parts, where)
 
         # The report shows all that is in the folder, also studies that were run at another time
-        every = [job for study in studies() for job in study.jobs(quick)]
+        every = [job for study in studies() for job in study.all_jobs(quick, full)]
         return publish(every, out, quick=quick, needed=wanted)
 
 

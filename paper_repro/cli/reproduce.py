@@ -15,6 +15,7 @@ class Reproduce:
     """Options of `spo reproduce`, but for the choice of studies."""
 
     quick: Annotated[bool, "Short runs with few seeds, about eight minutes, to see that everything works."] = False
+    full: Annotated[bool, "All cells of the grid of networks too, which takes days on one machine."] = False
     out: Annotated[Path, "Where everything is written."] = Path("out")
     resume: Annotated[bool, "Keep finished jobs and continue; without it the studies start over."] = False
     workers: Annotated[int, "Worker processes of this machine, one thread each.", WORKERS] = 2

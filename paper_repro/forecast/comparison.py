@@ -15,6 +15,9 @@ QUANTILES = (0.1, 0.9)
 """Of escape times, beside their median."""
 FACTS = ("experiment", "rule", "horizon", "group_size", "model", "optimizer")
 
+TOLD = {"note": "ordinary", "family": "single"}
+"""What is told of a configuration in the table of curves, and what stands for nothing."""
+
 
 @dataclass(frozen=True)
 class Times:
@@ -68,6 +71,8 @@ def compare(curves: pd.DataFrame) -> pd.DataFrame:
             # What an experiment is stands in each of its rows
             first = network.iloc[0]
             what = {name: first[name] for name in FACTS}
+            told = {name: network[name].fillna("").iloc[0] if name in network else "" for name in TOLD}
+            what |= {name: str(value) or TOLD[name] for name, value in told.items()}
             what |= {"level": level, "starts": network["start"].nunique(), "seeds": network["seed"].nunique()}
             rows.append(what | _times(network, one) | _errors(network, one) | _collapsed(network, one))
     return pd.DataFrame(rows)
@@ -78,6 +83,7 @@ def _times(network: pd.DataFrame, theory: pd.DataFrame) -> dict[str, float]:
     measured = Times.of(network, "seed")
     predicted = Times.of(theory, "draw")
     _, low, high = mean_interval(measured.values)
+    _, predicted_low, predicted_high = mean_interval(predicted.values)
 
     # A forecast is of the mean of its start's runs
     ratio = predicted.by_start / measured.by_start
@@ -86,6 +92,8 @@ def _times(network: pd.DataFrame, theory: pd.DataFrame) -> dict[str, float]:
         "measured_half": _median(measured.values),
         "measured_low": low,
         "measured_high": high,
+        "predicted_low": predicted_low,
+        "predicted_high": predicted_high,
         "ratio": _median(ratio.where(np.isfinite(measured.by_start), np.nan).to_numpy()),
     }
 

@@ -17,6 +17,7 @@ class Configuration:
     from each of them, per rule. draws: of the level "noisy", from each start. levels: of the ladder, in its order.
     held_out: questions of each kind on which success is followed. points: of a curve, about. rules: by name.
     rule_options: options of single rules, as (rule, option, value). note: what is changed on purpose, if anything is.
+    family: of cells that are shown together, "" for those with curves of their own.
 
     >>> Configuration("tiny", TrainConfig(horizon=2), starts=(0, 1), runs=2).seeds
     (0, 1, 2, 3)
@@ -33,6 +34,7 @@ class Configuration:
     rules: tuple[str, ...] = ("grpo", "spo")
     rule_options: tuple[tuple[str, str, Any], ...] = ()
     note: str = ""
+    family: str = ""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -70,5 +72,6 @@ class Configuration:
             "learning_rate": config.learning_rate,
             "output_scale": config.output_scale,
             "note": self.note,
+            "family": self.family,
             "start": start,
         }

@@ -28,6 +28,8 @@ COMPARISON = {
     "group_size": "whole",
     "model": "text",
     "optimizer": "text",
+    "note": "text",
+    "family": ("single", "grid", "held out"),
     "level": ("chain", "kernel", "mean_field", "noisy"),
     "starts": "whole",
     "seeds": "whole",
@@ -35,6 +37,8 @@ COMPARISON = {
     "measured_half": "number or missing",
     "measured_low": "number or missing",
     "measured_high": "number or missing",
+    "predicted_low": "number or missing",
+    "predicted_high": "number or missing",
     "ratio": "number or missing",  # predicted over measured
     "run_spread": "number or missing",
     "error_over_spread": "number or missing",

@@ -1,6 +1,6 @@
 """Study: does the exact theory, which is computed before training, predict a transformer that is really trained?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 
 
 def derive(tables: Tables) -> dict[str, pd.DataFrame]:
-    """The trained networks' curves (``trained``), those that break a premise of the theory (``premises``), and both
-    compared with their forecasts (``comparison``); a table without a trained network is left out.
+    """The trained networks' curves (``trained``), those that break a premise of the theory (``premises``), and all
+    compared with their forecasts (``comparison``); a table without a trained network is left out. Cells of a family are
+    in the comparison alone.
     """
     curves = tables.get("curves")
     if curves is None or not (curves["source"] == "network").any():
         return {}
     broken = curves["note"].fillna("") != "" if "note" in curves else pd.Series(False, curves.index)
-    split = {"trained": curves[~broken], "premises": curves[broken]}
+    single = curves["family"].fillna("") == "" if "family" in curves else pd.Series(True, curves.index)
+    split = {"trained": curves[~broken & single], "premises": curves[broken & single]}
     found = {name: table for name, table in split.items() if (table["source"] == "network").any()}
     return found | {"comparison": compare(curves)}
 
@@ -212,12 +214,20 @@ def _configurations(quick: bool) -> "tuple[Configuration, ...]":
 
 
 def jobs(quick: bool) -> list[Job]:
-    """For every configuration, start and level a job that forecasts, then one for each rule and training seed."""
+    """The jobs of every configuration."""
+    return jobs_of(_configurations(quick), "network")
+
+
+def jobs_of(configurations: "Iterable[Configuration]", study: str) -> list[Job]:
+    """For every configuration, start and level a job that forecasts, then one for each rule and training seed.
+
+    study: what the names of the jobs begin with.
+    """
     from paper_repro.forecast.forecast import forecast, train_network
 
     jobs = []
-    for configuration in _configurations(quick):
-        prefix = f"network/{configuration.name}"
+    for configuration in configurations:
+        prefix = f"{study}/{configuration.name}"
         for start in configuration.starts:
             # The first level leaves the warm start on disk, where the others find it
             first = configuration.levels[0]

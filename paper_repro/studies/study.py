@@ -93,6 +93,7 @@ class Study:
     derive: tables made of the finished ones, for figures and claims.
     headlines: its main numbers in sentences.
     training_runs: the network's runs behind some jobs; their cached warm starts are checked before any job starts.
+    more: the jobs that only a full run has.
     """
 
     name: str
@@ -104,6 +105,11 @@ class Study:
     derive: Callable[[Tables], dict[str, pd.DataFrame]] | None = None
     headlines: Callable[[Tables], list[str]] | None = None
     training_runs: Callable[[bool], "list[TrainConfig]"] | None = None
+    more: Callable[[], list[Job]] | None = None
+
+    def all_jobs(self, quick: bool, full: bool = False) -> list[Job]:
+        """Its jobs; ``quick``: of the quick version. ``full``: with those that only a full run has."""
+        return self.jobs(quick) + (self.more() if full and self.more is not None else [])
 
 
 def study_names() -> list[str]:

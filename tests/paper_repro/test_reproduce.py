@@ -163,7 +163,7 @@ def test_a_corrupt_warm_start_of_a_chosen_study_is_refused(tmp_path, monkeypatch
 
 
 def test_the_comparison_is_written_from_the_curves(tmp_path):
-    """Only the network's study has curves here: its figures, its claims and the comparison appear by themselves."""
+    """Only the network has curves here: its figures, those of all cells, claims and comparison appear by themselves."""
     (network,) = (one for one in study.studies() if one.name == "network")
     job = network.jobs(True)[0]
     table = curves(6.0)
@@ -174,7 +174,12 @@ def test_the_comparison_is_written_from_the_curves(tmp_path):
     written = check_table(pd.read_csv(tmp_path / "comparison.csv"), COMPARISON, "comparison")
     assert list(written["rule"]) == ["grpo", "spo"]
     assert list(written) == list(COMPARISON)
-    assert {p.stem for p in (tmp_path / "figures").iterdir()} == {"training", "groups"}
+    assert {p.stem for p in (tmp_path / "figures").iterdir()} == {
+        "training",
+        "groups",
+        "half_times",
+        "forecast_errors",
+    }
     assert pd.read_csv(tmp_path / "claims.csv")["verdict"][3] == "holds"
     assert {p.stem for p in (tmp_path / "data").glob("*.parquet")} == {"curves"}
 

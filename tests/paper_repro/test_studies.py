@@ -8,11 +8,11 @@ from itertools import combinations
 
 import pandas as pd
 import pytest
-from hand_tables import curves, escape, related, runs, two_step, two_step_map, weak_judge
+from hand_tables import comparison, curves, escape, related, runs, two_step, two_step_map, weak_judge
 
 from figures import remedies as remedy_figures
 from paper_repro.settings import BETA, GAMMA, build
-from paper_repro.studies import all_negative, network, remedies, study
+from paper_repro.studies import all_negative, forecast_grid, network, remedies, study
 from paper_repro.studies.all_negative import silent_groups
 from paper_repro.studies.colouring import colouring_curves
 from paper_repro.studies.study import choose, plates, studies, study_names
@@ -21,11 +21,11 @@ from spo_theory.validation import InputError
 from toy_llm.problems.suites import TRAINED
 
 NAMES = [
-    "network", "suite_forecast", "gradients", "escape", "remedies", "league", "suites", "two_step",
+    "network", "forecast_grid", "suite_forecast", "gradients", "escape", "remedies", "league", "suites", "two_step",
     "expected_advantage", "all_negative", "colouring", "statements", "related", "literature",
 ]  # fmt: skip
 MAIN = [
-    "training", "groups", "suite_forecast", "suites", "response_lengths", "pass_at_k",
+    "training", "groups", "half_times", "forecast_errors", "suite_forecast", "suites", "response_lengths", "pass_at_k",
     "imperfect_judges", "gradients", "premises", "escape", "remedy_costs", "remedy_prices", "recovery", "league",
     "two_step", "expected_advantage", "all_negative", "colouring", "related",
 ]  # fmt: skip
@@ -36,7 +36,7 @@ def test_the_studies_are_those_of_the_folder_in_their_order():
     assert study_names() == sorted(NAMES)
     assert [one.name for one in choose([])] == NAMES
     assert [one.name for one in choose(["two_step", "escape"])] == ["escape", "two_step"]
-    with pytest.raises(InputError, match=r"^only = 'nothing' .*one of network, suite_forecast, gradients, escape"):
+    with pytest.raises(InputError, match=r"^only = 'nothing' .*one of network, forecast_grid, suite_forecast"):
         choose(["nothing"])
 
 
@@ -85,6 +85,8 @@ def test_a_study_makes_the_tables_that_its_figures_need(one):
         made |= set(one.derive({"remedy_map": REMEDIES}))
     if one is network.STUDY:
         made = set(one.derive({"curves": pd.concat([curves(), curves(experiment="H6-sgd", note="broken")])}))
+    if one is forecast_grid.STUDY:
+        made = set(one.derive({"comparison": comparison()}))
     assert {name for plate in one.plates for name in plate.needs} <= made
 
 
@@ -118,6 +120,7 @@ PREFIX = {"spo_prefix": 0.4}
 TABLES = {
     "trained": curves(6.0),
     "premises": curves(6.0, note="steps too large"),
+    "cells": comparison(),
     "escape": escape({2: (10, 5), 4: (40, 8)}),
     "remedy_map": REMEDIES,
     "remedy_prices": remedies.break_even(REMEDIES),
