@@ -14,13 +14,13 @@ from typing import Any
 import pandas as pd
 
 from figures import style
-from paper_repro.claims.table import judge_claims
+from paper_repro.claims.table import claim_numbers, judge_claims
 from paper_repro.jobs.backend import Backend, Name
 from paper_repro.jobs.job import Job, config_hash
 from paper_repro.jobs.part import file_stem, is_finished, kept_by_name, read_part
 from paper_repro.jobs.run import JobError, run_jobs
 from paper_repro.report.render import render
-from paper_repro.report.schema import CLAIMS, COMPARISON, CURVES, check_table
+from paper_repro.report.schema import CLAIM_NUMBERS, CLAIMS, COMPARISON, CURVES, check_table
 from paper_repro.results_folder import publishing, results_folder
 from paper_repro.studies.study import Study, choose, plates, studies
 from spo_theory.validation import check
@@ -175,6 +175,8 @@ def _write_set(stage: Path, jobs: Sequence[Job], tables: Tables, seconds: dict[s
         write_text(stage / "comparison.csv", tables["comparison"].to_csv(index=False))
     tables["claims"] = check_table(judge_claims(tables), CLAIMS, "claims")
     write_text(stage / "claims.csv", tables["claims"].to_csv(index=False))
+    numbers = check_table(claim_numbers(tables), CLAIM_NUMBERS, "claims_numbers")
+    write_text(stage / "claims_numbers.csv", numbers.to_csv(index=False))
 
     # A figure whose tables are missing is left out of the report
     (stage / "figures").mkdir()

@@ -43,16 +43,16 @@ COMPARISON = {
 }
 
 
-def curves(lead=0.0, experiment="H4-sgd", rules=("grpo", "spo"), half=20.0, **columns):
+def curves(lead=0.0, experiment="H4-sgd", rules=("grpo", "spo"), half=20.0, forecast=0.0, **columns):
     """Curves of a network, one run from each start, and their forecasts.
 
-    GRPO is half way after ``half`` updates, SPO ``lead`` updates sooner.
+    GRPO is half way after ``half`` updates, SPO ``lead`` updates sooner, in the forecast ``forecast``.
     """
     frames = []
     for rule in rules:
         for seed, jitter in enumerate(JITTER):
             for source in ("network", "theory"):
-                ahead = lead + jitter if rule == "spo" and source == "network" else 0.0
+                ahead = {"network": lead + jitter, "theory": forecast}[source] if rule == "spo" else 0.0
                 success = 1 / (1 + np.exp(-(STEPS - half + ahead) / 3))
                 frame = {
                     "experiment": experiment,
@@ -100,14 +100,14 @@ def silent_groups(grpo=0.0, alive=0.5, stuck=0.0, stuck_share=(0.8, 0.1)):
     return pd.DataFrame(rows)
 
 
-def escape(updates, seeds=(0, 1)):
-    """Updates to half success; ``updates``: GRPO's and SPO's by number of steps. Sampled seeds are one update apart."""
+def escape(updates, seeds=range(5)):
+    """Updates to half success; ``updates``: GRPO's and SPO's by number of steps. Sampled seeds are 0.1 apart."""
     rows = []
     for horizon, pair in updates.items():
         for rule, count in zip(("grpo", "spo"), pair, strict=True):
             fixed = {"rule": rule, "group_size": 8, "horizon": horizon, "all_negative": 0.9}
             rows.append(fixed | {"source": "theory", "seed": -1, "updates": count})
-            rows += [fixed | {"source": "monte_carlo", "seed": seed, "updates": count + seed} for seed in seeds]
+            rows += [fixed | {"source": "monte_carlo", "seed": seed, "updates": count + seed / 10} for seed in seeds]
     return pd.DataFrame(rows)
 
 

@@ -16,6 +16,16 @@ from paper_repro.studies.study import Plate, plates, studies
 LONGEST_JOBS = 8
 """How many jobs the page names with their time."""
 
+KINDS_TOLD = {
+    "holds": "hold",
+    "mixed": "hold in some settings or parts and not in others",
+    "does not hold": "do not hold",
+    "undecided": "undecided",
+    "not run": "not run",
+    "not testable here": "not testable here",
+}
+"""Kinds of verdicts in the summary, in its order."""
+
 
 def render(tables: Tables, pictures: Mapping[str, Path], manifest: Mapping[str, Any]) -> str:
     """The report as one HTML page.
@@ -45,7 +55,9 @@ def render(tables: Tables, pictures: Mapping[str, Path], manifest: Mapping[str, 
         misses=misses(tables),
         comparison=comparison_rows(tables),
         claims=tables["claims"].to_dict("records"),
-        verdicts=tables["claims"]["verdict"].value_counts().to_dict(),
+        verdicts=tables["claims"]["kind"].value_counts().to_dict(),
+        kinds=KINDS_TOLD,
+        partial=any(job["seconds"] is None for job in manifest["jobs"].values()),
         manifest=manifest,
         slowest=sorted(seconds, reverse=True)[:LONGEST_JOBS],
     )

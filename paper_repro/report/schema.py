@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from paper_repro.claims.effects import OUTCOMES
+from paper_repro.claims.verdicts import KINDS
 from spo_theory.validation import InputError
-
-VERDICTS = ("holds", "holds in part", "does not hold", "not testable here")
 
 CURVES = {
     "experiment": "text",
@@ -60,8 +60,31 @@ CLAIMS = {
     "analogue": "text",
     "statistic": "text",
     "interval": "text",
-    "verdict": VERDICTS,
+    "verdict": "text",
     "figure": "text",
+    "kind": KINDS,
+    "sentence": "text",
+    "would_decide": "text",
+}
+CLAIM_NUMBERS = {
+    "claim": "whole",
+    "family": "text",
+    "setting": "text",
+    "estimate": "number or missing",
+    "low": "number or missing",
+    "high": "number or missing",
+    "n": "whole",
+    "unit": "text",
+    "test": "text",
+    "null": "number",
+    "direction": ("above", "below", "equal"),
+    "of": "text",
+    "p": "number or missing",
+    "p_holm": "number or missing",
+    "outcome": OUTCOMES,
+    "counts": (True, False),
+    "note": "text",
+    "n_to_decide": "whole or missing",
 }
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from figures import all_negative
-from paper_repro.claims.verdicts import Finding, Tables, verdict
+from paper_repro.claims.effects import exact
+from paper_repro.claims.verdicts import Finding, Tables, finding
 from paper_repro.jobs.job import Job
 from paper_repro.settings import build
 from paper_repro.studies.study import Claim, Plate, Study
@@ -73,15 +74,23 @@ def grpo_is_silent(tables: Tables) -> Finding | None:
     rows = _silent(tables, "grpo")
     if rows is None:
         return None
-    worst = rows["largest"].max()
-    return Finding(f"largest |advantage| {worst:g}", "all group compositions: no sampling", verdict([worst == 0]))
+    largest = exact("any all-negative group", rows["largest"].max(), "|advantage|", direction="equal")
+    return finding(
+        "GRPO's largest advantage is",
+        "largest |advantage|",
+        {"": [largest]},
+        what="parts",
+        digits="g",
+        words={"holds": "0", "fails": "not 0"},
+        link="in",
+    )
 
 
 def colouring_speaks(tables: Tables) -> Finding | None:
     """Claim 2: smallest update from an all-negative group whose first errors differ, and how many there are.
 
     tables: of them "silent_groups" is read; None if it is missing. Groups with one first error are the other part of
-    the claim: it holds in part if they stay silent.
+    the claim: it fails in this part if they stay silent.
     """
     rows = _silent(tables, "spo")
     if rows is None:
@@ -89,12 +98,18 @@ def colouring_speaks(tables: Tables) -> Finding | None:
     smallest = rows.groupby("kind")["smallest"].min()
     accuracy, share = _shares(rows, "all-negative")
     middle = int(np.abs(accuracy - 0.5).argmin())
-    return Finding(
-        f"groups with different first errors always hold an |advantage| of at least {smallest['all-negative']:.3g}; "
-        f"they are {share[middle]:.1%} of all-negative groups at step accuracy {accuracy[middle]:g}, "
-        f"{share.min():.1%} at the worst accuracy tried",
-        "all group compositions: no sampling",
-        verdict([smallest["all-negative"] > 0, smallest[STUCK] > 0]),
+    kinds = {"first errors differ": "all-negative", "all fail at the same step": STUCK}
+    return finding(
+        "Under SPO an all-negative group",
+        "smallest |advantage| that is the largest of its group",
+        {"": [exact(name, smallest[kind], "|advantage|") for name, kind in kinds.items()]},
+        what="parts",
+        digits=".3g",
+        besides=f"; groups with different first errors are {share[middle]:.1%} of all-negative ones at step accuracy "
+        f"{accuracy[middle]:g}, {share.min():.1%} at the worst accuracy tried ({accuracy[int(share.argmin())]:g})",
+        words={"holds": "gives an update", "fails": "gives none"},
+        link="if",
+        after=" is its largest |advantage|",
     )
 
 
@@ -109,11 +124,20 @@ def limits(tables: Tables) -> Finding | None:
     largest = rows.loc[rows["kind"] == STUCK, "largest"].max()
     accuracy, share = _shares(rows, STUCK)
     middle = int(np.abs(accuracy - 0.5).argmin())
-    return Finding(
-        f"largest |advantage| {largest:g} where all fail at the same step; such groups are {share[0]:.0%} of "
-        f"all-negative ones at step accuracy {accuracy[0]:g} and {share[middle]:.1%} at {accuracy[middle]:g}",
-        "all group compositions: no sampling; for judge noise see claim 10",
-        verdict([largest == 0, bool(share[0] > share[middle])]),
+    effects = [
+        exact("groups that all fail at one step", largest, "|advantage|", direction="equal"),
+        exact("early errors against middle ones", share[0] - share[middle], "share of all-negative groups"),
+    ]
+    return finding(
+        "The limits are",
+        "largest |advantage| where all fail at one step, and how much more of all-negative groups these are early",
+        {"": effects},
+        what="parts",
+        digits=".3g",
+        besides=f"; such groups are {share[0]:.0%} of all-negative ones at step accuracy {accuracy[0]:g} and "
+        f"{share[middle]:.1%} at {accuracy[middle]:g}; for judge noise see claim 10",
+        words={"holds": "as said"},
+        link="for",
     )
 
 
@@ -168,15 +192,15 @@ STUDY = Study(
             where="Abstract",
             analogue=EVERY_GROUP,
             judge=grpo_is_silent,
-            figure="all_negative",
+            figure="silence",
         ),
         Claim(
             number=2,
             claim="Colouring makes all-negative groups produce an update.",
             where="Abstract; Section 3.1, Eq. 2",
-            analogue=f"{EVERY_GROUP}; in part if some groups stay silent",
+            analogue=EVERY_GROUP,
             judge=colouring_speaks,
-            figure="expected_advantage",
+            figure="silence",
         ),
         Claim(
             number=17,
@@ -184,7 +208,7 @@ STUDY = Study(
             where="Limitations",
             analogue=EVERY_GROUP,
             judge=limits,
-            figure="expected_advantage",
+            figure="silence",
         ),
     ),
 )

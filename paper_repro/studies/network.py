@@ -1,15 +1,14 @@
 """Study: does the exact theory, which is computed before training, predict a transformer that is really trained?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from figures import groups, training
-from paper_repro.claims.verdicts import Finding, Tables, by_intervals, pooled
+from paper_repro.claims.on_network import acceleration, early_gain, entropy_falls
+from paper_repro.claims.verdicts import Tables
 from paper_repro.forecast.comparison import compare
-from paper_repro.forecast.statistics import half_times, mean_interval
 from paper_repro.jobs.job import Job
 from paper_repro.report.names import optimizer_name
 from paper_repro.studies.study import Claim, Plate, Study
@@ -32,112 +31,6 @@ def derive(tables: Tables) -> dict[str, pd.DataFrame]:
     split = {"trained": curves[~broken & single], "premises": curves[broken & single]}
     found = {name: table for name, table in split.items() if (table["source"] == "network").any()}
     return found | {"comparison": compare(curves)}
-
-
-def acceleration(tables: Tables) -> Finding | None:
-    """Claim 4: updates to half success of the network, GRPO over SPO, paired by seed.
-
-    tables: of them "curves" is read; None if no network was trained with both rules. Ratios are averaged by their
-    logarithms, and each experiment is one effect, which must be above 1.
-    """
-    network = _trained_with_both(tables)
-    if network is None:
-        return None
-
-    # The rules start from the same warm start in every seed, so their times are compared seed by seed
-    times = half_times(network)
-    last = network.groupby("experiment")["step"].max()
-    parts = []
-    intervals = []
-    effects = []
-    for experiment, one in times.groupby("experiment"):
-        wide = one.pivot_table(index="seed", columns="rule", values="updates", dropna=False)
-        late = wide["grpo"].isna().sum()
-        missed = wide["spo"].isna().sum()
-
-        # A run of GRPO that never arrives counts as its last update: the ratio is then at least what is said.
-        ratio = wide["grpo"].fillna(float(last[experiment])) / wide["spo"]
-        mean, low, high = (np.exp(value) for value in mean_interval(np.log(ratio)))
-        parts.append(f"{experiment} {mean:.2f}" + (f" (at least: GRPO not there in {late} seeds)" if late else ""))
-        intervals.append(f"{experiment} [{low:.2f}, {high:.2f}]")
-        effects.append((low if missed == 0 else np.nan, high))  # SPO not there: the ratio is no lower bound
-    return by_intervals(
-        "updates to half success, GRPO over SPO: " + pooled(parts),
-        "95 % t of the log ratio over seeds: " + pooled(intervals),
-        effects,
-        null=1.0,
-    )
-
-
-def early_gain(tables: Tables) -> Finding | None:
-    """Claim 8: lead of SPO in success, first two thirds of training against the last third, paired by seed.
-
-    tables: of them "curves" is read; None if no network was trained with both rules.
-    """
-    network = _trained_with_both(tables)
-    if network is None:
-        return None
-
-    # The claim is about the difference of two leads, so that is what the interval is of
-    parts = []
-    intervals = []
-    effects = []
-    for experiment, lead in _leads(network, "success"):
-        early = lead.index.get_level_values("step") < lead.index.get_level_values("step").max() * 2 / 3
-        first = lead[early].groupby("seed").mean()
-        rest = lead[~early].groupby("seed").mean()
-        _, low, high = mean_interval(first - rest)
-        parts.append(f"{experiment} {first.mean():+.3f} then {rest.mean():+.3f}")
-        intervals.append(f"{experiment} [{low:+.3f}, {high:+.3f}]")
-        effects.append((low if first.mean() > 0 else -np.inf, high))  # without an early lead there is no gain
-    return by_intervals(
-        "mean lead of SPO in success, first two thirds then last third: " + pooled(parts),
-        "95 % t of the difference over seeds: " + pooled(intervals),
-        effects,
-    )
-
-
-def entropy_falls(tables: Tables) -> Finding | None:
-    """Claim 14: entropy averaged over the run, in nats per token, SPO minus GRPO, paired by seed.
-
-    tables: of them "curves" is read; None if no network was trained with both rules, or none tells its entropy.
-    """
-    network = _trained_with_both(tables, "entropy")
-    if network is None:
-        return None
-
-    # A run has one mean entropy, so that the interval is over seeds and not over updates
-    parts = []
-    intervals = []
-    effects = []
-    for experiment, lead in _leads(network, "entropy"):
-        mean, low, high = mean_interval(lead.groupby("seed").mean())
-        parts.append(f"{experiment} {mean:+.3f}")
-        intervals.append(f"{experiment} [{low:+.3f}, {high:+.3f}]")
-        effects.append((-high, -low))  # the claim is that it is lower
-    return by_intervals(
-        "entropy per token over the run, SPO minus GRPO (nats): " + pooled(parts),
-        "95 % t over seeds: " + pooled(intervals),
-        effects,
-    )
-
-
-def _trained_with_both(tables: Tables, column: str = "success") -> pd.DataFrame | None:
-    """The network's curves that hold ``column``, of the experiments trained with both rules; None if there are none."""
-    curves = tables.get("curves")
-    if curves is None or column not in curves:
-        return None
-    network = curves[(curves["source"] == "network") & curves[column].notna()]
-    rules = network.groupby("experiment")["rule"].agg(set)
-    both = [experiment for experiment, found in rules.items() if {"grpo", "spo"} <= found]
-    return network[network["experiment"].isin(both)] if both else None
-
-
-def _leads(network: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.Series]]:
-    """For every experiment what SPO has more than GRPO of ``column``, by seed and step."""
-    for experiment, one in network.groupby("experiment"):
-        wide = one.pivot_table(index=["seed", "step"], columns="rule", values=column).dropna()
-        yield str(experiment), wide["spo"] - wide["grpo"]
 
 
 def headlines(tables: Tables) -> list[str]:

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from figures import two_step
-from paper_repro.claims.verdicts import Finding, Tables, verdict
+from paper_repro.claims.effects import exact
+from paper_repro.claims.verdicts import Finding, Tables, finding
 from paper_repro.jobs.job import Job
 from paper_repro.studies.study import Claim, Plate, Study
 from spo_theory.method import Method
@@ -88,18 +89,27 @@ def theorem(tables: Tables) -> Finding | None:
     lead_success = _lead(paper, "success").min()
     last = limit[limit["step"] == limit["step"].max()]["success"].min()
     growing = limit.groupby("rule")["success"].apply(lambda path: bool((path.diff().dropna() > 0).all())).all()
-    text = (
-        f"(i) pq after {limit['step'].max()} iterations at least {last:.5f}, growing throughout; "
-        f"(ii) smallest lead in p {lead_p:.2g}; (iii) smallest lead in pq {lead_success:.2g} "
-        f"(k = 1..{paper['step'].max()})"
-    )
+    effects = [
+        exact(f"(i) pq after {limit['step'].max()} iterations", last if growing else np.nan, "probability", null=0.99),
+        exact(f"(ii) smallest lead in p, k = 1..{paper['step'].max()}", lead_p, "probability"),
+        exact(f"(iii) smallest lead in pq, k = 1..{paper['step'].max()}", lead_success, "probability"),
+    ]
 
     # The theorem is about the paper's start alone: what happens elsewhere is told and does not decide.
-    text += _reversals(later[later["start_p"] != 0.5])
+    text = _reversals(later[later["start_p"] != 0.5])
     grid = tables.get("two_step_map")
     if grid is not None:
         text += f"; its first iteration gains less on {(grid['gain'] < 0).mean():.0%} of all starting points"
-    return Finding(text, "exact", verdict([bool(growing and last > 0.99), lead_p > 0, lead_success > 0]))
+    return finding(
+        "From the paper's start",
+        "pq in the limit (at least 0.99, growing throughout), and SPO's leads (above 0)",
+        {"": effects},
+        what="parts",
+        digits=".4g",
+        besides=text,
+        words={"holds": "it is so", "fails": "it is not so", "reversed": "it is the other way round"},
+        link="for",
+    )
 
 
 def _reversals(curves: pd.DataFrame) -> str:

@@ -4,7 +4,7 @@ import hand_tables
 import pytest
 
 from figures import related
-from paper_repro.report.schema import VERDICTS
+from paper_repro.claims.verdicts import KINDS, kind
 from paper_repro.studies.related import graded, outcomes, paths_and_data
 from paper_repro.studies.related.claim import equal_steps, judged, rate
 from paper_repro.studies.related.study import STUDY, TOPICS, caption
@@ -25,7 +25,7 @@ def test_the_table_of_claims():
     cheap = tuple(c for c in ALL if c.judge in (paths_and_data.first_step_of_pairs, graded.graded_reward_wakes_groups))
     table = judged(cheap)
     assert list(table.columns) == ["system", "methods", "claim", "analogue", "statistic", "verdict"]
-    assert set(table["verdict"]) <= set(VERDICTS)
+    assert set(table["verdict"].map(kind)) <= set(KINDS)
     assert len(table) == 2
 
 

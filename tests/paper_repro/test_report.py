@@ -76,7 +76,21 @@ def test_every_claim_stands_in_the_page_with_its_verdict(picture):
     assert "4. The acceleration carries over" in page
     assert 'class="verdict holds">holds<' in page
     assert page.count('class="verdict ') == 17
+    assert "Under SPO the network comes to half success sooner with 4 steps, groups of 8, SGD" in page
     assert "Longest jobs: a 1.0" in page
+
+
+def test_a_partial_run_says_so_at_the_top():
+    page = render(tables(), {}, MANIFEST)
+    assert page.index("This is a partial run: 1 of 1 jobs are done") < page.index('id="summary"')
+    whole = MANIFEST | {"jobs": {"a": {"seconds": 1.0}}}
+    assert "partial run" not in render(tables(), {}, whole)
+
+
+def test_the_summary_counts_kinds_of_verdicts():
+    page = " ".join(render(tables(), {}, MANIFEST).split())
+    assert "Of the paper's 17 claims: 2 hold, 1 hold in some settings" in page
+    assert "13 not run, 1 not testable here." in page
 
 
 def test_misses_are_said_plainly_and_only_where_there_are_any():

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from figures import related
-from paper_repro.claims.verdicts import Tables
+from paper_repro.claims.verdicts import Tables, kind
 from paper_repro.jobs.job import Job
 from paper_repro.studies.related import graded, outcomes, paths_and_data
 from paper_repro.studies.related.claim import judged
@@ -36,8 +36,9 @@ def jobs(quick: bool) -> list[Job]:
 
 def caption(tables: Tables) -> str:
     """What is drawn, and how the claims of the related papers came out."""
-    counts = tables["related_claims"]["verdict"].value_counts() if "related_claims" in tables else pd.Series()
-    verdicts = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+    counts = tables["related_claims"]["verdict"].map(kind).value_counts() if "related_claims" in tables else pd.Series()
+    words = {"holds": "hold", "mixed": "hold in some of their parts", "does not hold": "do not hold"}
+    verdicts = ", ".join(f"{number} {words[verdict]}" for verdict, number in counts.items())
     return (
         "Left: chance of three right paths of one question under GRPO and with the rank penalty of Rewarding the "
         "Unlikely. Middle: imitation of the best response and DPO, with fresh and with stored data, from a start far "

@@ -1,13 +1,16 @@
 """The claims that are judged on the ten suites; each function takes the tables and returns a finding."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from figures.suites.runs import usual_size
-from paper_repro.claims.verdicts import Finding, Tables, by_intervals, pooled
+from paper_repro.claims.effects import FAILS, Effect, of_values
+from paper_repro.claims.verdicts import Finding, Tables, finding, pooled
 from paper_repro.forecast.statistics import mean_interval
+from paper_repro.report.names import optimizer_name, rule_name
 from paper_repro.studies.suites.runs import LABELS
 from toy_llm.problems.suites import TRAINED
 
@@ -50,17 +53,23 @@ def _over_grpo(ends: pd.DataFrame) -> dict[tuple[str, str, str, str], pd.Series]
     return _paired(ends[ends["rule"] != "none"], ["size", "start", "optimizer"], "rule", "grpo")
 
 
-def _summed_up(gaps: dict[str, pd.Series]) -> tuple[str, str]:
-    """Means of differences, and their intervals over seeds, in words."""
-    found = {name: mean_interval(values) for name, values in gaps.items() if len(values)}
-    means = pooled([f"{name} {mean:+.3f}" for name, (mean, _, _) in found.items()])
-    intervals = pooled([f"{name} [{low:+.3f}, {high:+.3f}]" for name, (_, low, high) in found.items()])
-    return means, "95 % t over seeds: " + intervals
+def _effects(gaps: Mapping[str, pd.Series], unit: str = "success", **more: Any) -> list[Effect]:
+    """An effect for every difference that has a seed; all runs share one warm start, which a test says."""
+    return [of_values(name, values, unit, **more) for name, values in gaps.items() if len(values)]
 
 
-def _intervals(gaps: Iterable[pd.Series]) -> list[tuple[float, float]]:
-    """Lower and upper end of the interval over seeds of each difference; those without a seed are left out."""
-    return [mean_interval(values)[1:] for values in gaps if len(values)]
+def _where(size: str, start: str, optimizer: str) -> str:
+    """The setting of a run on the suites, in words."""
+    return f"the {size} network, {start} start, {optimizer_name(optimizer)}"
+
+
+def _beside(gaps: Mapping[tuple[str, str, str, str], pd.Series]) -> list[Effect]:
+    """Effects of rules over GRPO, by size, start, optimizer and rule: the paper's counts, others are told."""
+    found = []
+    for (size, start, optimizer, rule), values in gaps.items():
+        variant = {} if rule == PAPER else {"counts": False, "note": f"{rule_name(rule)}, which is not the paper's"}
+        found += _effects({_where(size, start, optimizer): values}, **variant)
+    return found
 
 
 def offline_improves(tables: Tables) -> Finding | None:
@@ -79,12 +88,16 @@ def offline_improves(tables: Tables) -> Finding | None:
     start = start[(start["rule"] == "none") & (start["size"] == runs["size"].iloc[0]) & (start["start"] == "base")]
     ends = ends_of(runs)
     gaps = {key: one["value"] - start["value"].iloc[0] for key, one in ends.groupby(["rule", "train_on"])}
-    told = {f"{rule} on {str(groups).replace('_', '-')} groups": gap for (rule, groups), gap in gaps.items()}
-    means, intervals = _summed_up(told)
-    return by_intervals(
-        f"mean success of the trained suites, after minus before ({start['value'].iloc[0]:.3f}): {means}",
-        intervals,
-        _intervals(gap for (_, groups), gap in gaps.items() if groups == "all_negative"),
+    effects = []
+    for (rule, groups), gap in gaps.items():
+        alone = groups == "all_negative"
+        told = {} if alone else {"counts": False, "note": "told beside it"}
+        effects += _effects({f"{rule_name(rule)} on {str(groups).replace('_', '-')} groups": gap}, **told)
+    return finding(
+        "Training on the stored set makes success",
+        f"mean success of the trained suites, after minus before ({start['value'].iloc[0]:.3f})",
+        {"": effects},
+        words={"holds": "higher", "reversed": "lower"},
     )
 
 
@@ -100,7 +113,6 @@ def suites_lead(tables: Tables) -> Finding | None:
     # Only the usual size was trained with both optimizers and with every rule
     size = usual_size(suites)
     gaps = {key: gap for key, gap in _over_grpo(ends_of(suites)).items() if key[0] == size}
-    means, intervals = _summed_up({f"{rule} {size} {start} {opt}": gap for (_, start, opt, rule), gap in gaps.items()})
 
     # On how many suites the rule of the paper is ahead, because the mean may hide those where it is not
     base = suites[(suites["size"] == size) & (suites["start"] == "base")]
@@ -112,12 +124,21 @@ def suites_lead(tables: Tables) -> Finding | None:
 
     # Lengths are told because a rule may gain by writing more
     lengths = _lengths(base, tables.get("suite_lengths"))
-    return by_intervals(
-        f"mean success of the trained suites at the end, minus GRPO's: {means}; from the base start SPO is ahead on "
-        f"{' and '.join(ahead)}; tokens per response from the base start: {lengths}",
-        intervals,
-        _intervals(gap for (_, _, _, rule), gap in gaps.items() if rule == PAPER),
+    return finding(
+        "Mean success under SPO ends",
+        "mean success of the trained suites at the end, minus GRPO's",
+        {"": _beside(gaps)},
+        besides=f"; from the base start SPO is ahead on {' and '.join(ahead)}; tokens per response from the base "
+        f"start: {lengths}",
+        words=OVER_GRPO,
     )
+
+
+OVER_GRPO = {
+    "holds": "above GRPO's",
+    "reversed": "below GRPO's",
+}
+"""Outcomes of a comparison with GRPO in sentences."""
 
 
 def _lengths(runs: pd.DataFrame, true_length: pd.DataFrame | None) -> str:
@@ -130,14 +151,28 @@ def _lengths(runs: pd.DataFrame, true_length: pd.DataFrame | None) -> str:
 
 
 def across_sizes(tables: Tables) -> Finding | None:
-    """Claim 9: SPO minus GRPO for every size and start, and whether it shrinks with size."""
+    """Claim 9: SPO minus GRPO for every size and start, and whether it shrinks from the smallest to the largest size.
+
+    tables: of them "suites" is read; None if it is missing or holds one size.
+    """
     suites = tables.get("suites")
     if suites is None or suites["size"].nunique() < 2:
         return None
     gaps = {key: gap for key, gap in _over_grpo(ends_of(suites)).items() if key[-1] == PAPER}
-    means, intervals = _summed_up({f"{size} {start} {opt}": gap for (size, start, opt, _), gap in gaps.items()})
-    return by_intervals(
-        f"mean success of the trained suites at the end, SPO minus GRPO: {means}", intervals, _intervals(gaps.values())
+
+    # Gains shrink if the smallest network gains more than the largest, from the same start with the same seeds
+    shrinks = {}
+    sizes = [size for size in ("small", "medium", "large") if size in set(suites["size"])]
+    for (size, start, optimizer, _), gap in gaps.items():
+        largest = gaps.get((sizes[-1], start, optimizer, PAPER))
+        if size == sizes[0] and largest is not None:
+            less = gap.droplevel([0, 1, 2]) - largest.droplevel([0, 1, 2])
+            shrinks[f"{start} start, {optimizer_name(optimizer)}, {size} against {sizes[-1]}"] = less.dropna()
+    return finding(
+        "Mean success under SPO ends",
+        "mean success of the trained suites at the end, SPO minus GRPO",
+        {"": _beside(gaps), "gains shrink with size": _effects(shrinks)},
+        words=OVER_GRPO,
     )
 
 
@@ -156,22 +191,19 @@ def weaker_judges(tables: Tables) -> Finding | None:
     noisy = ends[ends["miss"] > 0]
 
     # Every noisy judge against the exact one from the same start, with the same rule and seed
-    parts = []
-    intervals = []
-    spared = []
+    effects = []
     for (accuracy, rule, miss, alarm), one in noisy.groupby(["accuracy", "rule", "miss", "false_alarm"]):
-        mean, low, high = mean_interval((one.set_index(run)["value"] - exact).dropna())
+        lost = (one.set_index(run)["value"] - exact).dropna()
         with_exact = float(exact.xs((accuracy, rule), level=(0, 1)).mean())
-        name = f"{rule} from {accuracy:.0%}, {miss:.0%} and {alarm:.0%}"
-        parts.append(f"{name}: {mean:+.3f} of {with_exact:.3f}")
-        intervals.append(f"{name} [{low:+.3f}, {high:+.3f}]")
-        allowed = LITTLE * with_exact
-        spared.append((low + allowed, high + allowed))
-    return by_intervals(
+        name = f"{rule_name(rule)} from step accuracy {accuracy:.0%}, {miss:.0%} misses and {alarm:.0%} false alarms"
+        note = f"of {with_exact:.3f}"
+        effects += _effects({name: lost}, null=-LITTLE * with_exact, opposite=FAILS, note=note)
+    return finding(
+        "A judge that errs costs",
         "mean success of the trained suites at the end, minus that with the exact judge, by rule, step accuracy of the "
-        f"start's traces, misses and false alarms: {pooled(parts)}; costs little: loses less than a fifth",
-        "95 % t over seeds: " + pooled(intervals),
-        spared,
+        "start's traces, misses and false alarms (costs little: loses less than a fifth)",
+        {"": effects},
+        words={"holds": "little", "fails": "much"},
     )
 
 
@@ -187,16 +219,17 @@ def votes_help(tables: Tables) -> Finding | None:
     # Only the noisiest judge was asked both once and five times
     ends = ends_of(judges[judges["miss"] == judges["miss"].max()])
     gaps = {
-        f"{rule} from {accuracy:.0%}": gap
+        f"{rule_name(rule)} from step accuracy {accuracy:.0%}": gap
         for (rule, accuracy, _), gap in _paired(ends, ["rule", "accuracy"], "votes", 1).items()
     }
     spread = ends.groupby(["votes", "rule", "accuracy"])["value"].std().groupby("votes").mean()
-    means, intervals = _summed_up(gaps)
-    return by_intervals(
-        f"mean success of the trained suites at the end, five votes minus one: {means}; mean standard deviation "
-        f"over seeds {pooled([f'{v:.3f} with {n}' for n, v in spread.items()])}",
-        intervals,
-        _intervals(gaps.values()),
+    return finding(
+        "With the majority of five judgments success ends",
+        "mean success of the trained suites at the end, five votes minus one",
+        {"": _effects(gaps)},
+        besides="; mean standard deviation over seeds "
+        + pooled([f"{value:.3f} with {votes}" for votes, value in spread.items()]),
+        words={"holds": "higher", "reversed": "lower"},
     )
 
 
@@ -213,14 +246,32 @@ def judge_need_not_solve(tables: Tables) -> Finding | None:
     low = by["low"].astype(float).to_dict()
     high = by["high"].astype(float).to_dict()
     start = by.loc["student at start"]
-    others = ("judge", "judge's twin", "student at start")
-    better = [(low["student trained"] - high[who], high["student trained"] - low[who]) for who in others]
-    return by_intervals(
-        f"solves: {pooled([f'{who} {rate:.1%}' for who, rate in by['success'].items()])}; "
+    solved = by["success"].astype(float).to_dict()
+    effects = [
+        Effect(
+            named,
+            solved["student trained"] - solved[who],
+            low["student trained"] - high[who],
+            high["student trained"] - low[who],
+            n=int(weak["seeds"].max()),
+            unit="share of questions solved",
+            test="ends of two 95 % bootstrap intervals",
+        )
+        for who, named in (
+            ("judge", "its judge"),
+            ("judge's twin", "the judge's twin"),
+            ("student at start", "itself before training"),
+        )
+    ]
+    return finding(
+        "The trained student solves",
+        "share of questions solved, the trained student's minus that of others",
+        {"": effects},
+        what="parts",
+        besides=f"; solves: {pooled([f'{who} {rate:.1%}' for who, rate in solved.items()])}; "
         f"the judge is right on {start['judge_accuracy']:.0%} of steps",
-        pooled([f"{who} [{row['low']:.3f}, {row['high']:.3f}]" for who, row in by.iterrows()])
-        + f" (95 % bootstrap, {int(weak['seeds'].max())} seeds)",
-        better,
+        words={"holds": "more", "reversed": "less"},
+        link="than",
     )
 
 
@@ -251,16 +302,25 @@ def colouring_steadies(tables: Tables) -> Finding | None:
     # The pair was chosen after looking at all of them: its interval is widened for the number of choices.
     tried = len(pairs) * (len(pairs) - 1) / 2
     _, low, high = mean_interval(pairs[worst] - pairs[best], level=1 - 0.05 / tried)
-    statistic = "mean success lost to the noisy judge: " + pooled([f"{name}: {v:+.3f}" for name, v in means.items()])
-    interval = (
-        f"largest minus smallest loss, 95 % t over seeds, corrected for the choice among {tried:.0f} pairs: "
-        f"[{low:+.3f}, {high:+.3f}]"
+    lost_more = of_values(f"{worst} against {best}", pairs[worst] - pairs[best], "success")
+    same = high < THE_SAME * float(exact.mean())
+    effect = replace(
+        lost_more,
+        low=low,
+        high=high,
+        p=min(1.0, lost_more.p * tried),
+        test=f"{lost_more.test}, corrected for the choice among {tried:.0f} pairs",
+        outcome=FAILS if same else "",
+        note="below a fiftieth of the success" if same else "",
     )
-
-    # Where no choice is better by an amount that matters, none steadies
-    if high < THE_SAME * float(exact.mean()):
-        return Finding(statistic, f"{interval}, below a fiftieth of the success", "does not hold")
-    return by_intervals(statistic, interval, [(low, high)])
+    return finding(
+        "What a noisy judge costs",
+        "success lost to the noisy judge, largest minus smallest mean",
+        {"": [effect]},
+        besides="; mean success lost: " + pooled([f"{name}: {value:+.3f}" for name, value in means.items()]),
+        words={"holds": "depends on the colouring", "fails": "hardly depends on the colouring"},
+        link="for",
+    )
 
 
 def pass_at_16(tables: Tables) -> Finding | None:
@@ -269,12 +329,11 @@ def pass_at_16(tables: Tables) -> Finding | None:
     if suites is None or 16 not in set(suites["k"].dropna()):
         return None
     ends = ends_of(suites[suites["size"] == usual_size(suites)], "pass@k", 16)
-    gaps = _over_grpo(ends)
-    means, intervals = _summed_up({f"{rule} {start} {opt}": gap for (_, start, opt, rule), gap in gaps.items()})
     before = ends[ends["rule"] == "none"].set_index("start")["value"]
-    return by_intervals(
-        f"pass@16, mean of the trained suites, minus GRPO's: {means}; before training "
-        f"{pooled([f'{s} {v:.3f}' for s, v in before.items()])}",
-        intervals,
-        _intervals(gap for (_, _, _, rule), gap in gaps.items() if rule == PAPER),
+    return finding(
+        "pass@16 under SPO ends",
+        "pass@16, mean of the trained suites, minus GRPO's",
+        {"": _beside(_over_grpo(ends))},
+        besides="; before training " + pooled([f"{start} {value:.3f}" for start, value in before.items()]),
+        words=OVER_GRPO,
     )
