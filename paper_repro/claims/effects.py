@@ -75,8 +75,19 @@ def exact(
     claimed = {"above": above > 0, "below": above < 0, "equal": above == 0}[direction]
     other = {"above": above < 0, "below": above > 0, "equal": False}[direction]
     outcome = HOLDS if claimed else REVERSED if other else FAILS
-    ends = {"estimate": estimate, "low": estimate, "high": estimate}
-    return Effect(setting, **ends, n=0, of="", unit=unit, test="exact", null=null, direction=direction, outcome=outcome)
+    return Effect(
+        setting,
+        estimate=estimate,
+        low=estimate,
+        high=estimate,
+        n=0,
+        of="",
+        unit=unit,
+        test="exact",
+        null=null,
+        direction=direction,
+        outcome=outcome,
+    )
 
 
 def of_values(
@@ -116,12 +127,14 @@ def of_values(
     else:
         p = float("nan") if np.isnan(spread) else float(away == 0)
         d = float(np.sign(away)) * float("inf") if away else 0.0
-    ends = [float(np.exp(end)) if ratio else float(end) for end in (mean, low, high)]
+    estimate, low, high = (float(np.exp(end)) if ratio else float(end) for end in (mean, low, high))
 
     test = f"Student t over {of}" + (", of the logarithm" if ratio else "")
     return Effect(
         setting,
-        *ends,
+        estimate,
+        low,
+        high,
         n=scaled.size,
         unit=unit,
         test=test,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,8 @@ def speed_ups(curves: pd.DataFrame) -> list[Effect]:
         late = int(wide.isna().any(axis=1).sum())
         wide = wide.fillna(float(last[experiment]))
         own = curves[curves["experiment"] == experiment]
-        values, of = _by_start(np.log(wide["grpo"] / wide["spo"]), own)
+        ratio = wide["grpo"] / wide["spo"]
+        values, of = _by_start(ratio.map(np.log), own)
         note = f"{late} pairs of runs with one that never arrives" if late else ""
         labels = setting(own)
         effects.append(
@@ -93,7 +95,7 @@ def early_gain(tables: Tables) -> Finding | None:
         first = lead[early].groupby("seed").mean()
         rest = lead[~early].groupby("seed").mean()
         labels = setting(own)
-        more = {"counts": labels.counts, "note": labels.note}
+        more: dict[str, Any] = {"counts": labels.counts, "note": labels.note}
         values, of = _by_start(first, own)
         there = of_values(labels.name, values, "early lead in success", of=of, **more)
         values, of = _by_start(first - rest, own)
@@ -122,7 +124,7 @@ def entropy_falls(tables: Tables) -> Finding | None:
     for own, lead in _leads(network, "entropy"):
         values, of = _by_start(lead.groupby("seed").mean(), own)
         labels = setting(own)
-        more = {"counts": labels.counts, "note": labels.note}
+        more: dict[str, Any] = {"counts": labels.counts, "note": labels.note}
         effects.append(of_values(labels.name, values, "nats per token", direction="below", of=of, **more))
     return finding(
         "Under SPO the entropy of a token, averaged over the run, is",

@@ -48,9 +48,7 @@ def cell(horizon: int, group_size: int, accuracy: float, optimizer: str, size: s
 
 
 GRID = tuple(
-    one
-    for values in product(HORIZONS, GROUP_SIZES, START_ACCURACIES, OPTIMIZERS, SIZES)
-    for one in cell(*values)  # type: ignore[arg-type]
+    one for values in product(HORIZONS, GROUP_SIZES, START_ACCURACIES, OPTIMIZERS, SIZES) for one in cell(*values)
 )
 """Every cell of the grid."""
 
@@ -64,6 +62,6 @@ HELD_OUT = tuple(
         (7, 12, 0.6, "sgd", "small"),
         (7, 24, 0.4, "adam", "large"),
     )
-    for one in cell(*values, family="held out")  # type: ignore[arg-type]
+    for one in cell(*values, family="held out")
 )
 """Cells between those of the grid. No default uses them, and no step size was chosen by them."""

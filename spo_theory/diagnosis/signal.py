@@ -92,7 +92,8 @@ def signal_of_steps(rollouts: Rollouts, groups: Groups, seed: int = 0) -> list[S
         return []
     every = np.ones(len(groups.size), dtype=bool)
     judged = list(judged_groups(rollouts, groups, every))
-    common = _most_common(np.concatenate([np.full(len(q), g.correct.shape[-1]) for q, g in judged] or [[]]))
+    sizes = [np.full(len(questions), group.correct.shape[-1]) for questions, group in judged]
+    common = _most_common(np.concatenate(sizes) if sizes else np.zeros(0, dtype=int))
     judged = [(question, group) for question, group in judged if group.correct.shape[-1] == common]
     found = []
     for name in RULES:

@@ -38,7 +38,7 @@ def caption(tables: Tables) -> str:
     """What is drawn, and how the claims of the related papers came out."""
     counts = tables["related_claims"]["verdict"].map(kind).value_counts() if "related_claims" in tables else pd.Series()
     words = {"holds": "hold", "mixed": "hold in some of their parts", "does not hold": "do not hold"}
-    verdicts = ", ".join(f"{number} {words[verdict]}" for verdict, number in counts.items())
+    verdicts = ", ".join(f"{number} {words[str(verdict)]}" for verdict, number in counts.items())
     return (
         "Left: chance of three right paths of one question under GRPO and with the rank penalty of Rewarding the "
         "Unlikely. Middle: imitation of the best response and DPO, with fresh and with stored data, from a start far "

@@ -67,7 +67,9 @@ def _beside(gaps: Mapping[tuple[str, str, str, str], pd.Series]) -> list[Effect]
     """Effects of rules over GRPO, by size, start, optimizer and rule: the paper's counts, others are told."""
     found = []
     for (size, start, optimizer, rule), values in gaps.items():
-        variant = {} if rule == PAPER else {"counts": False, "note": f"{rule_name(rule)}, which is not the paper's"}
+        variant: dict[str, Any] = {}
+        if rule != PAPER:
+            variant = {"counts": False, "note": f"{rule_name(rule)}, which is not the paper's"}
         found += _effects({_where(size, start, optimizer): values}, **variant)
     return found
 
@@ -91,8 +93,8 @@ def offline_improves(tables: Tables) -> Finding | None:
     effects = []
     for (rule, groups), gap in gaps.items():
         alone = groups == "all_negative"
-        told = {} if alone else {"counts": False, "note": "told beside it"}
-        effects += _effects({f"{rule_name(rule)} on {str(groups).replace('_', '-')} groups": gap}, **told)
+        told: dict[str, Any] = {} if alone else {"counts": False, "note": "told beside it"}
+        effects += _effects({f"{rule_name(str(rule))} on {str(groups).replace('_', '-')} groups": gap}, **told)
     return finding(
         "Training on the stored set makes success",
         f"mean success of the trained suites, after minus before ({start['value'].iloc[0]:.3f})",
@@ -195,7 +197,8 @@ def weaker_judges(tables: Tables) -> Finding | None:
     for (accuracy, rule, miss, alarm), one in noisy.groupby(["accuracy", "rule", "miss", "false_alarm"]):
         lost = (one.set_index(run)["value"] - exact).dropna()
         with_exact = float(exact.xs((accuracy, rule), level=(0, 1)).mean())
-        name = f"{rule_name(rule)} from step accuracy {accuracy:.0%}, {miss:.0%} misses and {alarm:.0%} false alarms"
+        start = f"{rule_name(str(rule))} from step accuracy {accuracy:.0%}"
+        name = f"{start}, {miss:.0%} misses and {alarm:.0%} false alarms"
         note = f"of {with_exact:.3f}"
         effects += _effects({name: lost}, null=-LITTLE * with_exact, opposite=FAILS, note=note)
     return finding(
