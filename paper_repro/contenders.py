@@ -60,7 +60,7 @@ def raced(
     column ``why`` says so; else it is empty.
     """
     from spo_theory import ReasoningChain
-    from spo_theory.dynamics.race import race
+    from spo_theory.dynamics.race import heard_world, race
     from spo_theory.exact.costs import COSTS
 
     starts = ReasoningChain(step_success=np.repeat(np.array(step_success)[:, None], horizon, axis=1))
@@ -74,7 +74,7 @@ def raced(
     }
     try:
         method = contender(name, group_size)
-        _check_compositions(method, starts.world())
+        _check_compositions(method, heard_world(starts, method, miss, false_alarm))
         found = race(starts, method, learning_rate, miss=miss, false_alarm=false_alarm, longest=1e13)
         found["why"] = np.where(found["updates"].isna(), "half success is not reached", "")
     except InputError as error:

@@ -62,12 +62,7 @@ def race(
     )
     check(method.sampler.inner_updates == 1, "inner_updates", method.sampler.inner_updates, "1 in a race")
 
-    # A judge changes nothing for a method that does not hear it, and a world with it has many more classes
-    world = starts.world()
-    judge = confusion(starts.horizon, miss, false_alarm)
-    if (miss or false_alarm) and needs_of(method, starts.horizon).judged.any():
-        world = judged_world(starts, judge)
-
+    world = heard_world(starts, method, miss, false_alarm)
     form = prepare_update(world, method, padded=True)
     costs = prepare_costs(world, method)
     begin = np.atleast_2d(starts.logits)
@@ -76,6 +71,24 @@ def race(
 
     table = {"step_success_1": np.atleast_2d(starts.step_success)[:, 0], "updates": np.asarray(updates)}
     return pd.DataFrame(table | dict(zip(COSTS, np.asarray(spent).T, strict=True)))
+
+
+def heard_world(starts: ReasoningChain, method: Method, miss: float = 0.0, false_alarm: float = 0.0) -> World:
+    """The world in which `race` runs ``method``: with the judge that errs only if the method hears it.
+
+    A judge changes nothing for a method that does not hear it, and a world with it has many more outcome classes.
+    Arguments as of `race`; raises `InputError` for rates that no judge can have.
+
+    Example:
+        >>> from spo_theory import rule
+        >>> starts = ReasoningChain(step_success=[[0.3] * 4])
+        >>> [heard_world(starts, rule(name, group_size=4), 0.1, 0.05).classes for name in ("grpo", "spo")]
+        [5, 21]
+    """
+    judge = confusion(starts.horizon, miss, false_alarm)
+    if (miss or false_alarm) and needs_of(method, starts.horizon).judged.any():
+        return judged_world(starts, judge)
+    return starts.world()
 
 
 @partial(jax.jit, static_argnames=("iterations",))

@@ -27,6 +27,13 @@ def test_judges_are_for_those_who_hear_them(table):
     assert (np.diff(mean) > 0).all()
 
 
+def test_groups_of_a_judged_question_are_counted_before_they_are_raced():
+    """A judge that errs multiplies the outcome classes: 1,282,975 compositions, not the 495 of the exact judge."""
+    [row] = raced("step_dpo", 4, 8, (0.3,), miss=0.1, false_alarm=0.05).itertuples()
+    assert np.isnan(row.updates)
+    assert row.why.startswith("group compositions = 1282975 is not allowed")
+
+
 def test_break_even_prices_by_hand(table):
     prices = break_even(table).set_index(["contender", "horizon", "step_success"])
     exact = table[table["miss"] == 0].set_index(["contender", "horizon", "step_success"])
