@@ -35,6 +35,7 @@ def reproduce(
     *,
     quick: bool = False,
     full: bool = False,
+    settings: Path | None = None,
     only: Sequence[str] = (),
     resume: bool = False,
     workers: int = 2,
@@ -43,8 +44,9 @@ def reproduce(
 ) -> Path:
     """Run the studies and write tables, figures, claims, manifest and report to the folder ``out``.
 
-    quick: the short version of every study. full: with what takes days, the whole grid of networks. only: names of the
-    studies to run, all if empty. resume: keep finished jobs; without it the chosen studies start over (other files in
+    quick: the short version of every study. full: with what takes days, the whole grid of networks. settings: a file
+    of own configurations, which are run too (`paper_repro.forecast.settings_file`). only: names of the studies to run,
+    all if empty. resume: keep finished jobs; without it the chosen studies start over (other files in
     ``out`` stay). workers, backend, address: where the jobs run (`paper_repro.jobs.backend.Backend`). Returns the path
     of the report. Raises `InputError` before any work if ``out`` cannot be written, a name in ``only`` is unknown or a
     backend is not there; `JobError` if a job fails.
@@ -54,11 +56,12 @@ def reproduce(
     check(not (quick and full), "full", full, "False in the quick version")
     where = Backend(backend, address, workers)
     where.check()
+    own = own_jobs(settings)
     with results_folder(out) as parts:
         check_warm_starts(chosen, quick=quick)
 
         # Without resume the old results go first, so that none of them is taken for a new one
-        wanted = [job for study in chosen for job in study.all_jobs(quick, full)]
+        wanted = [job for study in chosen for job in study.all_jobs(quick, full)] + own
         if resume:
             say_what_is_kept(wanted, parts)
         else:
@@ -67,7 +70,23 @@ def reproduce(
 
         # The report shows all that is in the folder, also studies that were run at another time
         every = [job for study in studies() for job in study.all_jobs(quick, full)]
-        return publish(every, out, quick=quick, needed=wanted)
+        return publish(every + own, out, quick=quick, needed=wanted)
+
+
+def own_jobs(settings: Path | None) -> list[Job]:
+    """The jobs of the configurations in the file ``settings``, none without one; raises `InputError` for a bad file."""
+    if settings is None:
+        return []
+    from paper_repro.forecast.cells import FULL, QUICK
+    from paper_repro.forecast.grid import GRID, HELD_OUT
+    from paper_repro.forecast.settings_file import read_settings
+    from paper_repro.studies.network import jobs_of
+
+    own = read_settings(settings)
+    taken = {one.name for one in (*FULL, *QUICK, *GRID, *HELD_OUT)}
+    for one in own:
+        check(one.name not in taken, "name", one.name, "another one than those of the package")
+    return jobs_of(own, "own")
 
 
 def check_warm_starts(chosen: Sequence[Study], *, quick: bool) -> None:

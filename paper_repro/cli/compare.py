@@ -11,6 +11,7 @@ from paper_repro.cli.train import train_boxes
 from spo_theory.allowed import whole
 from spo_theory.limits import count
 from spo_theory.methods.registry import Option
+from spo_theory.validation import check
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +40,10 @@ class Compare:
     seeds: Annotated[int, "Warm starts; each has its own forecast.", whole(1, 1000)] = 2
     runs: Annotated[int, "Training runs from each warm start.", whole(1, 1000)] = 1
     draws: Annotated[int, "Draws of level noisy from each warm start.", whole(1, 1000)] = 4
+    settings: Annotated[
+        Path | None,
+        "Compare the cells of this TOML file instead; of the other options only --level and --out go with it.",
+    ] = None
     out: Annotated[Path | None, "Also write the comparison: .csv or .parquet."] = None
 
 
@@ -70,32 +75,55 @@ def compare(values: Values, rules: dict[str, Values]) -> None:
     refuse_values(options)
     check_output(options.out)
 
+    import pandas as pd
+
     from paper_repro.forecast import comparison
     from paper_repro.forecast.forecast import approximations, check_level
+    from paper_repro.forecast.settings_file import read_settings
     from toy_llm.cache import cache_path, check_entry
     from toy_llm.config_checks import doubts
 
     # All refusals come before the first warm start
-    spec = configuration(values, rules)
-    for name in spec.rules:
-        config = spec.config(name, 0)
-        config.validate()
-        say_doubts(doubts(config))
-        check_level(config, options.level)
-    for start in spec.starts:
-        config = spec.from_start(spec.rules[0], start)
-        check_entry(cache_path(config.warm_start().key, config.cache_dir))
+    if options.settings is None:
+        specs: tuple[Configuration, ...] = (configuration(values, rules),)
+    else:
+        refuse_beside_settings(values, rules)
+        specs = read_settings(options.settings)
+    for spec in specs:
+        for name in spec.rules:
+            config = spec.config(name, 0)
+            config.validate()
+            say_doubts(doubts(config))
+            check_level(config, options.level)
+        for start in spec.starts:
+            config = spec.from_start(spec.rules[0], start)
+            check_entry(cache_path(config.warm_start().key, config.cache_dir))
 
-    table = comparison.compare(run_with_progress(spec, options.level))
+    table = comparison.compare(pd.concat([run_with_progress(spec, options.level) for spec in specs]))
     print(table.T.to_string(header=False, float_format="{:.3f}".format))
+    updates = {spec.name: spec.base.updates for spec in specs}
     for row in table.to_dict("records"):
-        if row["measured_half"] != row["measured_half"]:
-            print(f"{row['rule']}: half success is not reached within {spec.base.updates} updates; give more --updates")
+        for which in ("measured", "predicted"):
+            if pd.isna(row[f"{which}_half"]):
+                where = f"{row['experiment']}, {row['rule']}, {which}"
+                short = f"half success is not reached within {updates[row['experiment']]} updates"
+                print(f"{where}: {short}; give more --updates")
     if options.level == "mean_field":
-        for text in {text for name in spec.rules for text in approximations(spec.config(name, 0)).values()}:
+        configs = [spec.config(name, 0) for spec in specs for name in spec.rules]
+        for text in {text for config in configs for text in approximations(config).values()}:
             print(f"approximate at level mean_field: {text}")
     write_table(table, options.out)
     say_written(options.out)
+
+
+def refuse_beside_settings(values: Values, rules: dict[str, Values]) -> None:
+    """Raise `InputError` for an option that a file of settings would leave without effect; arguments of `compare`."""
+    defaults = {option.name: option.default for box in compare_boxes().values() for option in box}
+    for name, value in values.items():
+        is_free = name in ("settings", "level", "out") or value == defaults[name]
+        check(is_free, name, value, "given in the file of settings, not beside it")
+    given = (tuple(rules), any(rules.values()))
+    check(given == (COMMAND.rules, False), "rules", " ".join(rules), "given in the file of settings, not beside it")
 
 
 def own_options(values: Values) -> Compare:
