@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from figures import style
 from figures.training import LADDER
@@ -69,6 +70,12 @@ def draw_times(comparison: pd.DataFrame) -> Figure:
     ax.set(xscale="log", yscale="log", xlim=ends_of_axis, ylim=ends_of_axis, aspect="equal")
     ax.set(xlabel="measured updates to half success", ylabel="predicted updates to half success")
 
+    # Numbers of updates as people write them, 20 and not 2 x 10^1, also where the axis spans less than a decade
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
+
     handles = [
         Line2D([], [], color=style.colour(r), marker="s", lw=0, label=style.label(r)) for r in style.rules_of(table)
     ]
@@ -78,11 +85,12 @@ def draw_times(comparison: pd.DataFrame) -> Figure:
         handles.append(Line2D([], [], color=style.INK, marker="o", mfc="none", lw=0, label="some runs collapse later"))
     ax.legend(handles=handles, loc="upper left")
     left_out = len(comparison[["experiment", "rule"]].drop_duplicates()) - len(table)
-    never = f" {left_out} cells do not reach half success within their run." if left_out else ""
+    never = f" Left out, because half success is not reached within the run: {left_out}." if left_out else ""
     style.foot(
         figure,
         f"{len(table)} cells (setting and rule), each by its most complete forecast. Points: medians. Bars: 95 % "
-        f"intervals of the mean over runs and over forecasts (Student t). Line: identity; band: 10 % off.{never}",
+        "intervals of the mean over runs and over forecasts (Student t), cut at a fifth of the median. "
+        f"Line: identity; band: 10 % off.{never}",
     )
     return figure
 

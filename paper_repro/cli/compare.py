@@ -78,26 +78,20 @@ def compare(values: Values, rules: dict[str, Values]) -> None:
     import pandas as pd
 
     from paper_repro.forecast import comparison
-    from paper_repro.forecast.forecast import approximations, check_level
+    from paper_repro.forecast.forecast import approximations, check_configuration
     from paper_repro.forecast.settings_file import read_settings
-    from toy_llm.cache import cache_path, check_entry
     from toy_llm.config_checks import doubts
 
     # All refusals come before the first warm start
     if options.settings is None:
         specs: tuple[Configuration, ...] = (configuration(values, rules),)
+        check_configuration(specs[0], [options.level])
     else:
         refuse_beside_settings(values, rules)
-        specs = read_settings(options.settings)
-    for spec in specs:
-        for name in spec.rules:
-            config = spec.config(name, 0)
-            config.validate()
-            say_doubts(doubts(config))
-            check_level(config, options.level)
-        for start in spec.starts:
-            config = spec.from_start(spec.rules[0], start)
-            check_entry(cache_path(config.warm_start().key, config.cache_dir))
+        specs = read_settings(options.settings, [options.level])
+    configs = [spec.config(name, 0) for spec in specs for name in spec.rules]
+    for config in configs:
+        say_doubts(doubts(config))
 
     table = comparison.compare(pd.concat([run_with_progress(spec, options.level) for spec in specs]))
     print(table.T.to_string(header=False, float_format="{:.3f}".format))
@@ -109,7 +103,6 @@ def compare(values: Values, rules: dict[str, Values]) -> None:
                 short = f"half success is not reached within {updates[row['experiment']]} updates"
                 print(f"{where}: {short}; give more --updates")
     if options.level == "mean_field":
-        configs = [spec.config(name, 0) for spec in specs for name in spec.rules]
         for text in {text for config in configs for text in approximations(config).values()}:
             print(f"approximate at level mean_field: {text}")
     write_table(table, options.out)

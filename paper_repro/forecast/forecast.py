@@ -1,6 +1,6 @@
 """Forecasts by level of the ladder, and the training that they forecast; nothing is fitted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, get_args
@@ -17,6 +17,7 @@ from spo_theory.exact.update import prepare_squares, prepare_update
 from spo_theory.outcomes.chain import ReasoningChain
 from spo_theory.parts.samplers import HistoryResampling
 from spo_theory.validation import check
+from toy_llm.cache import cache_path, check_entry
 from toy_llm.judging.step_judge import JudgeSource
 from toy_llm.linearization import Start, gradient_variance, measure_start
 from toy_llm.network.transformer_policy import TransformerPolicy
@@ -48,6 +49,23 @@ def forecast(configuration: Configuration, start: int, level: Level) -> pd.DataF
             draws = [_linearized(config, level).assign(draw=0)]
         frames += [curve.assign(**labels) for curve in draws]
     return pd.concat(frames, ignore_index=True)
+
+
+def check_configuration(configuration: Configuration, levels: Sequence[Level]) -> None:
+    """Raise `InputError` for what cannot be trained with every rule of a configuration, or not forecast at ``levels``.
+
+    Also for a cached warm start that is damaged, or a missing one that could not be kept.
+
+    >>> check_configuration(Configuration("tiny"), ["mean_field"])
+    """
+    for name in configuration.rules:
+        config = configuration.config(name, 0)
+        config.validate()
+        for level in levels:
+            check_level(config, level)
+    for start in configuration.starts:
+        config = configuration.from_start(configuration.rules[0], start)
+        check_entry(cache_path(config.warm_start().key, config.cache_dir))
 
 
 def check_level(config: TrainConfig, level: Level) -> None:

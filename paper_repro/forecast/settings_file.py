@@ -1,12 +1,13 @@
 """Own configurations from a file of settings, so that they are forecast and trained without a change of the package."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from paper_repro.forecast.configuration import Configuration
-from paper_repro.forecast.forecast import check_level
+from paper_repro.forecast.configuration import Configuration, Level
+from paper_repro.forecast.forecast import check_configuration
 from spo_theory.validation import InputError, check
 from toy_llm.config import TrainConfig
 
@@ -16,12 +17,13 @@ DECIDED = {"rule", "rule_options", "seed", "start_seed", "noise_every", "kl_ever
 """Settings of the trainer that a configuration decides itself."""
 
 
-def read_settings(file: Path) -> tuple[Configuration, ...]:
+def read_settings(file: Path, levels: Sequence[Level] | None = None) -> tuple[Configuration, ...]:
     """The configurations of a TOML file: a table ``[[cell]]`` each, with a ``name`` and what differs from the defaults.
 
     Keys of a table are settings of the trainer (as for ``spo train``) and of `Configuration`; ``rule_options`` is a
-    table of rules, each with its options. Raises `InputError` for a file that cannot be read, is no TOML, or holds what
-    cannot be trained or forecast; the message names the cell. Source: docs/metrics.md#own-configurations.
+    table of rules, each with its options. ``levels``: those that will be forecast; None: those of each cell. Raises
+    `InputError` for a file that cannot be read, is no TOML, or holds what cannot be trained or forecast; the message
+    names the cell. Source: docs/metrics.md#own-configurations.
     """
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -35,6 +37,7 @@ def read_settings(file: Path) -> tuple[Configuration, ...]:
     for place, cell in enumerate(cells, start=1):
         try:
             found.append(_configuration(cell))
+            check_configuration(found[-1], found[-1].levels if levels is None else levels)
         except (InputError, TypeError) as error:
             raise InputError(f"settings {str(file)!r}, cell {place}: {error}") from None
 
@@ -62,16 +65,13 @@ def _configuration(cell: dict[str, Any]) -> Configuration:
     base = TrainConfig(**{key: value for key, value in plain.items() if key in trainer and key not in OWN})
     configuration = Configuration(base=base, **{key: value for key, value in plain.items() if key in OWN})
 
-    # Everything that a run would refuse is refused now
+    # The trainer checks its own settings; these are of the configuration
     for key in ("runs", "draws", "held_out", "points"):
         value = getattr(configuration, key)
         check(type(value) is int and value >= 1, key, value, "a whole number, at least 1")
     for key in ("starts", "levels", "rules"):
         value = getattr(configuration, key)
         check(isinstance(value, tuple) and len(value) > 0, key, value, "a list with at least one value")
-    for rule in configuration.rules:
-        config = configuration.config(rule, 0)
-        config.validate()
-        for level in configuration.levels:
-            check_level(config, level)
+    for level in configuration.levels:
+        check(level in get_args(Level), "level", level, " or ".join(get_args(Level)))
     return configuration

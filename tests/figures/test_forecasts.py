@@ -33,7 +33,7 @@ def test_the_most_complete_level_of_a_cell_is_drawn_on_logarithmic_axes():
     across, along = (bar.get_segments()[0] for bar in ax.containers[0].lines[2])
     assert across[:, 0].tolist() == pytest.approx([20.5, 21.5])
     assert along[:, 1].tolist() == pytest.approx([19.5, 22.0])
-    assert "1 cells do not reach half success" in figure.get_supxlabel().replace("\n", " ")
+    assert "half success is not reached within the run: 1." in figure.get_supxlabel().replace("\n", " ")
 
 
 def test_errors_stand_at_their_level_in_per_cent():

@@ -9,6 +9,7 @@ from paper_repro import reproduce
 from paper_repro.cli import main
 from paper_repro.forecast.settings_file import read_settings
 from spo_theory.validation import InputError
+from toy_llm.cache import cache_path
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 
@@ -49,6 +50,7 @@ def test_own_cells_become_jobs_of_a_run(tmp_path):
         ('[[cell]]\nname = "a"\n[[cell]]\nname = "b"\nhorizon = 0\n', "cell 2: horizon = 0"),
         ('[[cell]]\nname = "a"\n[[cell]]\nname = "a"\n', "name = .*another one in every cell"),
         ('[[cell]]\nname = "a"\nlevels = ["kernel"]\noptimizer = "adamw"\n', "cell 1: optimizer = 'adamw'"),
+        ('[[cell]]\nname = "a"\nlevels = ["best"]\n', "cell 1: level = 'best'"),
         ('[[cell]]\nname = "a"\nrules = ["nothing"]\n', "cell 1: .*nothing"),
         ('[[cell]]\nname = "a"\nruns = 0\n', "cell 1: runs = 0"),
         ('[[cell]]\nname = "a"\nstarts = 3\n', "cell 1: starts = 3"),
@@ -77,3 +79,21 @@ def test_compare_runs_the_cells_and_says_that_a_curve_is_too_short(tmp_path, cap
     said = capsys.readouterr().out
     for which in ("measured", "predicted"):
         assert f"short, spo, {which}: half success is not reached within 2 updates" in said
+
+
+def test_only_the_levels_that_are_asked_for_must_serve(tmp_path):
+    """A cell has levels for `spo reproduce`; `spo compare` computes another one."""
+    file = written(tmp_path, '[[cell]]\nname = "a"\noptimizer = "adamw"\n')
+    assert [one.name for one in read_settings(file, ["noisy"])] == ["a"]
+    with pytest.raises(InputError, match="sgd or adam at level kernel"):
+        read_settings(file)
+
+
+def test_a_damaged_warm_start_is_refused_before_work(tmp_path):
+    cell = f'[[cell]]\nname = "a"\nhorizon = 2\nstarts = [0]\ncache_dir = "{tmp_path}"\n'
+    file = written(tmp_path, cell)
+    (one,) = read_settings(file)
+    config = one.config("grpo", 0)
+    cache_path(config.warm_start().key, config.cache_dir).write_bytes(b"damaged")
+    with pytest.raises(InputError, match="cell 1: "):
+        read_settings(file)
