@@ -6,14 +6,19 @@ RUN_READY := .venv/.ready-run
 TEST_READY := .venv/.ready-test
 DOCS_READY := .venv/.ready-docs
 
-.PHONY: reproduce quick test lint bench docs mutants fuzz coverage clean
+.PHONY: reproduce quick test test-all lint bench docs mutants fuzz coverage clean
 reproduce: $(RUN_READY)
 	$(BIN)/spo reproduce --resume
 
 quick: $(RUN_READY)
 	$(BIN)/spo reproduce --quick --resume --out out-quick
 
+# The most telling cases of every test: what must pass before a change is merged
 test: $(TEST_READY) lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not thorough"
+
+# Every case of every test
+test-all: $(TEST_READY) lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(TEST_READY)

@@ -224,8 +224,10 @@ def compilations(caplog, run):
     return [m for m in caplog.messages if m.startswith("Compiling")]
 
 
-@pytest.mark.parametrize("scope", ["all_negative", "all_incorrect"])
-@pytest.mark.parametrize("name", list(RUNS))
+@pytest.mark.parametrize(
+    ("name", "scope"),
+    [(name, "all_negative") for name in RUNS] + [("solve", "all_incorrect"), ("diffuse", "all_incorrect")],
+)
 def test_another_colouring_group_size_start_or_rate_compiles_nothing(name, scope, caplog):
     first = rule("spo", group_size=4, scope=scope, beta=5.0, gamma=0.5)
     jax.clear_caches()

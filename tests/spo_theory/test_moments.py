@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from everyday import spare
 
 from spo_theory import InputError, ReasoningChain, expected_update, rule, sampled_update
 from spo_theory.exact.by_class.advantages import advantage_function
@@ -38,7 +39,7 @@ def every_outcome(r, chain):
     return outcome, r.advantages(outcome == horizon, outcome, lengths), chain.class_probs[outcome].prod(1)
 
 
-@pytest.mark.parametrize("group_size", [2, 3, 4, 5])
+@pytest.mark.parametrize("group_size", spare([2, 3, 4, 5], [3, 4]))
 @pytest.mark.parametrize("name", list(RULES))
 def test_every_outcome_of_small_groups(name, group_size):
     r, p = RULES[name](group_size), CHAIN.class_probs
@@ -103,7 +104,8 @@ def test_classes_of_equal_reward_count_as_one():
 
 def test_batched_probabilities():
     p = np.random.default_rng(0).dirichlet(np.ones(4), size=(3, 5))
-    for name, build in itertools.product(RULES, (rule_square_function, rule_product_function)):
+    # One rule with a closed form of few classes, one in which every class has a reward of its own
+    for name, build in itertools.product(("grpo", "all_incorrect"), (rule_square_function, rule_product_function)):
         for method in METHODS:
             f = build(RULES[name](5), CHAIN.rts, method)
             one_by_one = np.stack([[np.asarray(f(x)) for x in row] for row in p])

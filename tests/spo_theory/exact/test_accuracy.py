@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
+from everyday import spare
 from exact_sums import EPS, METHODS, by_hand, coloured, probability_sets, reward_sets
 
 from spo_theory import ReasoningChain, expected_advantages, rule
@@ -18,7 +19,10 @@ from spo_theory.exact.compositions import compositions, multinomial, powers
 from spo_theory.exact.update import rule_advantage_function
 
 
-@pytest.mark.parametrize(("classes", "group_size"), [(2, 16), (3, 2), (3, 3), (4, 4), (4, 16), (5, 8), (9, 5)])
+@pytest.mark.parametrize(
+    ("classes", "group_size"),
+    spare([(2, 16), (3, 2), (3, 3), (4, 4), (4, 16), (5, 8), (9, 5)], [(3, 3), (4, 4), (5, 8)]),
+)
 def test_both_methods_against_sums_in_extended_precision(classes, group_size):
     # Relative to the sum of the absolute contributions: a middle class has better and worse neighbours, whose
     # contributions cancel whatever the method. The first and last class have no cancellation.

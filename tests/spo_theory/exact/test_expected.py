@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from everyday import spare
 from exact_sums import METHODS, coloured, probability_sets
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,7 +74,7 @@ def gradients(f, p):
 
 
 @pytest.mark.parametrize("p", list(probability_sets(4)), ids=["even", "uneven", "P=0", "P near 1", "zeros"])
-@pytest.mark.parametrize("scope", ["all_negative", "all_incorrect"])
+@pytest.mark.parametrize("scope", spare(["all_negative", "all_incorrect"], ["all_negative"]))
 def test_gradients_are_finite_and_equal_for_both_methods(p, scope):
     r = rule("spo", group_size=5, scope=scope)
     a, b = (gradients(rule_advantage_function(r, np.arange(4) / 3, m), p) for m in METHODS)

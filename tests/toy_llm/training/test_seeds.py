@@ -99,7 +99,7 @@ def test_train_writes_a_tidy_table(cache, tmp_path, capsys):
 def test_a_killed_command_leaves_its_table_and_continues(cache, tmp_path):
     out, kept = tmp_path / "run.csv", tmp_path / "run.pt"
     line = [*OPTIONS, "--cache-dir", cache, "--checkpoint", str(kept), "--checkpoint-every", "10", "--out", str(out)]
-    line[line.index("--updates") + 1] = "400"
+    line[line.index("--updates") + 1] = "120"
     run = subprocess.Popen(
         [sys.executable, "-m", "paper_repro", "train", *line], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -111,13 +111,13 @@ def test_a_killed_command_leaves_its_table_and_continues(cache, tmp_path):
     run.kill()
     run.wait()
     lines = out.read_text().splitlines()
-    assert len(lines) < 401
+    assert len(lines) < 121
     step = checkpoint.read(kept).step
     assert 20 <= step <= len(lines) - 1
     assert main(["train", *line, "--resume"]) == 0
     table = pd.read_csv(out)
-    assert list(table["step"]) == list(range(401))
-    whole = train(TrainConfig(**TINY | {"updates": 400}, cache_dir=cache))
+    assert list(table["step"]) == list(range(121))
+    whole = train(TrainConfig(**TINY | {"updates": 120}, cache_dir=cache))
     assert table["success_exact"].to_numpy() == pytest.approx(whole["success_exact"].to_numpy(), rel=1e-15)
 
 
