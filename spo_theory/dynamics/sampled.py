@@ -25,6 +25,7 @@ from spo_theory.outcomes.chain import (
     step_log_probabilities,
 )
 from spo_theory.parts.samplers import DynamicSampling, FreshGroups
+from spo_theory.parts.tree_search import TreeSearch
 from spo_theory.validation import check, is_whole
 
 MOST_SEEDS = 10**6
@@ -58,6 +59,10 @@ def _sample(rule: Method, sizes: jax.Array, logits: jax.Array, key: jax.Array) -
     # A uniform number falls into class k if it is above k of the cumulative probabilities (the last, 1, is left out)
     draws = jax.random.uniform(key, (*logits.shape[:-1], rule.group_size, 1))
     classes = jnp.sum(draws > jnp.cumsum(p, axis=-1)[..., None, :-1], axis=-1)
+
+    # The responses of a search depend on those before them
+    if isinstance(rule.sampler, TreeSearch):
+        classes = rule.sampler.draw(draws[..., 0], jax.nn.sigmoid(logits))
 
     # A solution that is taught is as if it had been sampled G times
     if taught is not None:

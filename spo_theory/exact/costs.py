@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spo_theory.exact.portions import Parts, parts_of
+from spo_theory.exact.search import refuse_search
 from spo_theory.method import Method
 from spo_theory.needs import needs_of
 from spo_theory.outcomes.world import Model, World, as_world
@@ -57,6 +58,7 @@ def prepare_costs(world: Any, method: Method) -> CostForm:
     Raises `NoExactForm` as `spo_theory.exact.portions.parts_of`. Derived in docs/theory/remedies.md#costs.
     """
     world = as_world(world)
+    refuse_search(method)
     horizon = int(np.count_nonzero(world.true_lengths))
     needs = needs_of(method, horizon)
     parts = parts_of(world, method)

@@ -20,6 +20,7 @@ from spo_theory.exact.enumeration import Groups, check_size, distinguished, prep
 from spo_theory.exact.kept import KeptShare, prepare_kept
 from spo_theory.exact.portions import PortionModel, PortionMoments, of_whole_questions, parts_of
 from spo_theory.exact.refusals import NoExactForm
+from spo_theory.exact.search import refuse_search
 from spo_theory.exact.update import UpdateEngine, check_logits, expected_update
 from spo_theory.exact.weights import TracedWeights
 from spo_theory.limits import count
@@ -200,6 +201,7 @@ def prepare_second_moment(
     """
     world = as_world(world)
     refuse(METHOD.problems("rule", method) + one_of(UpdateEngine).problems("method", engine))
+    refuse_search(method)
     if not method.sampler.whole:
         parts = parts_of(world, method)
         inner = prepare_second_moment(world, of_whole_questions(method), engine, padded=padded)

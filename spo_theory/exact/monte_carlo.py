@@ -6,6 +6,7 @@ import numpy as np
 from spo_theory.exact.portions import parts_of
 from spo_theory.method import Method
 from spo_theory.outcomes.world import World
+from spo_theory.parts.tree_search import TreeSearch
 from spo_theory.validation import check
 
 
@@ -35,10 +36,10 @@ def sampled_expectation(
     error = each.std(0, ddof=1) / np.sqrt(len(each))
 
     # Given its class, the expected weight of a response is the mean over all responses of that class; where questions
-    # are asked in part it is the sum over them, by how often the class comes up in whole questions
+    # are asked in part, or searched, it is the sum over them, by how often the policy's own responses are of the class
     seen = np.bincount(drawn.ravel(), minlength=world.classes)[:, None]
     counted = np.maximum(seen, 1.0)
-    if not method.sampler.whole:
+    if not method.sampler.whole or isinstance(method.sampler, TreeSearch):
         counted = drawn.size * world.class_probs[:, None]
     total = np.zeros((world.classes, weights.shape[-1]))
     np.add.at(total, drawn.ravel(), weights.reshape(-1, weights.shape[-1]))
@@ -77,6 +78,9 @@ def sampled_weights(
         chance = odds[place] * world.class_probs
         classes = generator.choice(world.classes, size=(mine.sum(), method.group_size), p=chance / chance.sum())
         classes = np.full_like(classes, parts.correct) if taught else classes
+        if isinstance(method.sampler, TreeSearch):
+            success = np.exp(of_steps[parts.correct, : world.classes - 1])
+            classes = method.sampler.draw(generator.random(classes.shape), success)
 
         # Probabilities of the responses are made only for methods that look at them
         learnt = np.broadcast_to(parts.learnt[place], (*classes.shape, of_steps.shape[-1]))

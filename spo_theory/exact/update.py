@@ -18,11 +18,13 @@ from spo_theory.exact.enumeration import check_size, is_static, prepare_enumerat
 from spo_theory.exact.kept import ResampledWeights, given_kept
 from spo_theory.exact.portions import PortionWeights, of_whole_questions, parts_of
 from spo_theory.exact.refusals import NoExactForm
+from spo_theory.exact.search import SearchWeights, prepare_search, refuse_search
 from spo_theory.exact.weights import StepWeights
 from spo_theory.method import METHOD, Method
 from spo_theory.outcomes.world import Model, World, as_world
 from spo_theory.parts.across import Across, Independent
 from spo_theory.parts.baselines import Signed, VirtualCorrect
+from spo_theory.parts.tree_search import TreeSearch
 from spo_theory.validation import check, refuse
 
 UpdateEngine = Literal["auto", "enumerate", "quadrature", "every_group"]
@@ -44,7 +46,7 @@ class UpdateForm:
     code. Made by `prepare_update`, used by `evaluate_update`.
     """
 
-    weights: StepWeights | PortionWeights | ResampledWeights
+    weights: StepWeights | PortionWeights | ResampledWeights | SearchWeights
     parameters: Any
     model: Model
     correct: Any
@@ -94,6 +96,10 @@ def prepare_update(
         inner = prepare_update(world, whole, engine, padded=padded, off_policy=off_policy)
         return replace(inner, weights=PortionWeights(inner.weights, parts_of(world, method)), centred=False)
 
+    # The responses of a search depend on each other
+    if isinstance(method.sampler, TreeSearch):
+        return UpdateForm.of(prepare_search(world, method), world, method)
+
     served = weights_by_class.serves(method)
     if engine == "quadrature" and not served:
         raise NoExactForm(f"engine = 'quadrature' is not allowed for rule {method.name!r}: use 'auto'")
@@ -120,6 +126,7 @@ def prepare_squares(world: Any, method: Method, *, padded: bool = False) -> Upda
     """
     world = as_world(world)
     METHOD.check("rule", method)
+    refuse_search(method)
     if not method.sampler.whole:
         inner = prepare_squares(world, of_whole_questions(method), padded=padded)
         return replace(inner, weights=PortionWeights(inner.weights, parts_of(world, method)))

@@ -194,7 +194,7 @@ class HintedGroups:
 
         # What is left behind d given steps succeeds with the product of the last ones
         xp = array_namespace(step_success)
-        rest = xp.flip(_products(xp.flip(step_success, axis=-1)), axis=-1)
+        rest = xp.flip(products(xp.flip(step_success, axis=-1)), axis=-1)
         good = rest >= self.threshold
         return _first(xp.concat([good[..., :-1], xp.ones_like(good[..., :1])], axis=-1), step_success)
 
@@ -246,7 +246,7 @@ class ShorterQuestions:
 
         # Longer questions are never easier, so the longest good one is the last before the first bad one
         xp = array_namespace(step_success)
-        good = _products(step_success) >= self.threshold
+        good = products(step_success) >= self.threshold
         first = xp.ones_like(good[..., :1])
         good = xp.concat([first, good[..., 1:]], axis=-1)
         stop = xp.concat([~good[..., 1:], first], axis=-1)
@@ -300,7 +300,7 @@ def _equal(step_success: Array) -> Array:
     return xp.ones_like(step_success) / step_success.shape[-1]
 
 
-def _products(values: Array) -> Array:
+def products(values: Array) -> Array:
     """Products of the first values ``(..., S)``: entry s is that of the first s + 1."""
     xp = array_namespace(values)
     found = [values[..., 0]]

@@ -9,11 +9,13 @@ from spo_theory.group import Group
 from spo_theory.method import Method
 from spo_theory.parts.objectives import Objective
 from spo_theory.parts.samplers import FreshGroups, Sampler
+from spo_theory.parts.tree_search import TreeSearch
 from toy_llm.judging.exact import Verdict
 from toy_llm.judging.step_judge import JudgeSource
 from toy_llm.network.policy import Policy, Rollout
 from toy_llm.problems.task import Task
 from toy_llm.training.portions import Asked, as_asked, draw_asked, given_tokens, with_solutions
+from toy_llm.training.search import searched
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ def sample_and_judge(
     prompts, answers = (tokens.to(sampling.device) for tokens in questions)
     noise = noise_generator([sampling.seed, index, *stream.encode()], sampling.device)
     asked = None
-    if sampling.sampler.whole:
+    if isinstance(sampling.sampler, TreeSearch):
+        rollout = searched(policy, sampling.sampler, prompts, answers, sampling.group_size, noise, sampling.temperature)
+    elif sampling.sampler.whole:
         rollout = policy.sample(prompts, answers, sampling.group_size, noise, sampling.temperature)
     else:
         # Luck of its own decides in which part a question is asked; taught ones have solutions for responses.
