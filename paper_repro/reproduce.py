@@ -132,22 +132,28 @@ def forget(jobs: Sequence[Job], parts: Path) -> None:
 
 
 def assemble(jobs: Sequence[Job], parts: Path) -> tuple[Tables, dict[str, float]]:
-    """The tables made of all finished parts, and the wall time of every finished job in seconds.
+    """The tables made of the finished experiments, and the wall time of every finished job in seconds.
 
-    jobs: in the order of their rows; one that is not finished adds nothing. parts: the folder of their results.
+    jobs: in the order of their rows. The jobs of an experiment have names that differ behind the last slash only; if
+    one of them is not finished, none adds rows: half an experiment may have runs and nothing to compare them with.
+    parts: the folder of their results.
     """
-    # Several jobs may add rows to one table
-    frames: dict[str, list[pd.DataFrame]] = {}
-    seconds: dict[str, float] = {}
+    found: dict[str, pd.DataFrame] = {}
     for job in jobs:
         part = read_part(job, parts)
         if part is not None:
-            seconds[job.name] = float(part.attrs.get("seconds", "nan"))
+            found[job.name] = part
+    seconds = {name: float(part.attrs.get("seconds", "nan")) for name, part in found.items()}
+    half_done = {_experiment(job) for job in jobs if job.name not in found}
 
-            # These attributes are about one job, the joined table is of many
+    # Several jobs may add rows to one table, and their attributes are about one job
+    frames: dict[str, list[pd.DataFrame]] = {}
+    for job in jobs:
+        if _experiment(job) not in half_done:
+            part = found[job.name]
             part.attrs = {}
             frames.setdefault(job.table, []).append(part)
-    tables = {name: pd.concat(found, ignore_index=True) for name, found in frames.items()}
+    tables = {name: pd.concat(rows, ignore_index=True) for name, rows in frames.items()}
 
     # Whole numbers with missing values became floats; the columns of the schema come first
     if "curves" in tables:
@@ -156,6 +162,11 @@ def assemble(jobs: Sequence[Job], parts: Path) -> tuple[Tables, dict[str, float]
         curves = curves.astype(dict.fromkeys(whole, "Int64"))
         tables["curves"] = curves[[c for c in CURVES if c in curves] + [c for c in curves if c not in CURVES]]
     return tables, seconds
+
+
+def _experiment(job: Job) -> str:
+    """What the name of a job shares with those that it is compared with."""
+    return job.name.rpartition("/")[0]
 
 
 def publish(jobs: Sequence[Job], out: Path, *, quick: bool, needed: Sequence[Job] = ()) -> Path:

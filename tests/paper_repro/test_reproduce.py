@@ -14,6 +14,7 @@ from hand_tables import comparison, curves
 
 from paper_repro import reproduce
 from paper_repro.jobs.attempt import attempt
+from paper_repro.jobs.job import Job
 from paper_repro.jobs.part import is_finished, write_part
 from paper_repro.jobs.run import JobError
 from paper_repro.report.schema import CLAIMS, COMPARISON, CURVES, check_table
@@ -270,3 +271,18 @@ def test_starting_over_keeps_jobs_whose_names_begin_alike(tmp_path):
     job = SimpleNamespace(key="0123456789ab", path=lambda folder: folder / "a-0123456789ab.parquet")
     reproduce.forget([job], tmp_path)
     assert [path.exists() for path in kept] == [False, True, True, True]
+
+
+def test_half_an_experiment_adds_no_rows(tmp_path):
+    """A killed run may leave forecasts without the runs that they are for; whole experiments are published."""
+    names = ("network/one/forecast-0", "network/one/grpo-0", "network/two/forecast-0", "two_step/map")
+    jobs = [Job(name, "curves", study.choose, {"only": name}) for name in names]
+    for job in (jobs[0], jobs[2], jobs[3]):
+        write_part(job, pd.DataFrame({"job": [job.name]}), tmp_path)
+
+    tables, seconds = assemble(jobs, tmp_path)
+    assert list(tables["curves"]["job"]) == ["network/two/forecast-0", "two_step/map"]
+    assert set(seconds) == {names[0], names[2], names[3]}
+
+    write_part(jobs[1], pd.DataFrame({"job": [names[1]]}), tmp_path)
+    assert list(assemble(jobs, tmp_path)[0]["curves"]["job"]) == list(names)
