@@ -33,7 +33,7 @@ mutants: $(TEST_READY)
 fuzz: $(TEST_READY)
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n 2 --dist worksteal tests/fuzz
 
-# Which lines `make test` runs, by package, as docs/coverage.md shows it
+# Which lines `make test-all` runs, by package, as docs/coverage.md shows it
 coverage: $(TEST_READY)
 	$(BIN)/python -m coverage erase
 	-$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=

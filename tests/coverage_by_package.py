@@ -16,9 +16,9 @@ HOLE = 0.9
 
 HEAD = """# Coverage of the tests
 
-`make coverage` runs the tests of `make test` and writes this page: how many lines of each package they run. Lines that
-only worker processes run are not seen. A line that is run is not a line that is checked: [planted bugs](mutants.md) say
-more.
+`make coverage` runs the tests of `make test-all` and writes this page: how many lines of each package they run. Lines
+that only worker processes run are not seen. A line that is run is not a line that is checked:
+[planted bugs](mutants.md) say more.
 
 | package | lines | run |
 |---|---|---|

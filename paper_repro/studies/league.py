@@ -97,11 +97,8 @@ def _forecast(curves: pd.DataFrame, rule: str) -> float:
 
 
 def derive(tables: Tables) -> dict[str, pd.DataFrame]:
-    """The league from the curves; nothing before a network is trained, when there are forecasts alone."""
-    curves = tables.get("league_curves")
-    if curves is None or _network(curves).empty:
-        return {}
-    return {"league": league(curves)}
+    """The league from the curves."""
+    return {"league": league(tables["league_curves"])} if "league_curves" in tables else {}
 
 
 def jobs(quick: bool) -> list[Job]:

@@ -102,6 +102,7 @@ def test_sampled_groups_follow_the_law():
     sampled = expectation(chain, method, "monte_carlo", groups=4000, seed=3)
     assert exact.engine == "every_group"
     assert (np.abs(sampled.update - exact.update) <= 5 * sampled.standard_error + 1e-12).all()
+    # 4,000 groups know a weight, which is at most 6, to about 0.02; the largest error of six seeds was 0.09
     np.testing.assert_allclose(sampled.step_weights, exact.step_weights, atol=0.1)
 
 

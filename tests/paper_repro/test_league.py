@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from paper_repro.forecast.configuration import Configuration
-from paper_repro.studies.league import COSTS, OPTIONS, RULES, configuration, derive, jobs, league
+from paper_repro.studies.league import COSTS, OPTIONS, RULES, configuration, jobs, league
 from spo_theory import rule
 
 
@@ -48,14 +48,6 @@ def test_ratios_are_paired_by_seed(table):
     assert table.loc["spo", "log_ratio"] == pytest.approx(np.mean(ratios), rel=1e-3)
     assert table.loc["spo", "p_value"] < 1e-3
     assert np.isnan(table.loc["grpo", "p_value"])
-
-
-def test_forecasts_alone_make_no_league():
-    """As after a run that was killed before the first network was trained: its table has no seeds yet."""
-    forecasts = curve("spo", 0, 0.05, source="theory").drop(columns="seed")
-    assert derive({}) == derive({"league_curves": forecasts}) == {}
-    both = pd.concat([forecasts, curve("grpo", 0, 0.02)], ignore_index=True)
-    assert list(derive({"league_curves": both})["league"]["rule"]) == ["grpo"]
 
 
 def test_jobs_train_every_rule_from_every_warm_start():
