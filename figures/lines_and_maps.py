@@ -120,7 +120,7 @@ def _draw_curves(ax: Axes, curves: pd.DataFrame, looks: Mapping[str, Look]) -> N
             ax.vlines(rows["x"], rows["low"], rows["high"], color=look.colour, linewidth=1.2)
         marker = look.marker if kind in ("points", "both") else None
         style_of_line: dict[str, Any] = {"linestyle": line_of_kind[str(kind)], "linewidth": 1.5}
-        ax.plot(rows["x"], rows["y"], color=look.colour, marker=marker, markersize=3.8, **style_of_line)
+        ax.plot(rows["x"], rows["y"], color=look.colour, marker=marker, markersize=3.8, label=name, **style_of_line)
 
 
 def _draw_cells(figure: Figure, ax: Axes, cells: pd.DataFrame, label: str) -> None:

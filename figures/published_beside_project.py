@@ -61,7 +61,8 @@ def draw_beside(
         limit = isinstance(value, float) and np.isinf(value)
         shade = style.INK if limit else colours[i % len(colours)]
         line: Any = DASHED if limit else "-"
-        ax.plot(one[x], one["published"], color=shade, linestyle=line, linewidth=1.2, gid=f"published {value}")
+        look_of_line: dict[str, Any] = {"linestyle": line, "linewidth": 1.2, "label": name(value)}
+        ax.plot(one[x], one["published"], color=shade, gid=f"published {value}", **look_of_line)
 
         # A point for every row would hide the line
         points = one[np.isfinite(one["project"])]

@@ -266,7 +266,8 @@ def draw_seeds(ax: Axes, table: pd.DataFrame, column: str, rule: str, faint: boo
         for _, one in table.groupby("seed"):
             ax.plot(one["step"], one[column], color=colour(rule), linewidth=0.5, alpha=0.35, zorder=1)
     mean = over_seeds(table, column)
-    ax.plot(mean["step"], mean["mean"], color=colour(rule), linewidth=1.7, zorder=3, gid=f"mean {rule}")
+    named: dict[str, Any] = {"gid": f"mean {rule}", "label": label(rule)}
+    ax.plot(mean["step"], mean["mean"], color=colour(rule), linewidth=1.7, zorder=3, **named)
     if len(mean) and mean["low"].notna().all():
         ax.fill_between(mean["step"], mean["low"], mean["high"], color=colour(rule), alpha=0.2, linewidth=0, zorder=2)
 
@@ -321,5 +322,21 @@ def foot(figure: Figure, text: str) -> None:
     'Points: median\\nof the seeds.'
     """
     room = int(figure.get_figwidth() * 16.5)  # characters of 8 points that fit
-    lines = [fill(line, room) for line in text.splitlines()]
+    lines = [fill(line, room, break_on_hyphens=False) for line in text.splitlines()]
     figure.supxlabel("\n".join(lines), fontsize=8, color="#444444", x=0.01, ha="left")
+
+
+def take_texts(figure: Figure) -> str:
+    """Take title and foot off a figure, for a page that has them as text; returns what the foot said, in one line.
+
+    >>> figure = Figure(figsize=(1.0, 1.0))
+    >>> foot(figure, "Points: median of the seeds.")
+    >>> take_texts(figure), figure.get_supxlabel()
+    ('Points: median of the seeds.', '')
+    """
+    said = " ".join(figure.get_supxlabel().split())
+    for text in (figure._supxlabel, figure._suptitle):  # type: ignore[attr-defined]
+        if text is not None:
+            text.set_text("")
+            text.set_in_layout(False)
+    return said

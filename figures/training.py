@@ -96,7 +96,8 @@ def draw_theory(ax: Axes, one: pd.DataFrame, rule: str, column: str, level: str 
     if len(theory):
         mean = theory.groupby("step")[column].mean().dropna()
         line: dict[str, Any] = style.THEORY_LINE if level is None else BESIDE[level]
-        ax.plot(mean.index, mean, color=style.dark(rule), gid=f"{level or 'theory'} {rule}", **line)
+        name = f"{style.label(rule)}, theory" if level is None else None  # simpler levels are hardly told apart
+        ax.plot(mean.index, mean, color=style.dark(rule), gid=f"{level or 'theory'} {rule}", label=name, **line)
 
 
 def legend(figure: Figure, rules: list[str], levels: Sequence[str] = ()) -> None:

@@ -1,5 +1,6 @@
 """`spo reproduce`: run what is not there yet, then write tables, figures, claims, manifest and report."""
 
+import inspect
 import json
 import os
 import platform
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from paper_repro.jobs.backend import Backend, Name
 from paper_repro.jobs.job import Job, config_hash
 from paper_repro.jobs.part import file_stem, is_finished, kept_by_name, read_part
 from paper_repro.jobs.run import JobError, run_jobs
+from paper_repro.report.pictures import picture_of
 from paper_repro.report.render import render
 from paper_repro.report.schema import CLAIM_NUMBERS, CLAIMS, COMPARISON, CURVES, check_table
 from paper_repro.results_folder import publishing, results_folder
@@ -214,10 +217,24 @@ def _write_set(stage: Path, jobs: Sequence[Job], tables: Tables, seconds: dict[s
     for plate in plates():
         figure = plate.figure(tables)
         if figure is not None:
-            pictures[plate.name] = style.save(figure, stage / "figures" / plate.name)[0]
+            style.save(figure, stage / "figures" / plate.name)
+            pictures[plate.name] = picture_of(figure)
+    _write_sources(stage, tables, set(pictures))
     manifest = describe(jobs, seconds, quick=quick)
     write_text(stage / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     write_text(stage / "report.html", render(tables, pictures, manifest))
+
+
+def _write_sources(stage: Path, tables: Tables, shown: set[str]) -> None:
+    """What the page links to below each figure: its tables as CSV, and the modules that made it.
+
+    stage: the folder of the set. shown: names of the figures in the report.
+    """
+    pairs = [(study, plate) for study in studies() for plate in study.plates if plate.name in shown]
+    for name in {name for _, plate in pairs for name in plate.data(tables)}:
+        write_text(stage / "data" / f"{name}.csv", tables[name].to_csv(index=False))
+    for module in {module for study, plate in pairs for module in study.code(plate)}:
+        write_text(stage / "code" / f"{module}.py", inspect.getsource(import_module(module)))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -37,7 +37,7 @@ def results_folder(out: Path) -> Iterator[Path]:
     # Permissions do not tell all, so something of each kind is really made
     parts = out / "data" / "parts"
     try:
-        for folder in (out, parts, out / "figures", out / STORE):
+        for folder in (out, parts, out / "figures", out / "code", out / STORE):
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=folder):
                 pass
@@ -120,7 +120,7 @@ def _keep_as_links(out: Path, names: list[Path]) -> None:
 
 def _drop_dead_links(out: Path) -> None:
     """Delete the links to files that the current set does not have, and those that a process left half made."""
-    for folder in (out, out / "data", out / "figures"):
+    for folder in (out, out / "data", out / "figures", out / "code"):
         for path in folder.iterdir():
             target = os.readlink(path) if path.is_symlink() else ""
             is_ours = f"{STORE}/{CURRENT}/" in target

@@ -175,7 +175,6 @@ STUDY = Study(
             title="Where a premise of the theory is broken on purpose",
             needs=("premises",),
             draw=training.draw,
-            order=16,
             caption=(
                 "The same comparison where the setting is changed on purpose. A network whose logits are scaled up "
                 "keeps its features, and its kernel with them, nearly in place: there the frozen kernel is close too. "

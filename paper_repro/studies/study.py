@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,10 +16,6 @@ from spo_theory.validation import check
 
 if TYPE_CHECKING:
     from toy_llm.config import TrainConfig
-
-Section = Literal["main", "statements", "literature"]
-"""Parts of the report: large figures, one below another; the gallery below the table of statements; the gallery of
-published results."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +29,8 @@ class Plate:
     caption: sentences, or a function of all tables that writes them.
     options: further named arguments of ``draw``.
     optional: the names of tables that ``draw`` can do without, by its argument; None is passed for a missing one.
-    section: part of the report.
     statements: names of the theory's statements that it shows.
-    order: place among the figures of its section, if it is not the study's.
+    made_by: functions whose modules compute what it shows, if they are not in the study's file.
     """
 
     name: str
@@ -45,9 +40,8 @@ class Plate:
     caption: str | Callable[[Tables], str] = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     optional: Mapping[str, str] = field(default_factory=dict)
-    section: Section = "main"
     statements: tuple[str, ...] = ()
-    order: int | None = None
+    made_by: tuple[Callable[..., Any], ...] = ()
 
     def figure(self, tables: Tables) -> Figure | None:
         """The figure, or None if a table that it needs is missing; ``tables``: by name, also those not needed."""
@@ -59,6 +53,10 @@ class Plate:
     def text(self, tables: Tables) -> str:
         """The caption, with its numbers read from ``tables`` if it has any."""
         return self.caption if isinstance(self.caption, str) else self.caption(tables)
+
+    def data(self, tables: Tables) -> list[str]:
+        """The names of the tables that it draws, of those that are there."""
+        return [name for name in (*self.needs, *self.optional.values()) if name in tables]
 
 
 @dataclass(frozen=True)
@@ -107,6 +105,13 @@ class Study:
     training_runs: Callable[[bool], "list[TrainConfig]"] | None = None
     more: Callable[[], list[Job]] | None = None
 
+    def code(self, plate: Plate) -> list[str]:
+        """The modules that make one of its figures: the one that draws and those that compute, by their full names."""
+        package = f"paper_repro.studies.{self.name}"
+        home = f"{package}.study" if hasattr(import_module(package), "__path__") else package
+        computed = [one.__module__ for one in plate.made_by] or [home]
+        return list(dict.fromkeys([plate.draw.__module__, *computed]))
+
     def all_jobs(self, quick: bool, full: bool = False) -> list[Job]:
         """Its jobs; ``quick``: of the quick version. ``full``: with those that only a full run has."""
         return self.jobs(quick) + (self.more() if full and self.more is not None else [])
@@ -152,8 +157,5 @@ def choose(only: Sequence[str]) -> list[Study]:
 
 
 def plates() -> list[Plate]:
-    """All figures in the order of the report: by their own order, or else by that of their study."""
-    placed = [
-        (study.order if plate.order is None else plate.order, plate) for study in studies() for plate in study.plates
-    ]
-    return [plate for _, plate in sorted(placed, key=lambda pair: pair[0])]
+    """All figures in the order of the report, that of their studies."""
+    return [plate for study in studies() for plate in study.plates]

@@ -1,16 +1,19 @@
 """The page and its sentences take every number from the tables."""
 
+import re
 import struct
 
 import numpy as np
 import pandas as pd
-import pytest
 from hand_tables import comparison, curves, escape, runs, two_step_map
 
 from paper_repro.claims.table import judge_claims
 from paper_repro.report.comparison import comparison_rows, misses
+from paper_repro.report.pictures import Picture, picture_of
 from paper_repro.report.render import headlines, render
-from paper_repro.studies.study import plates
+from paper_repro.report.summary import summary
+from paper_repro.report.typography import typeset
+from paper_repro.studies.study import plates, studies
 from toy_llm.problems.suites import TRAINED
 
 MANIFEST = {
@@ -28,16 +31,9 @@ MANIFEST = {
 }
 
 
-@pytest.fixture
-def picture(tmp_path):
-    """A file that has of a PNG what the page reads: its size."""
-
-    def make(name, width=100, height=100):
-        path = tmp_path / f"{name}.png"
-        path.write_bytes(b"\x89PNG".ljust(16, b"\0") + struct.pack(">II", width, height))
-        return path
-
-    return make
+def picture(width=150, note="Points: seeds.", alt="success against updates"):
+    """A picture with a PNG that has what the page reads of it: its width."""
+    return Picture(b"\x89PNG".ljust(16, b"\0") + struct.pack(">II", width, 100), note, alt)
 
 
 def tables(**more):
@@ -45,36 +41,102 @@ def tables(**more):
     return found | {"claims": judge_claims(found)}
 
 
-def test_figures_come_in_the_order_of_the_report_in_their_section(picture):
-    statement = next(p for p in plates() if p.section == "statements" and p.statements)
-    shown = ["colouring", "escape", "two_step", statement.name]
+def statements():
+    """The statements' study and one of its figures that shows a statement."""
+    (study,) = (one for one in studies() if one.name == "statements")
+    return study, next(plate for plate in study.plates if plate.statements)
+
+
+def test_figures_come_below_the_question_that_they_answer():
+    study, statement = statements()
     verdicts = pd.DataFrame(
         [
             {"name": statement.statements[0], "statement": "S is so.", "status": "proved", "holds": True},
             {"name": "alone", "statement": "T is so.", "status": "refuted", "holds": False},
         ]
-    ).assign(checked="a grid", counterexample="")
-    page = render(tables(verdicts=verdicts), {name: picture(name) for name in shown}, MANIFEST)
-    places = [page.index(f'id="{name}"') for name in ("escape", "two_step", "colouring", "comparison", "claims")]
+    ).assign(checked=f"a grid; follows from {statement.statements[0]}", counterexample="")
+    shown = ["colouring", "escape", "two_step", statement.name]
+    page = render(tables(verdicts=verdicts), {name: picture() for name in shown}, MANIFEST)
+    wanted = ["claims", "section-network", "comparison", "section-escape", "escape", "section-two_step", "two_step"]
+    wanted += ["section-colouring", "colouring", "section-statements", "statements", statement.name, "made"]
+    places = [page.index(f'id="{name}"') for name in wanted]
     assert places == sorted(places)
-    assert page.index('id="statements"') < page.index(f'<figure id="{statement.name}"')
+    assert f'<h2 id="section-statements">{study.question}</h2>' in page
     assert f'S is so. (<a href="#{statement.name}">figure</a>)' in page
     assert "T is so.</td>" in page
-    assert 'id="literature"' not in page
+    assert "follows from statement 1" in page  # a name of the code says nothing to a reader
+    assert 'id="section-literature"' not in page
     assert 'id="training"' not in page
 
 
-def test_a_wide_figure_of_a_gallery_takes_a_row(picture):
-    name = next(p.name for p in plates() if p.section == "statements")
-    for width, said in ((100, False), (200, True)):
-        page = render(tables(), {name: picture(name, width)}, MANIFEST)
-        assert (f'id="{name}" class="across"' in page) is said
+def test_every_link_inside_the_page_leads_to_a_place_that_is_there_once():
+    shown = {plate.name: picture() for plate in plates() if plate.name in ("training", "groups")}
+    page = render(tables(trained=curves(6.0)), shown, MANIFEST)
+    places = re.findall(r' id="([^"]+)"', page)
+    assert len(set(places)) == len(places)
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(places)
 
 
-def test_every_claim_stands_in_the_page_with_its_verdict(picture):
+def test_a_figure_has_its_texts_its_data_and_its_code():
+    shown = {"training": picture(width=300, alt="success of <two> rules")}
+    page = render(tables(trained=curves(6.0)), shown, MANIFEST)
+    assert 'alt="success of &lt;two&gt; rules" style="width:192px' in page  # 150 dots and 96 pixels an inch
+    assert '<p class="how">Points: seeds.</p>' in page
+    assert '<a href="data/trained.csv">trained.csv</a>' in page
+    assert '<a href="code/figures.training.py">figures.training</a>' in page
+
+
+def test_the_picture_of_a_figure_leaves_title_and_foot_to_the_page():
+    from figures import training
+
+    shown = picture_of(training.draw(curves(6.0)))
+    assert shown.note.startswith("Groups of G = 8. Theory: predicted from the network")
+    assert shown.png.startswith(b"\x89PNG")
+    assert 300 < shown.width < 600
+    assert "success probability against" in shown.alt
+    assert "GRPO" in shown.alt
+
+
+def test_every_column_of_a_table_can_be_sorted_with_a_key():
+    page = render(tables(), {}, MANIFEST)
+    heads = re.findall(r"<th [^>]*>.*?</th>", page)
+    assert len(heads) == 5 + 14
+    assert all('scope="col" aria-sort="none"' in head and '<button type="button">' in head for head in heads)
+    assert re.findall(r'data-sort="(\d)" class="verdict holds">holds<', page)
+    rows = re.findall(r"<tr><td.*?</tr>", page, re.DOTALL)
+    assert all('data-label="' in cell for row in rows for cell in re.findall(r"<td[^>]*>", row))
+
+
+def test_numbers_and_formulas_are_typeset():
+    page = render(tables(), {}, MANIFEST)
+    text = re.sub(r"<(style|script).*?</\1>", "", page, flags=re.DOTALL)
+    assert not re.search(r"\d\.\d{7,}", text)
+    assert typeset("up to Q_H (1 - q_h), 2e-16, sqrt(2)") == (
+        "up to Q<sub>H</sub> (1 - q<sub>h</sub>), 2·10<sup>−16</sup>, √(2)"
+    )
+    assert typeset("scope all_negative <b>") == "scope all_negative &lt;b&gt;"
+
+
+def test_the_first_screen_says_in_five_sentences_what_the_tables_hold():
+    found = tables(escape=escape({2: (10, 5), 4: (400, 8)}), cells=comparison(ratio=1.25))
+    chain, network, forecast, suites, claims = [line.text for line in summary(found)]
+    assert "chain of 4 reasoning steps" in chain
+    assert "GRPO needs 400 updates" in chain
+    assert "it takes 8; with 2 steps it is 10 against 5." in chain
+    assert network.startswith("On a small transformer, SPO came to half success sooner in 1 of 1 setting (")
+    assert "off by 25.0% at the median and 25.0% at most" in forecast
+    assert suites.startswith("Not run: ")
+    assert claims.startswith("Of the paper's 17 claims, ")
+
+    slower = tables(curves=curves(-6.0))
+    assert "later in 1 of 1 setting" in summary(slower)[1].text
+    nothing = {"claims": judge_claims({})}
+    assert [line.text.startswith("Not run") for line in summary(nothing)] == [True] * 4 + [False]
+
+
+def test_every_claim_stands_in_the_page_with_its_verdict():
     page = render(tables(), {}, MANIFEST)
     assert "4. The acceleration carries over" in page
-    assert 'class="verdict holds">holds<' in page
     assert page.count('class="verdict ') == 17
     assert "Under SPO the network comes to half success sooner with 4 steps, groups of 8, SGD" in page
     assert "Longest jobs: a 1.0" in page
@@ -89,8 +151,8 @@ def test_a_partial_run_says_so_at_the_top():
 
 def test_the_summary_counts_kinds_of_verdicts():
     page = " ".join(render(tables(), {}, MANIFEST).split())
-    assert "Of the paper's 17 claims: 2 hold, 1 hold in some settings" in page
-    assert "13 not run, 1 not testable here." in page
+    assert "Of the paper&#39;s 17 claims, 2 hold, 1 hold in some settings" in page
+    assert "13 were not run and 1 cannot be tested here." in page
 
 
 def test_misses_are_said_plainly_and_only_where_there_are_any():
@@ -154,4 +216,4 @@ def test_the_headline_of_the_suites():
 def test_headlines_come_in_the_order_of_the_studies():
     found = {"comparison": comparison(), "escape": escape({2: (10, 5)}), "two_step_map": two_step_map()}
     lines = headlines(found | {"suites": runs({"none": 0.1, "grpo": 0.4}, suites=TRAINED)})
-    assert [line.split()[0] for line in lines] == ["Network", "Tabular", "The", "Ten", "Two-step"]
+    assert [line.split()[0] for line in lines] == ["Network", "Ten", "Tabular", "The", "Two-step"]

@@ -122,7 +122,9 @@ def test_what_killed_processes_left_is_removed(tmp_path):
         assert not list(parts.iterdir())
         write_set(out, "two")
     assert not (out / ".published" / "half").exists()
-    assert {path.name for path in out.iterdir()} == {"data", "figures", ".published", "report.html", "claims.csv"}
+    assert {path.name for path in out.iterdir()} == {
+        "data", "figures", "code", ".published", "report.html", "claims.csv"
+    }  # fmt: skip
 
 
 HOLD = """

@@ -21,14 +21,19 @@ from spo_theory.validation import InputError
 from toy_llm.problems.suites import TRAINED
 
 NAMES = [
-    "network", "forecast_grid", "suite_forecast", "gradients", "escape", "remedies", "league", "suites", "two_step",
-    "expected_advantage", "all_negative", "colouring", "statements", "related", "literature",
+    "network", "forecast_grid", "suites", "suite_forecast", "escape", "remedies", "league", "two_step",
+    "expected_advantage", "all_negative", "colouring", "gradients", "statements", "related", "literature",
 ]  # fmt: skip
 MAIN = [
-    "training", "groups", "half_times", "forecast_errors", "suite_forecast", "suites", "response_lengths", "pass_at_k",
-    "imperfect_judges", "gradients", "premises", "escape", "remedy_costs", "remedy_prices", "recovery", "league",
-    "two_step", "expected_advantage", "all_negative", "colouring", "related",
+    "training", "groups", "premises", "half_times", "forecast_errors", "suites", "response_lengths", "pass_at_k",
+    "imperfect_judges", "suite_forecast", "escape", "remedy_costs", "remedy_prices", "recovery", "league", "two_step",
+    "expected_advantage", "all_negative", "colouring", "gradients", "related",
 ]  # fmt: skip
+
+
+def main_plates():
+    """The figures of all studies but the two galleries, whose tables are made in tests of their own."""
+    return [plate for one in studies() if one.name not in ("statements", "literature") for plate in one.plates]
 
 
 def test_the_studies_are_those_of_the_folder_in_their_order():
@@ -36,7 +41,7 @@ def test_the_studies_are_those_of_the_folder_in_their_order():
     assert study_names() == sorted(NAMES)
     assert [one.name for one in choose([])] == NAMES
     assert [one.name for one in choose(["two_step", "escape"])] == ["escape", "two_step"]
-    with pytest.raises(InputError, match=r"^only = 'nothing' .*one of network, forecast_grid, suite_forecast"):
+    with pytest.raises(InputError, match=r"^only = 'nothing' .*one of network, forecast_grid, suites"):
         choose(["nothing"])
 
 
@@ -55,10 +60,17 @@ def test_every_study_says_what_it_asks():
 
 
 def test_the_figures_come_in_the_order_of_the_report():
-    assert [plate.name for plate in plates() if plate.section == "main"] == MAIN
+    assert [plate.name for plate in main_plates()] == MAIN
     names = [plate.name for plate in plates()]
     assert len(set(names)) == len(names)
-    assert {plate.section for plate in plates()} == {"main", "statements", "literature"}
+
+
+def test_the_code_of_every_figure_is_what_draws_it_and_what_computes_it():
+    code = {plate.name: one.code(plate) for one in studies() for plate in one.plates}
+    assert code["escape"] == ["figures.escape", "paper_repro.studies.escape"]
+    assert code["pass_at_k"] == ["figures.suites.pass_at_k", "paper_repro.studies.suites.study"]
+    assert code["silence"] == ["figures.lines_and_maps", "paper_repro.studies.statements.groups"]
+    assert code["kl_rounds"][1] == "paper_repro.studies.literature.mroueh"
 
 
 def test_every_figure_of_a_claim_exists():
@@ -171,9 +183,7 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize(
-    "plate", [plate for plate in plates() if plate.section == "main"], ids=lambda plate: plate.name
-)
+@pytest.mark.parametrize("plate", main_plates(), ids=lambda plate: plate.name)
 def test_every_figure_of_the_report_draws_from_its_tables(plate):
     figure = plate.figure(TABLES)
     assert figure.axes[0].get_ylabel() or figure.axes[0].get_xlabel()

@@ -58,7 +58,7 @@ class Result:
             needs=(self.name,),
             draw=self.figure,
             caption=partial(caption_of, self),
-            section="literature",
+            made_by=(self.compute,),
         )
 
 

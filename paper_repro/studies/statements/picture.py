@@ -46,15 +46,15 @@ class Picture:
         return Job(f"statements/{self.name}", self.name, self.compute, self.quick if quick else self.full)
 
     def plate(self) -> Plate:
-        """The figure as a part of the report; its caption is drawn into it."""
+        """The figure as a part of the report; its caption is drawn into it, and taken off where a page shows it."""
         return Plate(
             name=self.name,
             title=self.title,
             needs=(self.name,),
             draw=lines_and_maps.draw,
             options={"title": self.title, "note": self.caption, **self.axes},
-            section="statements",
             statements=self.statements,
+            made_by=(self.compute,),
         )
 
 

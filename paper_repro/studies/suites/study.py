@@ -53,14 +53,12 @@ def training_runs(quick: bool) -> list[TrainConfig]:
 
 NETWORK = "Tiny transformer on chained arithmetic"
 SUITES = "Tiny transformers on ten suites of problems"
-BEFORE_PREMISES = 12
-"""Place of the figures in the report."""
 
 STUDY = Study(
     name="suites",
     question="Does it carry over to suites of problems, sizes, starts, judges that err and stored rollouts?",
     jobs=jobs,
-    order=30,
+    order=12,
     headlines=headlines,
     training_runs=training_runs,
     plates=(
@@ -71,7 +69,6 @@ STUDY = Study(
             draw=suites.draw,
             options={"trained": TRAINED},
             optional={"offline": "suite_offline"},
-            order=BEFORE_PREMISES,
             caption=suites_caption,
         ),
         Plate(
@@ -79,7 +76,6 @@ STUDY = Study(
             title="What makes responses shorter",
             needs=("suites", "suite_lengths"),
             draw=response_lengths.draw,
-            order=BEFORE_PREMISES,
             caption=(
                 "Measured, in the runs of the figure of the ten suites that begin at the base start. RTS is the share "
                 "of a response before its first error. The paper divides by the length of the response as it was "
@@ -94,7 +90,6 @@ STUDY = Study(
             needs=("suites",),
             draw=pass_at_k.draw,
             options={"trained": TRAINED},
-            order=BEFORE_PREMISES,
             caption=(
                 "Measured: the probability that at least one of k sampled responses is correct, in the runs of the "
                 "figure of the ten suites. Where a rule lifts pass@1 and not pass@32, it makes likelier what the start "
@@ -107,7 +102,6 @@ STUDY = Study(
             needs=("suite_judges", "suite_colours", "weak_judge"),
             draw=imperfect_judges.draw,
             options={"trained": TRAINED},
-            order=BEFORE_PREMISES,
             caption=(
                 "Measured. The first two panels: training with judges that miss wrong steps and call right ones wrong "
                 "at the given rates, and with the majority of five such judgments; from a start where most groups are "
