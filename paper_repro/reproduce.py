@@ -80,13 +80,13 @@ def own_jobs(settings: Path | None) -> list[Job]:
     """The jobs of the configurations in the file ``settings``, none without one; raises `InputError` for a bad file."""
     if settings is None:
         return []
-    from paper_repro.forecast.cells import FULL, QUICK
+    from paper_repro.forecast.cells import DEFAULT, MORE, QUICK
     from paper_repro.forecast.grid import GRID, HELD_OUT
     from paper_repro.forecast.settings_file import read_settings
     from paper_repro.studies.network import jobs_of
 
     own = read_settings(settings)
-    taken = {one.name for one in (*FULL, *QUICK, *GRID, *HELD_OUT)}
+    taken = {one.name for one in (*DEFAULT, *MORE, *QUICK, *GRID, *HELD_OUT)}
     for one in own:
         check(one.name not in taken, "name", one.name, "another one than those of the package")
     return jobs_of(own, "own")

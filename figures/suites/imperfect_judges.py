@@ -28,24 +28,29 @@ def judge_name(miss: float, false_alarm: float, votes: int) -> str:
 
 
 @style.styled
-def draw(judges: pd.DataFrame, colours: pd.DataFrame, weak: pd.DataFrame, trained: Sequence[str]) -> Figure:
+def draw(
+    judges: pd.DataFrame, weak: pd.DataFrame, trained: Sequence[str], colours: pd.DataFrame | None = None
+) -> Figure:
     """Success by judge, a panel for each start; by colouring with an exact and a noisy judge; and who solves what.
 
     ``judges``: columns of `figures.suites.runs.COLUMNS`, suite, metric, value (a probability), and accuracy, the share
-    of right steps in the traces of the start. ``colours``: also beta, gamma. ``weak``: columns who, success, low, high,
-    judge_accuracy (probabilities) and seeds (a number). ``trained``: the suites trained on.
+    of right steps in the traces of the start. ``weak``: columns who, success, low, high, judge_accuracy (probabilities)
+    and seeds (a number). ``trained``: the suites trained on. ``colours``: columns of ``judges``, beta, gamma;
+    without it there is no panel by colouring.
     Returns the figure. Raises `ValueError` for a table without these columns (the last two apart) or without rows.
     """
     own = [*COLUMNS, "accuracy", "suite", "metric", "value"]
     style.need(judges, own, "the judges figure")
-    style.need(colours, [*own, "beta", "gamma"], "the judges figure")
+    if colours is not None:
+        style.need(colours, [*own, "beta", "gamma"], "the judges figure")
     style.need(weak, ["who", "success", "low", "high"], "the judges figure")
 
-    # The number of starts sets the number of panels; the last two panels are always there.
+    # One panel for each start, one by colouring if it was tried, and the last one is always there
     starts = sorted(judges["accuracy"].unique(), reverse=True)
-    figure = Figure(figsize=(6.0 + 3.3 * len(starts), 4.0), layout="constrained")
-    axes = figure.subplots(1, len(starts) + 2, width_ratios=[1.1] * len(starts) + [1, 0.8])
-    letters = "abcdef"[: len(starts) + 2]
+    widths = [1.1] * len(starts) + [1.0] * (colours is not None) + [0.8]
+    figure = Figure(figsize=(3.0 * len(widths) + 0.3 * len(starts), 4.0), layout="constrained")
+    axes = figure.subplots(1, len(widths), width_ratios=widths)
+    letters = "abcdef"[: len(widths)]
 
     # All starts show the same rules, in the same colours: the legend stands in the first panel alone.
     for ax, accuracy, letter in zip(axes, starts, letters, strict=False):
@@ -54,17 +59,20 @@ def draw(judges: pd.DataFrame, colours: pd.DataFrame, weak: pd.DataFrame, traine
     axes[0].legend(handles=rule_marks(style.rules_of(judges)))
 
     # What a judge's errors cost may depend on the colouring; the last panel asks whether a judge must be able to solve.
-    by_colouring, who_solves = axes[-2:]
-    _by_colouring(by_colouring, success(colours, trained))
-    style.panel_letter(by_colouring, letters[-2], "colouring and judge noise")
-    _who_solves(who_solves, weak)
-    style.panel_letter(who_solves, letters[-1], "a judge that cannot solve")
+    suites = f"{letters[0]} to {letters[-2]}" if len(widths) > 2 else letters[0]
+    told = f"{suites}: small network, base start"
+    if colours is not None:
+        _by_colouring(axes[-2], success(colours, trained))
+        style.panel_letter(axes[-2], letters[-2], "colouring and judge noise")
+        told += f"; {letters[-2]}: from {colours['accuracy'].iloc[0]:.0%} right steps, "
+        told += style.label(colours["rule"].iloc[0])
+    _who_solves(axes[-1], weak)
+    style.panel_letter(axes[-1], letters[-1], "a judge that cannot solve")
 
     # The panels are of different networks and worlds, so the foot says which is of what.
     style.foot(
         figure,
-        f"a to {letters[-2]}: small network, base start; {letters[-2]}: from {colours['accuracy'].iloc[0]:.0%} right "
-        f"steps, {style.label(colours['rule'].iloc[0])}. {seeds_note(judges)} {letters[-1]}: chains of 4 additions "
+        f"{told}. {seeds_note(judges)} {letters[-1]}: chains of 4 additions "
         f"modulo 5; a learned judge of accuracy {weak['judge_accuracy'].iloc[0]:.0%} per step, its twin trained to "
         "solve on the same traces; bars: 95 % bootstrap over questions and the student's "
         f"{int(weak['seeds'].max())} seeds.",

@@ -34,7 +34,16 @@ EVERYTHING = {
 """Everything of the trainer that makes the mean field approximate, at once."""
 
 WITHOUT_KERNEL = ("mean_field", "noisy")
-FULL = (
+
+
+def _large_steps(times: int) -> Configuration:
+    """Steps so large that success may be lost again: ``times`` those of the cell of four steps."""
+    settings = H4 | {"learning_rate": 0.02 * times, "updates": 60}
+    note = f"steps {times} times as large"
+    return _cell(f"H4-sgd-{times}-times", settings, starts=(0, 1), levels=WITHOUT_KERNEL, runs=2, draws=2, note=note)
+
+
+DEFAULT = (
     _cell("H4-sgd", H4),
     _cell("H6-sgd", H6),
     _cell("H4-adam", H4 | {"optimizer": "adam", "learning_rate": 3e-4, "updates": 60}),
@@ -43,8 +52,23 @@ FULL = (
         H2,
         rules=("grpo", "spo", "spo_prefix", "dr_grpo"),
         rule_options=(("spo", "scope", "all_incorrect"),),
+        levels=WITHOUT_KERNEL,
         runs=2,
     ),
+    _cell(
+        "H4-sgd-scaled",
+        H4 | {"output_scale": 6.0, "learning_rate": 0.0027},
+        starts=(0,),
+        runs=2,
+        draws=2,
+        note="logits scaled by 6",
+    ),
+    _large_steps(4),
+    _large_steps(10),
+)
+"""Cells of the default run. Those with a note stand in a figure of their own."""
+
+MORE = (
     _cell(
         "H4-judged-sgd",
         H4 | {"judge": "noisy", "miss": 0.3, "false_alarm": 0.1},
@@ -55,23 +79,9 @@ FULL = (
         note="a judge that errs",
     ),
     _cell("H4-adamw", H4 | EVERYTHING, levels=WITHOUT_KERNEL, runs=2, draws=2, note="epochs, clips, penalty"),
-    _cell(
-        "H4-sgd-scaled", H4 | {"output_scale": 6.0, "learning_rate": 0.0027}, runs=1, draws=2, note="logits scaled by 6"
-    ),
-    *(
-        _cell(
-            f"H4-sgd-{times}-times",
-            H4 | {"learning_rate": 0.02 * times, "updates": 60},
-            starts=(0, 1),
-            levels=WITHOUT_KERNEL,
-            runs=2,
-            draws=2,
-            note=f"steps {times} times as large",
-        )
-        for times in (2, 4, 10)
-    ),
+    _large_steps(2),
 )
-"""Cells of the default run. Those with a note stand in a figure of their own."""
+"""Cells that only a full run has; all of them break a premise on purpose."""
 
 QUICK = (_cell("H4-sgd-quick", H4 | {"learning_rate": 0.04, "updates": 40}, starts=(0,), runs=2, draws=2),)
 """One short configuration for a first look."""

@@ -15,31 +15,60 @@ SUITES = TrainConfig(suites=TRAINED, size="small", start_accuracy=0.6)
 QUICK = TrainConfig(horizon=2, modulus=5, layers=1, width=16, heads=2, start_updates=30, group_size=4, questions=8)
 
 
+ON_CHAIN = ("grpo", "spo", "spo_prefix", "dr_grpo", "rloo", "maxrl")
+ON_SUITES = ("grpo", "spo")
+"""Methods of the default run."""
+
+
 def checks(quick: bool) -> list[tuple[str, TrainConfig]]:
-    """Settings and runs that are checked: all methods whose weights follow from classes on the chain, four on suites.
+    """Settings and runs that are checked.
 
     >>> [config.rule for _, config in checks(quick=True)]
     ['grpo', 'spo']
     """
     if quick:
         return [("chain", replace(QUICK, rule=name)) for name in ("grpo", "spo")]
+    return [*(_on_chain(name) for name in ON_CHAIN), *(_on_suites(name) for name in ON_SUITES)]
+
+
+def more_checks() -> list[tuple[str, TrainConfig]]:
+    """Those that only a full run has: all other methods whose weights follow from classes, on the chain; two on suites.
+
+    >>> "raft" in [config.rule for _, config in more_checks()]
+    True
+    """
     from paper_repro.forecast.expected_updates import follows_from_classes
 
     # What is asked in part is sampled in another way
     served = [name for name in rule.names() if follows_from_classes(rule(name)) and rule(name).sampler.whole]
-    found = [("chain", replace(CHAIN, rule=name)) for name in served]
+    others = [_on_chain(name) for name in served if name not in ON_CHAIN]
+    return [*others, _on_suites("spo_prefix"), _on_suites("dr_grpo")]
 
+
+def _on_chain(name: str) -> tuple[str, TrainConfig]:
+    return "chain", replace(CHAIN, rule=name)
+
+
+def _on_suites(name: str) -> tuple[str, TrainConfig]:
     # RTS over the written length would depend on more than the class
-    lengths = {"spo": {"rts_length": "true"}, "spo_prefix": {"rts_length": "true"}}
-    names = ("grpo", "spo", "spo_prefix", "dr_grpo")
-    return found + [("suites", replace(SUITES, rule=name, rule_options=lengths.get(name, {}))) for name in names]
+    options = {"rts_length": "true"} if name in ("spo", "spo_prefix") else {}
+    return "suites", replace(SUITES, rule=name, rule_options=options)
 
 
 def jobs(quick: bool) -> list[Job]:
     """One job for each of `checks`; table "gradient_check"."""
+    return jobs_of(checks(quick), batches=20 if quick else 60)
+
+
+def more() -> list[Job]:
+    """One job for each of `more_checks`."""
+    return jobs_of(more_checks(), batches=60)
+
+
+def jobs_of(chosen: list[tuple[str, TrainConfig]], batches: int) -> list[Job]:
+    """One job for each setting and run; ``batches``: of groups that are sampled in each."""
     from paper_repro.forecast.gradient_check import checked
 
-    batches = 20 if quick else 60
     return [
         Job(
             f"gradients/{setting}-{config.rule}",
@@ -47,7 +76,7 @@ def jobs(quick: bool) -> list[Job]:
             checked,
             {"config": config, "setting": setting, "batches": batches},
         )
-        for setting, config in checks(quick)
+        for setting, config in chosen
     ]
 
 
@@ -75,6 +104,7 @@ STUDY = Study(
     name="gradients",
     question="Is the gradient that the trainer samples, on average, the exact one?",
     jobs=jobs,
+    more=more,
     order=75,
     headlines=headlines,
     training_runs=training_runs,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 COSTS = ("rollouts", "tokens_generated", "tokens_trained", "steps_judged", "solutions")
 RULES = ("grpo", "spo", "spo_prefix", "hints", "easier_questions", "imitation")
 OPTIONS = (("imitation", "share", 0.25),)
+DEFAULT_STARTS = (0, 1, 2)
+"""Warm starts of the default run; a full run has the others of the configuration too."""
 
 
 def configuration(quick: bool) -> "Configuration":
@@ -102,10 +104,24 @@ def derive(tables: Tables) -> dict[str, pd.DataFrame]:
 
 
 def jobs(quick: bool) -> list[Job]:
-    """For every warm start a job that forecasts, then one for each rule and seed."""
+    """The jobs of all warm starts in the quick version, and of `DEFAULT_STARTS` in the default one."""
+    one = configuration(quick)
+    return jobs_of(one, one.starts if quick else DEFAULT_STARTS)
+
+
+def more() -> list[Job]:
+    """The jobs of the warm starts that only a full run has."""
+    one = configuration(quick=False)
+    return jobs_of(one, tuple(start for start in one.starts if start not in DEFAULT_STARTS))
+
+
+def jobs_of(one: "Configuration", starts: tuple[int, ...]) -> list[Job]:
+    """For every warm start of ``starts`` a job that forecasts, then one for each rule and seed.
+
+    one: what is trained, from these starts and others.
+    """
     from paper_repro.forecast.forecast import forecast, train_network
 
-    one = configuration(quick)
     found = [
         Job(
             f"league/start-{start}",
@@ -113,9 +129,9 @@ def jobs(quick: bool) -> list[Job]:
             forecast,
             {"configuration": one, "start": start, "level": one.levels[0]},
         )
-        for start in one.starts
+        for start in starts
     ]
-    for seed in one.seeds:
+    for seed in (seed for seed in one.seeds if one.start_of(seed) in starts):
         for rule in one.rules:
             call = {"configuration": one, "rule": rule, "seed": seed}
             after = (f"league/start-{one.start_of(seed)}",)
@@ -147,6 +163,7 @@ STUDY = Study(
     name="league",
     question="Which remedy wins on a network that is really trained?",
     jobs=jobs,
+    more=more,
     order=26,
     derive=derive,
     training_runs=training_runs,

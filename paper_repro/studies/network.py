@@ -100,10 +100,10 @@ def training_caption(tables: Tables) -> str:
 
 
 def _configurations(quick: bool) -> "tuple[Configuration, ...]":
-    """What is trained in the quick or in the full version."""
-    from paper_repro.forecast.cells import FULL, QUICK
+    """What is trained in the quick or in the default version."""
+    from paper_repro.forecast.cells import DEFAULT, QUICK
 
-    return QUICK if quick else FULL
+    return QUICK if quick else DEFAULT
 
 
 def jobs(quick: bool) -> list[Job]:
@@ -136,6 +136,13 @@ def jobs_of(configurations: "Iterable[Configuration]", study: str) -> list[Job]:
     return jobs
 
 
+def more() -> list[Job]:
+    """The jobs of the cells that only a full run has."""
+    from paper_repro.forecast.cells import MORE
+
+    return jobs_of(MORE, "network")
+
+
 def training_runs(quick: bool) -> "list[TrainConfig]":
     """One run for every warm start; the rule does not matter, since all rules share it."""
     return [one.from_start(one.rules[0], start) for one in _configurations(quick) for start in one.starts]
@@ -147,6 +154,7 @@ STUDY = Study(
     name="network",
     question="Does the exact theory predict a transformer that is really trained?",
     jobs=jobs,
+    more=more,
     order=10,
     derive=derive,
     headlines=headlines,

@@ -16,12 +16,15 @@ RECOVERIES = (1e-4, 1e-3, 3e-3, 0.01, 0.02, 0.05, 0.1, 0.2)
 JUDGES = ((0.0, 0.0), (0.1, 0.05), (0.2, 0.1), (0.4, 0.2))
 """Miss and false-alarm rates of the judges that colouring methods hear."""
 
-FULL = {
-    "horizons": (2, 4, 8, 12, 16),
+DEFAULT = {
+    "horizons": (2, 4, 8, 16),
     "sizes": (4, 8, 16, 64),
     "accuracies": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
     "judges": JUDGES,
 }
+DEAREST = ("ipo",)
+"""Contenders that only a full run has: each takes minutes."""
+
 QUICK = {"horizons": (4, 8), "sizes": (8,), "accuracies": (0.1, 0.3, 0.5, 0.7), "judges": JUDGES[:1]}
 
 
@@ -94,12 +97,21 @@ def derive(tables: Tables) -> dict[str, pd.DataFrame]:
 
 def jobs(quick: bool) -> list[Job]:
     """One job a contender (in the quick version those that are drawn), one for errors that can be recovered from."""
-    grid = QUICK if quick else FULL
-    names = list(drawing.SHOWN) if quick else contenders()
+    grid = QUICK if quick else DEFAULT
+    names = list(drawing.SHOWN) if quick else [name for name in contenders() if name not in DEAREST]
     recovery = {"horizons": (4, 6) if quick else (2, 4, 6, 8), "recoveries": RECOVERIES}
     return [
         Job("remedies/recovery", "recovery", recovery_map, recovery),
         *(Job(f"remedies/{name}", "remedy_map", remedy_map, {"name": name, **grid}) for name in names),
+    ]
+
+
+def more() -> list[Job]:
+    """What only a full run has: the dearest contenders, and twelve steps for all."""
+    twelve = DEFAULT | {"horizons": (12,)}
+    return [
+        *(Job(f"remedies/{name}", "remedy_map", remedy_map, {"name": name, **DEFAULT}) for name in DEAREST),
+        *(Job(f"remedies/{name}-H12", "remedy_map", remedy_map, {"name": name, **twelve}) for name in contenders()),
     ]
 
 
@@ -121,6 +133,7 @@ STUDY = Study(
     name="remedies",
     question="My groups are all wrong: which remedy, at what price?",
     jobs=jobs,
+    more=more,
     order=25,
     derive=derive,
     headlines=headlines,

@@ -44,7 +44,7 @@ def test_suites_shows_means_per_suite_and_paired_leads():
     offline = runs(rules=("spo",), mode="offline", train_on="all_negative")
     figure = suites.draw(table, TRAINED, offline)
     by_suite, lead, stored = figure.axes
-    one = table[(table["size"] == "medium") & (table["start"] == "base") & (table["metric"] == "success")]
+    one = table[(table["size"] == "small") & (table["start"] == "base") & (table["metric"] == "success")]
     wanted = one[one["rule"] != "none"].groupby(["suite", "rule"])["value"].mean()
     assert sorted(centres(by_suite)[:, 0]) == pytest.approx(sorted(wanted))
     assert [t.get_text() for t in by_suite.get_yticklabels()] == ["add", "carry", "longer (held out)"]
@@ -92,12 +92,14 @@ def test_judges_shows_every_judge_pair_and_solver():
     weak = pd.DataFrame(
         {"who": who, "success": [0, 0.05, 0.1, 0.9], "low": [0, 0.04, 0.05, 0.8], "high": [0.01, 0.06, 0.2, 0.95]}
     ).assign(seeds=3, judge_accuracy=0.9)
-    figure = imperfect_judges.draw(judges, colours, weak, TRAINED)
+    figure = imperfect_judges.draw(judges, weak, TRAINED, colours)
     assert [len(ax.containers) for ax in figure.axes] == [6, 2, 4, 4]
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == [
         "exact", "misses 40%,\nalarms 20%", "misses 40%,\nalarms 20%,\n5 votes",
     ]  # fmt: skip
     assert centres(figure.axes[3])[:, 1] == pytest.approx(weak["success"].to_numpy())
+    without = imperfect_judges.draw(judges, weak, TRAINED)
+    assert [len(ax.containers) for ax in without.axes] == [6, 2, 4]
 
 
 def test_two_seeds_have_no_interval_and_say_so():
@@ -109,23 +111,23 @@ def test_two_seeds_have_no_interval_and_say_so():
 def test_lengths_shows_mean_curves_by_optimizer_and_the_other_length_apart():
     rng = np.random.default_rng(0)
     curve = {"step": [0, 1, 2] * 3, "seed": np.repeat([0, 1, 2], 3), "response_length": 1.0, "success_exact": 0.5}
-    fixed = LABELS | {"size": "medium", "start": "base"}
+    fixed = LABELS | {"size": "small", "start": "base"}
     table = pd.concat(
         [
             pd.DataFrame(curve | fixed | {"rule": r, "optimizer": o}).assign(response_length=rng.random(9))
             for r in ("grpo", "spo")
             for o in ("adamw", "sgd")
         ]
-        + [runs(), pd.DataFrame(curve | fixed | {"rule": "spo", "size": "small"})]
+        + [runs(), pd.DataFrame(curve | fixed | {"rule": "spo", "size": "medium"})]
     )
-    other = table[(table["rule"] == "spo") & table["step"].notna() & (table["size"] == "medium")]
+    other = table[(table["rule"] == "spo") & table["step"].notna() & (table["size"] == "small")]
     other = other.assign(response_length=other["response_length"] + 3, rts_length="true")
     figure = response_lengths.draw(table, other)
     tops = figure.axes[::2]
     assert len(figure.axes) == 4
     for ax, optimizer in zip(tops, ("adamw", "sgd"), strict=True):
         means = {line.get_gid(): line.get_ydata() for line in ax.lines if line.get_gid()}
-        one = table[(table["optimizer"] == optimizer) & (table["size"] == "medium") & table["step"].notna()]
+        one = table[(table["optimizer"] == optimizer) & (table["size"] == "small") & table["step"].notna()]
         for rule in ("grpo", "spo"):
             wanted = one[one["rule"] == rule].groupby("step")["response_length"].mean()
             assert means[f"mean {rule}"] == pytest.approx(wanted.to_numpy())

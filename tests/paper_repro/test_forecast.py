@@ -7,7 +7,7 @@ from hand_tables import STEPS, curves
 from scipy.stats import t as student
 from scipy.stats import ttest_1samp
 
-from paper_repro.forecast.cells import FULL, QUICK
+from paper_repro.forecast.cells import DEFAULT, MORE, QUICK
 from paper_repro.forecast.comparison import compare, has_collapsed
 from paper_repro.forecast.statistics import half_times, mean_interval, smooth, updates_to
 from paper_repro.report.schema import COMPARISON, check_table
@@ -109,7 +109,7 @@ def test_intervals_of_a_mean():
     assert np.isnan(mean_interval(np.array([]))).all()
 
 
-@pytest.mark.parametrize("configuration", [*FULL, *QUICK], ids=lambda one: one.name)
+@pytest.mark.parametrize("configuration", [*DEFAULT, *MORE, *QUICK], ids=lambda one: one.name)
 def test_every_configuration_is_allowed(configuration):
     for rule in configuration.rules:
         assert configuration.config(rule, 0).problems() == []

@@ -55,7 +55,10 @@ def test_every_contender_has_a_job():
     from paper_repro.contenders import contenders
 
     names = {quick: [job.name for job in STUDY.jobs(quick)] for quick in (True, False)}
-    assert names[False] == ["remedies/recovery", *(f"remedies/{name}" for name in contenders())]
+    names["full"] = [job.name for job in STUDY.all_jobs(quick=False, full=True)]
+    assert {f"remedies/{name}" for name in contenders()} | {"remedies/recovery"} <= set(names["full"])
+    assert len(set(names["full"])) == len(names["full"])
+    assert set(names[False]) < set(names["full"])
     assert names[True] == ["remedies/recovery", *(f"remedies/{name}" for name in drawing.SHOWN)]
     assert set(names[True]) < set(names[False])
 

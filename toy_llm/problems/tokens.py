@@ -1,5 +1,7 @@
 """The small vocabulary that all suites share, and how numbers are written in it."""
 
+import re
+
 from spo_theory.validation import InputError
 
 TOKENS = ("pad", "end", ";", "=", *"0123456789", "+", "-", "x", "(", ")", ",", "mod", "rec")
@@ -7,6 +9,10 @@ ID = {token: i for i, token in enumerate(TOKENS)}
 PAD = ID["pad"]
 END = ID["end"]
 SEP = ID[";"]
+
+_LONGEST_FIRST = sorted(TOKENS, key=len, reverse=True)
+_NEXT = re.compile(" *(" + "|".join(map(re.escape, _LONGEST_FIRST)) + ")")
+"""The next token of a text. The longest comes first: "mod" is one token, not a letter that is unknown."""
 
 
 def encode(text: str) -> list[int]:
@@ -18,18 +24,14 @@ def encode(text: str) -> list[int]:
     ['mod', '1', '0', ',', '7', '+', '5', '=']
     """
     tokens: list[int] = []
+    text = text.rstrip(" ")
     at = 0
     while at < len(text):
-        if text[at] == " ":
-            at += 1
-            continue
-
-        # The longest token first: "mod" is one token, not a letter that is unknown.
-        token = next((t for t in sorted(TOKENS, key=len, reverse=True) if text.startswith(t, at)), None)
-        if token is None:
-            raise InputError(f"text {text!r} has no token at {text[at:]!r}; tokens: {' '.join(TOKENS)}")
-        tokens.append(ID[token])
-        at += len(token)
+        found = _NEXT.match(text, at)
+        if found is None:
+            raise InputError(f"text {text!r} has no token at {text[at:].lstrip(' ')!r}; tokens: {' '.join(TOKENS)}")
+        tokens.append(ID[found[1]])
+        at = found.end()
     return tokens
 
 

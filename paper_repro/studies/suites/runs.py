@@ -36,7 +36,7 @@ class Run:
 
     rule: str
     seed: int
-    size: str = "medium"
+    size: str = "small"
     start: str = "base"
     beta: float | None = None
     gamma: float | None = None
@@ -171,51 +171,78 @@ SEEDS = range(6)  # with three, round-off decided verdicts
 JUDGE_SEEDS = range(5)
 
 
+NOISE = ((0.0, 0.0, 1), (0.2, 0.1, 1), (0.4, 0.2, 1), (0.4, 0.2, 5))
+"""Judges: miss and false-alarm rate, and votes."""
+
+
 def jobs(quick: bool) -> list[Job]:
-    """Every job; the quick version has a network that has learnt next to nothing, to see that everything works."""
+    """The small network from the base start with every kind of experiment but two, which `more` has.
+
+    The quick version has a network that has learnt next to nothing, to see that everything works.
+    """
     if quick:
-        runs = [_job(f"suites/{r}-{seed}", "suites", Run(r, seed, "small", **QUICK)) for r in RULES for seed in (0, 1)]
-        return [*_starts(("small",), ("base",), QUICK), *runs]
+        runs = [_job(f"suites/{rule}-{seed}", "suites", Run(rule, seed, **QUICK)) for rule in RULES for seed in (0, 1)]
+        return [_start("small", "base", QUICK), *runs]
     return [
-        *_starts(SIZES[::-1], ("base", "distilled"), {}),  # the large one first: it takes longest, and teaches
-        *_sizes_and_starts(),
+        _start("small", "base", {}),
+        *_rules(),
         *_other_lengths(),
-        *_judges(),
-        *_colours(),
+        *_judges("spo", 0.6),
         *_offline(),
         Job("judges/weak", "weak_judge", weak_judge, {"spec": WeakJudge()}),
+    ]
+
+
+def more() -> list[Job]:
+    """What only a full run has: larger networks, whose starts take long; more judges; several colourings."""
+    return [
+        *_sizes_and_starts(),
+        *_judges("spo", 0.4),
+        *_judges("spo_prefix", 0.6),
+        *_judges("spo_prefix", 0.4),
+        *_colours(),
     ]
 
 
 def _job(name: str, table: str, run: Run, after: tuple[str, ...] | None = None) -> Job:
     """One run, by default after the job that leaves its warm start on disk."""
     if after is None:
-        after = (f"suites/start-{run.size}-{run.start}",)
+        after = (_start(run.size, run.start, {}).name,)
     return Job(name, table, suite_run, {"run": run}, after=after)
 
 
-def _starts(sizes: tuple[str, ...], kinds: tuple[str, ...], options: dict[str, Any]) -> list[Job]:
-    """One job for every size and start: it leaves the warm start on disk and measures it."""
-    found = []
-    for kind in kinds:
-        for size in sizes:
-            after = () if kind == "base" else tuple(f"suites/start-{s}-base" for s in dict.fromkeys(("large", size)))
-            run = Run("none", 0, size, kind, **options)
-            found.append(_job(f"suites/start-{size}-{kind}", "suites", run, after))
-    return found
+def _start(size: str, kind: str, options: dict[str, Any]) -> Job:
+    """The job that leaves the warm start of a size and kind on disk and measures it."""
+    usual = (size, kind) == ("small", "base")
+    name = ("suites" if usual else "sizes") + f"/start-{size}-{kind}"
+
+    # The large base network writes the traces that distilled ones learn from
+    taught_by = ("large", size) if kind == "distilled" else ()
+    after = tuple(_start(one, "base", {}).name for one in dict.fromkeys(taught_by))
+    return _job(name, "suites", Run("none", 0, size, kind, **options), after)
+
+
+def _rules() -> list[Job]:
+    """Every rule, with both optimizers."""
+    return [
+        _job(f"suites/{optimizer}-{rule}-{seed}", "suites", Run(rule, seed, optimizer=optimizer))
+        for optimizer in RATES
+        for rule in RULES
+        for seed in SEEDS
+    ]
 
 
 def _sizes_and_starts() -> list[Job]:
-    """GRPO and SPO at every size from both starts; at the medium size also prefix credit, and plain SGD."""
+    """GRPO and SPO at every size from both starts but that of the default run, the largest first: it takes longest."""
     found = []
     for kind in ("base", "distilled"):
-        for size in SIZES:
-            for rule in RULES if size == "medium" else RULES[:2]:
-                for seed in SEEDS:
-                    found.append(_job(f"suites/{size}-{kind}-{rule}-{seed}", "suites", Run(rule, seed, size, kind)))
-    for rule in RULES:
-        for seed in SEEDS:
-            found.append(_job(f"suites/medium-base-sgd-{rule}-{seed}", "suites", Run(rule, seed, optimizer="sgd")))
+        for size in SIZES[::-1]:
+            if (size, kind) != ("small", "base"):
+                found.append(_start(size, kind, {}))
+                for rule in RULES[:2]:
+                    for seed in SEEDS:
+                        run = Run(rule, seed, size, kind)
+                        found.append(_job(f"sizes/{size}-{kind}-{rule}-{seed}", "suites", run))
     return found
 
 
@@ -228,17 +255,14 @@ def _other_lengths() -> list[Job]:
     ]
 
 
-def _judges() -> list[Job]:
-    """Judges that err, from a start where most groups are all-negative and from one where nearly all are."""
-    noise = ((0.0, 0.0, 1), (0.2, 0.1, 1), (0.4, 0.2, 1), (0.4, 0.2, 5))
+def _judges(rule: str, accuracy: float) -> list[Job]:
+    """Judges that err; ``accuracy``: 0.6 for a start where most groups are all-negative, 0.4 where nearly all are."""
     found = []
-    for rule in ("spo", "spo_prefix"):
-        for accuracy in (0.6, 0.4):
-            for miss, alarm, votes in noise:
-                for seed in JUDGE_SEEDS:
-                    judged: dict[str, Any] = {"miss": miss, "false_alarm": alarm, "votes": votes, "accuracy": accuracy}
-                    run = Run(rule, seed, "small", **judged)
-                    found.append(_job(f"judges/{rule}-{accuracy}-{miss}-{alarm}-{votes}-{seed}", "suite_judges", run))
+    for miss, alarm, votes in NOISE:
+        for seed in JUDGE_SEEDS:
+            judged: dict[str, Any] = {"miss": miss, "false_alarm": alarm, "votes": votes, "accuracy": accuracy}
+            name = f"judges/{rule}-{accuracy}/{miss}-{alarm}-{votes}-{seed}"
+            found.append(_job(name, "suite_judges", Run(rule, seed, **judged)))
     return found
 
 
@@ -249,7 +273,7 @@ def _colours() -> list[Job]:
         for miss, alarm in ((0.0, 0.0), (0.4, 0.2)):
             for seed in JUDGE_SEEDS:
                 judged: dict[str, Any] = {"miss": miss, "false_alarm": alarm, "accuracy": 0.6}
-                run = Run("spo_prefix", seed, "small", beta=beta, gamma=gamma, **judged)
+                run = Run("spo_prefix", seed, beta=beta, gamma=gamma, **judged)
                 found.append(_job(f"colours/{beta:g}-{gamma}-{miss}-{seed}", "suite_colours", run))
     return found
 

@@ -6,7 +6,7 @@ from paper_repro.claims.verdicts import Tables
 from paper_repro.report.names import optimizer_name, rule_name
 from paper_repro.studies.study import Claim, Plate, Study
 from paper_repro.studies.suites import claims
-from paper_repro.studies.suites.runs import jobs
+from paper_repro.studies.suites.runs import jobs, more
 from toy_llm.config import TrainConfig
 from toy_llm.problems.suites import TRAINED
 
@@ -31,19 +31,23 @@ def headlines(tables: Tables) -> list[str]:
 
 
 def suites_caption(tables: Tables) -> str:
-    """What was measured; the panel on stored rollouts is there only if those runs are."""
+    """What was measured; sizes and stored rollouts are told of only if those runs are there."""
+    several = tables["suites"]["size"].nunique() > 1
+    networks = "networks of three sizes are" if several else "the small network is"
     text = (
-        "Measured, without a theory: networks of three sizes are warm-started on all eight suites to train on and then "
-        "trained on their mixture, with the same number of updates for every rule, and with AdamW unless SGD is said. "
-        "A base start has learnt from imperfect traces, a distilled one from what the large base network wrote. "
-        "(a) Success on every suite. (b) What the rules gain over GRPO with the same seed."
+        f"Measured, without a theory: {networks} warm-started on all eight suites to train on and then trained on "
+        "their mixture, with the same number of updates for every rule, and with AdamW unless SGD is said. A base "
+        "start has learnt from imperfect traces"
     )
-    if "suite_offline" not in tables:
-        return text
-    return (
-        f"{text} (c) Training on one stored set of the base start's rollouts instead of fresh ones: on all-negative "
-        "groups alone, or on the others alone."
-    )
+    if several:
+        text += ", a distilled one from what the large base network wrote"
+    text += ". (a) Success on every suite. (b) What the rules gain over GRPO with the same seed."
+    if "suite_offline" in tables:
+        text += (
+            " (c) Training on one stored set of the base start's rollouts instead of fresh ones: on all-negative "
+            "groups alone, or on the others alone."
+        )
+    return text
 
 
 def training_runs(quick: bool) -> list[TrainConfig]:
@@ -58,6 +62,7 @@ STUDY = Study(
     name="suites",
     question="Does it carry over to suites of problems, sizes, starts, judges that err and stored rollouts?",
     jobs=jobs,
+    more=more,
     order=12,
     headlines=headlines,
     training_runs=training_runs,
@@ -99,16 +104,16 @@ STUDY = Study(
         Plate(
             name="imperfect_judges",
             title="Imperfect judges",
-            needs=("suite_judges", "suite_colours", "weak_judge"),
+            needs=("suite_judges", "weak_judge"),
             draw=imperfect_judges.draw,
             options={"trained": TRAINED},
+            optional={"colours": "suite_colours"},
             caption=(
-                "Measured. The first two panels: training with judges that miss wrong steps and call right ones wrong "
-                "at the given rates, and with the majority of five such judgments; from a start where most groups are "
-                "all-negative, and from one where nearly all are. The third: what the noise costs under several "
-                "colourings. The last: a judge that is itself a small network, trained on labelled traces. The judge "
-                "solves nothing, its twin that was trained to solve on the same traces solves next to nothing, and "
-                "its student solves most."
+                "Measured. The first panels: training with judges that miss wrong steps and call right ones wrong at "
+                "the given rates, and with the majority of five such judgments; from a start where most groups are "
+                "all-negative, and, in a full run, from one where nearly all are, with what the noise costs under "
+                "several colourings. The last panel: a judge that is itself a small network, trained on labelled "
+                "traces; its twin, trained to solve on the same traces; and the student that it judges."
             ),
         ),
     ),

@@ -6,7 +6,7 @@ import pytest
 from hand_tables import comparison
 
 from paper_repro.forecast import grid
-from paper_repro.forecast.cells import FULL, QUICK
+from paper_repro.forecast.cells import DEFAULT, MORE, QUICK
 from paper_repro.forecast.forecast import check_level
 from paper_repro.studies import forecast_grid
 from spo_theory.validation import InputError
@@ -36,11 +36,13 @@ def test_every_cell_can_be_trained_and_forecast():
 
 
 def test_no_default_and_no_cell_of_the_grid_uses_a_held_out_setting():
-    used = {place(one) for one in (*FULL, *QUICK, *grid.GRID)}
+    used = {place(one) for one in (*DEFAULT, *MORE, *QUICK, *grid.GRID)}
     held_out = {place(one) for one in grid.HELD_OUT}
     assert len(held_out) == 6
     assert not held_out & used
-    assert not {one.base.horizon for one in grid.HELD_OUT} & {one.base.horizon for one in (*FULL, *QUICK, *grid.GRID)}
+    assert not {one.base.horizon for one in grid.HELD_OUT} & {
+        one.base.horizon for one in (*DEFAULT, *MORE, *QUICK, *grid.GRID)
+    }
 
 
 def test_a_full_run_alone_has_the_grid():
