@@ -40,7 +40,8 @@ def test_the_figures_are_those_of_the_topics_in_their_order():
     assert [picture.name for picture in PICTURES] == [
         "silence", "mixed_groups", "pair_updates", "push_bound", "theorem_33", "leads_by_start", "one_update_gain",
         "boundaries", "end_of_training", "escape_bounds", "colouring_exponent", "outcome_stall", "options",
-        "difficulty_spread", "collapse", "one_number", "slope_and_threshold", "readings", "best_pair", "judges",
+        "difficulty_spread", "collapse", "one_number", "slope_and_threshold", "readings", "best_pair",
+        "aligned_colours", "hints_and_resampling", "judges",
         "starts", "normalizations", "inner_updates", "sampling_noise",
     ]  # fmt: skip
 

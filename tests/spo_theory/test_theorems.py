@@ -40,8 +40,8 @@ def test_the_order_is_that_of_the_docs():
         "all_incorrect_scope_keeps_mixed_groups",
     ]
     assert names[10:12] == ["useless_judge_is_silent", "useless_judge_is_silent_in_all_incorrect"]
-    assert names[-1] == "one_best_colouring"
-    assert len(names) == 39
+    assert names[-1] == "resampling_saves_no_rollouts"
+    assert len(names) == 42
 
 
 def test_a_check_stops_at_the_first_counterexample():

@@ -104,6 +104,9 @@ WITHOUT_COLOURING = {
     "spread_makes_silent_groups": one_response_decides,
     "no_collapse_without_interference": advantages_are_reversed,
     "no_collapse_under_any_rule": advantages_are_centred,
+    "aligned_colours_are_best": first_logit_stays,
+    "hints_transfer": first_logit_stays,
+    "resampling_saves_no_rollouts": every_rule_colours,
 }
 """Statements that are not about colouring, each with an engine that is wrong in what they are about."""
 

@@ -11,6 +11,7 @@ from paper_repro.studies.statements import (
     groups,
     judges,
     rates,
+    remedies,
     scopes,
     two_steps,
     updates,
@@ -19,7 +20,7 @@ from paper_repro.studies.statements.picture import Picture
 from paper_repro.studies.study import Study
 from spo_theory.theorems import THEOREMS
 
-TOPICS = (groups, updates, two_steps, scopes, rates, colours, judges, beyond)
+TOPICS = (groups, updates, two_steps, scopes, rates, colours, remedies, judges, beyond)
 PICTURES: tuple[Picture, ...] = tuple(picture for topic in TOPICS for picture in topic.PICTURES)
 """All figures, in the order of the report."""
 
