@@ -15,7 +15,9 @@ class Reproduce:
     """Options of `spo reproduce`, but for the choice of studies."""
 
     quick: Annotated[bool, "Short runs with few seeds, about eight minutes, to see that everything works."] = False
-    full: Annotated[bool, "Also what the default leaves out: larger networks, more judges, the grid; days on one machine."] = False
+    full: Annotated[
+        bool, "Also what the default leaves out: larger networks, more judges, the grid; days on one machine."
+    ] = False
     settings: Annotated[Path | None, "Also run the cells of this TOML file: they join the report."] = None
     out: Annotated[Path, "Where everything is written."] = Path("out")
     resume: Annotated[bool, "Keep finished jobs and continue; without it the studies start over."] = False
