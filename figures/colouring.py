@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from figures import style
 
-_COLOURS = [style.BLUE, style.PURPLE, style.SKY, style.ORANGE, style.INK, "#888888"]
+_COLOURS = [style.BLUE, *style.OTHERS[1:]]
 _DASHES = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5))]
 
 

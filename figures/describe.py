@@ -11,6 +11,8 @@ from matplotlib.lines import Line2D
 
 MOST = 5
 """Series of a panel that are told; of more, how many there are."""
+ROUND_OFF = 1e-12
+"""What is closer to 0 is told as 0."""
 
 
 def describe(figure: Figure) -> str:
@@ -27,18 +29,33 @@ def describe(figure: Figure) -> str:
     bars = {mesh.colorbar.ax for ax in figure.axes for mesh in _meshes(ax) if mesh.colorbar}
     panels = [ax for ax in figure.axes if ax not in bars]
     several = [f"{len(panels)} panels."] if len(panels) > 1 else []
-    return " ".join([*several, *(_panel(ax) for ax in panels)])
+
+    # Where no line has a name of its own, the legend says at least what there is
+    named = any(_labelled(ax.lines) or _meshes(ax) or _bars(ax) for ax in panels)
+    legends = [*figure.legends, *(ax.get_legend() for ax in panels)]
+    texts = [text.get_text() for legend in legends if legend is not None for text in legend.get_texts()]
+    shown = [] if named else [_one_line(text) for text in texts]
+    legend = [f"Legend: {'; '.join(dict.fromkeys(shown))}."] if shown else []
+    return " ".join([*several, *(_panel(ax) for ax in panels), *legend])
 
 
 def _panel(ax: Axes) -> str:
     """One panel: its title, axes and contents."""
     title = ax.get_title("left") or ax.get_title()
-    low, high = ax.get_xlim()
+    low, high = _reach(ax)
     scale = ", logarithmic" if ax.get_yscale() == "log" else ""
     across = f"{_axis(ax, 'x') or 'the horizontal axis'} ({_short(low)} to {_short(high)})"
     up = _axis(ax, "y") or "the vertical axis"
     seen = _map(ax) or _bars(ax) or _lines(ax)
     return (f"{_one_line(title)}. " if title else "") + f"{up}{scale} against {across}{': ' if seen else ''}{seen}."
+
+
+def _reach(ax: Axes) -> tuple[float, float]:
+    """From where to where along x something is drawn, within the frame."""
+    left, right = sorted(ax.get_xlim())
+    low, high = ax.dataLim.intervalx
+    inside = np.isfinite([low, high]).all() and low < high
+    return (max(left, low), min(right, high)) if inside else (left, right)
 
 
 def _axis(ax: Axes, which: str) -> str:
@@ -53,7 +70,7 @@ def _lines(ax: Axes) -> str:
     """The labelled lines and points of a panel, each with its first and last value."""
     parts = [f"{_one_line(str(line.get_label()))} {_course(line)}" for line in _labelled(ax.lines)]
     more = [f"and {len(parts) - MOST} more"] if len(parts) > MOST else []
-    return ", ".join([*parts[:MOST], *more])
+    return "; ".join([*parts[:MOST], *more])
 
 
 def _labelled(lines: Iterable[Line2D]) -> list[Line2D]:
@@ -85,7 +102,7 @@ def _course(line: Line2D) -> str:
 def _map(ax: Axes) -> str:
     """A map: what its colours mean and between which values they lie."""
     for mesh in _meshes(ax):
-        values = np.ma.masked_invalid(mesh.get_array())
+        values = np.ma.masked_invalid(np.asarray(mesh.get_array(), float))
         name = _one_line(mesh.colorbar.ax.get_ylabel()) if mesh.colorbar else ""
         return f"a map of {name or 'values'} from {_short(values.min())} to {_short(values.max())}"
     return ""
@@ -112,4 +129,6 @@ def _one_line(text: str) -> str:
 
 def _short(value: float) -> str:
     """A number with at most three digits that count."""
+    if abs(value) < ROUND_OFF:
+        return "0"
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"

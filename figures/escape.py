@@ -66,6 +66,7 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
     left.legend(handles=[_handle(rule, size, look) for rule in rules for size, look in looks.items()], loc="upper left")
     n = table.loc[table["source"] == "monte_carlo", "seed"].nunique()
     note = f"Lines: exact theory. Points: median of {n} seeds of sampled groups; bars: smallest to largest seed."
+    note += _without_points(table)
     style.foot(figure, f"{note}\n{setting}" if setting else note)
     return figure
 
@@ -75,7 +76,8 @@ def _curve(ax: Axes, rows: pd.DataFrame, rule: str, look: SizeLook) -> None:
     # Theory lies over the points, in the dark shade of its rule.
     theory = rows[rows["source"] == "theory"].sort_values("horizon")
     line = style.THEORY_LINE | {"linestyle": look.line}
-    ax.plot(theory["horizon"], theory["updates"], color=style.dark(rule), **line)
+    name = f"{style.label(rule)}, G = {rows['group_size'].iloc[0]}" if len(rows) else style.label(rule)
+    ax.plot(theory["horizon"], theory["updates"], color=style.dark(rule), label=name, **line)
 
     # Where most seeds never arrive there is no median to draw; where the slowest does not, no upper end of the bar.
     seeds = _summary(rows[rows["source"] == "monte_carlo"])
@@ -93,6 +95,20 @@ def _curve(ax: Axes, rows: pd.DataFrame, rule: str, look: SizeLook) -> None:
         zorder=5,
         markerfacecolor=look.face,
     )
+
+
+def _without_points(table: pd.DataFrame) -> str:
+    """Where there are lines without points because no groups were sampled, in a sentence."""
+    known = table.dropna(subset=["updates"])
+    sampled = known[known["source"] == "monte_carlo"]
+    exact = known[known["source"] == "theory"]
+    parts = []
+    for rule in style.rules_of(table):
+        drawn = set(sampled.loc[sampled["rule"] == rule, "horizon"])
+        missing = sorted(set(exact.loc[exact["rule"] == rule, "horizon"]) - drawn)
+        if missing:
+            parts.append(f"{style.label(rule)} at H = {', '.join(map(str, missing))}")
+    return f" Not sampled: {' and '.join(parts)}." if parts and len(sampled) else ""
 
 
 def _summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -51,14 +52,24 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
             ax.plot(one["outcome_class"], one["advantage"], color=style.colour(rule), **look)
         ax.set_xlim(-0.4, horizon + 0.5)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_xlabel("correct steps before\nthe first error")
         style.panel_letter(ax, letter, f"G = {size}")
 
-    # All panels have the same x axis and lines: one label and one legend for the figure.
+    # All panels have the same lines: one legend for the figure.
     axes[0].set_ylabel("expected advantage")
-    figure.supxlabel(
-        f"outcome class: correct steps before the first error (shaded: all {horizon} right, a correct response)"
-        + (f"\n{setting}" if setting else ""),
-        fontsize=9,
-    )
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    shaded = f"Shaded: all {horizon} steps right, a correct response."
+    style.foot(figure, " ".join(text for text in (setting, shaded, _coinciding(table)) if text))
     return figure
+
+
+def _coinciding(table: pd.DataFrame) -> str:
+    """In which panels both curves of colouring are one, in a sentence."""
+    coloured = table[table["scope"] != "none"]
+    wide = coloured.pivot_table(index=["group_size", "outcome_class"], columns="scope", values="advantage")
+    same = [
+        str(size)
+        for size, one in wide.groupby("group_size")
+        if one.shape[1] == 2 and np.allclose(one.iloc[:, 0], one.iloc[:, 1])
+    ]
+    return f"At G = {', '.join(same)} both curves of SPO coincide." if same else ""

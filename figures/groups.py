@@ -37,6 +37,7 @@ def draw(curves: pd.DataFrame) -> Figure:
             draw_theory(top, one, rule, "all_negative")
             lowest.append(_norms(bottom, rows, rule))
             draw_theory(bottom, one, rule, "grad_norm")
+            lowest.append(_least(bottom, floor=LOWEST * lowest[-1]))
 
         # Axes are common to a row of panels, so the first panel alone has labels.
         top.set(ylim=(-0.02, 1.02), xlim=(0, network["step"].max()))
@@ -45,7 +46,7 @@ def draw(curves: pd.DataFrame) -> Figure:
             top.set_ylabel("share of\nall-negative groups")
             bottom.set_ylabel("gradient norm")
 
-    # Single updates of almost no length would squeeze everything else: the axis ends below the medians.
+    # Single updates of almost no length would squeeze everything else: the axis ends below medians and theory.
     for _, bottom in axes:
         bottom.set_yscale("log")
         bottom.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -64,11 +65,23 @@ def draw(curves: pd.DataFrame) -> Figure:
     return figure
 
 
+LOWEST = 0.02
+"""How far below the least median the theory is followed."""
+
+
+def _least(ax: Axes, floor: float) -> float:
+    """The least value of the line that was drawn last, not below ``floor``."""
+    values = np.asarray(ax.lines[-1].get_ydata(), float)
+    return float(max(np.nanmin(values[values > 0], initial=np.inf), floor))
+
+
 def _norms(ax: Axes, rows: pd.DataFrame, rule: str) -> float:
     """The gradient norm of every seed, faintly, and its median, where they are above 0; returns the least median."""
     norms = rows.assign(grad_norm=rows["grad_norm"].where(rows["grad_norm"] > 0))
     for _, seed in norms.groupby("seed"):
         ax.plot(seed["step"], seed["grad_norm"], color=style.colour(rule), linewidth=0.5, alpha=0.35)
     median = rows.groupby("step")["grad_norm"].median()
-    ax.plot(median.index, median.where(median > 0), color=style.colour(rule), gid=f"median {rule}")
+    ax.plot(
+        median.index, median.where(median > 0), color=style.colour(rule), gid=f"median {rule}", label=style.label(rule)
+    )
     return float(median[median > 0].min())

@@ -12,8 +12,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from figures import style
 
-BOTH = "Lines: published. Points: this project."
-COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE)
+BOTH = "Lines: the published form. Points: computed by this project."
 DASHED: Any = (0, (4, 2))
 DOTTED: Any = (0, (1, 1.5))
 MARKERS = ("o", "s", "^", "D")
@@ -32,7 +31,7 @@ def small_figure(table: pd.DataFrame, draw: Draw, *, title: str, columns: Sequen
     style.need(table, columns, f"the figure '{title}'")
     figure = Figure(figsize=(4.4, 3.5), layout="constrained")
     ax = figure.subplots()
-    ax.set_title(title)
+    style.head(figure, title)
     note = draw(ax, table)
     style.foot(figure, f"{note}\n{source}")
     return figure
@@ -45,21 +44,23 @@ def draw_beside(
     by: str,
     name: Callable[[Any], str],
     *,
-    colours: Sequence[str] = COLOURS,
+    colours: Sequence[Any] = (),
     marks: int = 16,
 ) -> list[Line2D]:
     """Draw ``published`` as a line and ``project`` as about ``marks`` points for each value of ``by``.
 
     ``table``: columns ``x``, ``by``, and published and project in one unit; project may be NaN where not computed.
     ``name``: from a value of ``by`` to its label; an infinite value is the published limit, drawn in ink.
+    ``colours``: one for each value, by default from dark to light in the order of the values.
     Returns the handles of a legend.
     """
     handles = []
+    shades = list(colours) or shades_of(table[by])
 
     # A limit has no colour of its own: it is what the coloured lines tend to.
     for i, (value, one) in enumerate(table.groupby(by, sort=False)):
         limit = isinstance(value, float) and np.isinf(value)
-        shade = style.INK if limit else colours[i % len(colours)]
+        shade = style.INK if limit else shades[i]
         line: Any = DASHED if limit else "-"
         look_of_line: dict[str, Any] = {"linestyle": line, "linewidth": 1.2, "label": name(value)}
         ax.plot(one[x], one["published"], color=shade, gid=f"published {value}", **look_of_line)
@@ -76,7 +77,18 @@ def draw_beside(
     return handles
 
 
-def open_marker(colour: str, marker: str, size: float = 4.5) -> dict[str, Any]:
+def shades_of(values: pd.Series) -> list[Any]:
+    """A colour for each finite value in the order of the column: dark to light by size, never that of a rule.
+
+    >>> len(shades_of(pd.Series([8.0, 8.0, 64.0, np.inf])))
+    2
+    """
+    finite = [value for value in dict.fromkeys(values) if np.isfinite(value)]
+    ladder = style.ladder(finite)
+    return [tuple(ladder[value]) for value in finite]
+
+
+def open_marker(colour: Any, marker: str, size: float = 4.5) -> dict[str, Any]:
     """Look of points that leave visible what lies behind them.
 
     ``size``: in points. Returns keyword arguments of `matplotlib.axes.Axes.plot`.

@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.style import BLUE, GREY, INK, VERMILLION, colour, label, styled
+from figures.style import BLUE, GREY, INK, colour, label, styled
 
 ROOM = 0.05
 """Factor below the curves on a logarithmic axis that a legend needs."""
@@ -42,11 +42,12 @@ def _paths(ax: Axes, table: pd.DataFrame) -> None:
 def _data(ax: Axes, table: pd.DataFrame) -> None:
     """Success against updates of imitation and pairs, on fresh and on stored data."""
     names = {"best_of_n": "imitation of the best", "dpo": "DPO"}
-    looks = {"best_of_n": VERMILLION, "dpo": BLUE}
     for (rule, data), rows in table.groupby(["rule", "data"], sort=False):
         line = "-" if data == "on policy" else "--"
         name = f"{names[str(rule)]}, {'fresh' if data == 'on policy' else 'stored'} data"
-        ax.plot(rows["step"], rows["success"], color=looks[str(rule)], linestyle=line, label=name, gid=f"{rule} {data}")
+        ax.plot(
+            rows["step"], rows["success"], color=colour(str(rule)), linestyle=line, label=name, gid=f"{rule} {data}"
+        )
     start = table["success"].iloc[0]
     ax.axhline(start, color=GREY, linewidth=0.8)
     place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom", "fontsize": 7}

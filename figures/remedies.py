@@ -1,5 +1,7 @@
 """Figures of the remedies for all-wrong groups: what half success costs, and at which prices a remedy pays."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,15 +12,15 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 from figures import style
 
 SHOWN = {
-    "grpo": ("GRPO", style.VERMILLION, "s"),
-    "spo": ("SPO (colouring)", style.BLUE, "o"),
-    "spo_prefix": ("SPO with prefix credit", style.SKY, "P"),
-    "hints, any depth": ("hints, any depth", style.GREEN, "v"),
-    "hints, low threshold": ("hints, adaptive depth", style.BROWN, "^"),
-    "imitation, one question in four": ("imitation, one question in four", style.PURPLE, "D"),
-    "imitation": ("imitation", style.ORANGE, "X"),
+    "grpo": ("GRPO", "grpo", "s", "-"),
+    "spo": ("SPO (colouring)", "spo", "o", "-"),
+    "spo_prefix": ("SPO with prefix credit", "spo_prefix", "P", "-"),
+    "hints, any depth": ("hints, any depth", "hints", "v", "-"),
+    "hints, low threshold": ("hints, adaptive depth", "hints", "^", "--"),
+    "imitation, one question in four": ("imitation, one question in four", "imitation", "D", "--"),
+    "imitation": ("imitation", "imitation", "X", "-"),
 }
-"""Contenders that are drawn: label, colour and marker."""
+"""Contenders that are drawn: label, the rule whose colour they have, marker and line."""
 
 COSTS = {
     "updates": "updates",
@@ -39,22 +41,20 @@ def draw_costs(table: pd.DataFrame, *, group_size: int = 8, step_success: float 
     style.need(table, ["contender", "horizon", "group_size", "step_success", "miss", *COSTS], "the figure of costs")
     rows = table[(table["group_size"] == group_size) & np.isclose(table["step_success"], step_success)]
     rows = rows[rows["miss"] == 0]
-    figure = Figure(figsize=(11.4, 3.9), layout="constrained")
+    figure = Figure(figsize=(10.4, 4.1), layout="constrained")
     axes = figure.subplots(1, len(COSTS))
 
     # A cost of 0 has no place on a logarithmic axis: a remedy without it is left out of the panel
     for ax, (column, label) in zip(axes, COSTS.items(), strict=True):
-        for name, (_, colour, marker) in SHOWN.items():
+        for name in SHOWN:
             curve = rows[(rows["contender"] == name) & (rows[column] > 0)].sort_values("horizon")
-            ax.plot(curve["horizon"], curve[column], color=colour, marker=marker, markersize=4)
+            ax.plot(curve["horizon"], curve[column], **_look(name))
         ax.set(yscale="log", xlabel="steps per question, H", title=label)
         ax.xaxis.set_major_locator(FixedLocator(sorted(rows["horizon"].unique())))
     axes[0].set_ylabel("per question, up to half success")
 
-    handles = [
-        axes[0].plot([], [], color=colour, marker=marker, markersize=4)[0] for _, colour, marker in SHOWN.values()
-    ]
-    figure.legend(handles, [label for label, _, _ in SHOWN.values()], loc="outside right center")
+    handles = [axes[0].plot([], [], **_look(name))[0] for name in SHOWN]
+    style.head(figure, "", handles, [label for label, *_ in SHOWN.values()])
     style.foot(
         figure,
         f"Exact expected updates of step size 1, group size {group_size}, every step right with probability "
@@ -62,6 +62,12 @@ def draw_costs(table: pd.DataFrame, *, group_size: int = 8, step_success: float 
         "look for a success of 0.05.",
     )
     return figure
+
+
+def _look(name: str) -> dict[str, Any]:
+    """How a contender is drawn."""
+    label, rule, marker, line = SHOWN[name]
+    return {"color": style.colour(rule), "marker": marker, "linestyle": line, "markersize": 4, "label": label}
 
 
 BREAK_EVEN = {
@@ -141,21 +147,22 @@ def draw_recovery(table: pd.DataFrame) -> Figure:
     """
     style.need(table, ["rule", "horizon", "recovery", "updates"], "the figure of recovery")
     horizons = sorted(table["horizon"].unique())
-    figure = Figure(figsize=(2.6 * len(horizons) + 1.8, 3.6), layout="constrained")
+    figure = Figure(figsize=(2.6 * len(horizons) + 0.6, 3.8), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(horizons), sharey=True))
     rules = style.rules_of(table)
     for ax, horizon in zip(axes, horizons, strict=True):
         for rule in rules:
             rows = table[(table["rule"] == rule) & (table["horizon"] == horizon)].sort_values("recovery")
             look = style.look_of(rule)
-            ax.plot(rows["recovery"], rows["updates"], color=look.colour, marker=look.marker, markersize=4)
+            known: dict[str, Any] = {"color": look.colour, "marker": look.marker, "label": look.label}
+            ax.plot(rows["recovery"], rows["updates"], markersize=4, **known)
         ax.set(xscale="log", yscale="log", xlabel="chance to recover, per step", title=f"H = {horizon}")
     axes[0].set_ylabel("updates to half success")
     handles = [
         axes[0].plot([], [], color=style.colour(rule), marker=style.look_of(rule).marker, markersize=4)[0]
         for rule in rules
     ]
-    figure.legend(handles, [style.label(rule) for rule in rules], loc="outside right center")
+    style.head(figure, "", handles, [style.label(rule) for rule in rules])
     style.foot(
         figure,
         "Exact expected updates of step size 1, group size 8; steps on the track are right with probability 0.3.",

@@ -28,6 +28,9 @@ INK = "#222222"
 GREY = "#7F7F7F"
 BROWN = "#8C564B"
 
+# For what is neither a rule nor one of a set of values (see `ladder`): Paul Tol's, told apart by the colour-blind too
+OTHERS = (INK, "#882255", "#999933", "#332288", "#CC6677", "#44AA99", "#AA4499")
+
 
 @dataclass(frozen=True)
 class RuleLook:
@@ -257,10 +260,13 @@ def seeds_note(table: pd.DataFrame) -> str:
     return f"Bold: mean of {n} seeds. Band: 95 % interval of the mean (Student t). Faint: each seed."
 
 
-def draw_seeds(ax: Axes, table: pd.DataFrame, column: str, rule: str, faint: bool = True) -> None:
-    """Draw every seed faintly (if ``faint``), their mean and its interval, in the colour of ``rule``.
+def draw_seeds(
+    ax: Axes, table: pd.DataFrame, column: str, rule: str, faint: bool = True, interval: bool = True
+) -> None:
+    """Draw every seed faintly (if ``faint``), their mean and its ``interval``, in the colour of ``rule``.
 
-    ``table``: columns seed, step (updates), ``column``. Seeds are averaged at the steps that all of them reached.
+    ``table``: columns seed, step (updates), ``column``. Seeds are averaged at the steps that all of them reached. A
+    share that jumps from 0 to 1 has no interval worth drawing: of two such seeds in five it covers everything.
     """
     if faint:
         for _, one in table.groupby("seed"):
@@ -268,15 +274,17 @@ def draw_seeds(ax: Axes, table: pd.DataFrame, column: str, rule: str, faint: boo
     mean = over_seeds(table, column)
     named: dict[str, Any] = {"gid": f"mean {rule}", "label": label(rule)}
     ax.plot(mean["step"], mean["mean"], color=colour(rule), linewidth=1.7, zorder=3, **named)
-    if len(mean) and mean["low"].notna().all():
+    if interval and len(mean) and mean["low"].notna().all():
         ax.fill_between(mean["step"], mean["low"], mean["high"], color=colour(rule), alpha=0.2, linewidth=0, zorder=2)
 
 
-def blocks(n: int, heights: tuple[float, float], per_row: int = 4) -> tuple[Figure, list[tuple[Axes, Axes]]]:
+def blocks(
+    n: int, heights: tuple[float, float], per_row: int = 4, common: bool = True
+) -> tuple[Figure, list[tuple[Axes, Axes]]]:
     """A figure of ``n`` pairs of panels, one above the other with a common x axis, ``per_row`` pairs in a row.
 
-    ``heights``: of top and bottom, in proportion. Returns the figure and the (top, bottom) axes of every pair; y axes
-    are common to a row of panels.
+    ``heights``: of top and bottom, in proportion. ``common``: whether the bottom panels of a row share their y axis, as
+    the top ones do. Returns the figure and the (top, bottom) axes of every pair.
 
     >>> figure, pairs = blocks(5, heights=(2.0, 1.0))
     >>> len(pairs), len(figure.axes)
@@ -288,15 +296,15 @@ def blocks(n: int, heights: tuple[float, float], per_row: int = 4) -> tuple[Figu
     figure = Figure(figsize=(max(2.6 * columns, 4.6) + 0.5, 3.9 * rows + 1.0), layout="constrained")
     grid = figure.add_gridspec(2 * rows, columns, height_ratios=list(heights) * rows)
 
-    # Axes are shared with the first pair of the row, which alone has tick labels.
+    # Axes are shared with the first pair of the row, which alone has tick labels then.
     pairs: list[tuple[Axes, Axes]] = []
     for i in range(n):
         row, column = divmod(i, columns)
         left = pairs[row * columns] if column else (None, None)
         top = figure.add_subplot(grid[2 * row, column], sharey=left[0])
-        bottom = figure.add_subplot(grid[2 * row + 1, column], sharex=top, sharey=left[1])
-        for ax in (top, bottom):
-            ax.tick_params(labelleft=column == 0, labelbottom=ax is bottom)
+        bottom = figure.add_subplot(grid[2 * row + 1, column], sharex=top, sharey=left[1] if common else None)
+        top.tick_params(labelleft=column == 0, labelbottom=False)
+        bottom.tick_params(labelleft=column == 0 or not common)
         bottom.set_xlabel("updates")
         pairs.append((top, bottom))
     return figure, pairs
@@ -326,6 +334,26 @@ def foot(figure: Figure, text: str) -> None:
     figure.supxlabel("\n".join(lines), fontsize=8, color="#444444", x=0.01, ha="left")
 
 
+def head(figure: Figure, title: str, handles: Sequence[Any] = (), labels: Sequence[str] = ()) -> None:
+    """Write ``title`` above all panels, and below it a legend of ``handles`` in as many columns as fit.
+
+    >>> figure = Figure(layout="constrained")
+    >>> head(figure, "Two rules")
+    >>> figure.get_suptitle()
+    'Two rules'
+    """
+    if not handles:
+        figure.suptitle(title, fontsize=10.5, x=0.01, ha="left")
+        return
+
+    # The title is the legend's: a layout would put two texts at the same place above the panels
+    room = int(figure.get_figwidth() * 13 / (7 + max(map(len, labels))))  # names that fit side by side
+    columns = max(1, min(len(labels), room))
+    place: dict[str, Any] = {"loc": "outside upper left", "alignment": "left", "ncols": columns}
+    legend = figure.legend(handles, labels, title=title or None, **place)
+    legend.get_title().set_fontsize(10.5)
+
+
 def take_texts(figure: Figure) -> str:
     """Take title and foot off a figure, for a page that has them as text; returns what the foot said, in one line.
 
@@ -339,4 +367,6 @@ def take_texts(figure: Figure) -> str:
         if text is not None:
             text.set_text("")
             text.set_in_layout(False)
+    for legend in figure.legends:
+        legend.set_title(None)  # type: ignore[arg-type]  # the empty text would keep its line
     return said

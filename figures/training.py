@@ -39,13 +39,13 @@ def title(one: pd.DataFrame) -> str:
     ``one``: rows of one experiment; columns source, horizon (steps), optimizer; learning_rate and note if known.
 
     >>> title(pd.DataFrame({"source": ["network"], "horizon": [6], "optimizer": ["sgd"], "learning_rate": [0.5]}))
-    'H = 6, SGD 0.5'
+    'H = 6, SGD, rate 0.5'
     """
     first = one[one["source"] == "network"].iloc[0]
     name = str(first["optimizer"]).replace("sgd", "SGD").replace("adam", "Adam")
     rate = first.get("learning_rate", np.nan)
     note = first.get("note", "")
-    told = "" if pd.isna(rate) else f" {rate:g}"
+    told = "" if pd.isna(rate) else f", rate {rate:g}"
     return f"H = {int(first['horizon'])}, {name}{told}" + (f": {note}" if isinstance(note, str) and note else "")
 
 
@@ -131,13 +131,13 @@ def draw(curves: pd.DataFrame) -> Figure:
         raise ValueError("the training figure needs rows with source 'network'")
 
     # The difference has a panel of its own: on the curves it would be thinner than the lines.
-    figure, axes = style.blocks(len(found), heights=(2.4, 1.0))
+    figure, axes = style.blocks(len(found), heights=(2.4, 1.0), common=False)
     known = set(curves["level"]) if "level" in curves else set()
     beside = [level for level in BESIDE if level in known and known & set(LADDER[LADDER.index(level) + 1 :])]
     for (name, one), (top, bottom), letter in zip(found, axes, ascii_lowercase, strict=False):
         network = one[one["source"] == "network"]
         for rule in style.rules_of(network):
-            style.draw_seeds(top, network[network["rule"] == rule], "success", rule)
+            style.draw_seeds(top, network[network["rule"] == rule], "success", rule, interval=False)
             draw_theory(top, one, rule, "success")
             for level in beside:
                 draw_theory(top, one, rule, "success", level)
@@ -154,9 +154,9 @@ def draw(curves: pd.DataFrame) -> Figure:
             top.set_ylabel("success probability")
             bottom.set_ylabel("measured\nminus predicted")
 
-    # One scale for all differences, symmetric about 0 and never so fine that round-off looks like an error.
-    reach = max([0.05, *(np.abs(bottom.get_ylim()).max() for _, bottom in axes)])
+    # Differences are symmetric about 0, each panel on its own scale: one bad setting would flatten all others.
     for _, bottom in axes:
+        reach = max(0.05, np.abs(bottom.get_ylim()).max())  # never so fine that round-off looks like an error
         bottom.set_ylim(-reach, reach)
 
     # Rules mean the same in every column: one legend.
@@ -165,7 +165,13 @@ def draw(curves: pd.DataFrame) -> Figure:
     sizes = ", ".join(str(int(g)) for g in sorted(network["group_size"].unique()))
     style.foot(
         figure,
-        f"Groups of G = {sizes}. Theory: predicted from the network before training, nothing fitted.\n"
-        + style.seeds_note(network),
+        f"Groups of G = {sizes}. Theory: predicted from the network before training, nothing fitted. The rate is the "
+        f"learning rate.\n{_seeds_note(network)}",
     )
     return figure
+
+
+def _seeds_note(network: pd.DataFrame) -> str:
+    """What bold lines, faint ones and bands are."""
+    text = style.seeds_note(network)
+    return text.replace("Band: ", "Band of the lower panel: ") if "Band" in text else text

@@ -1,8 +1,8 @@
 """Figure: the paper's two-step model, its Fig. 2 beside the map of starting points."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from figures import style
@@ -10,7 +10,9 @@ from figures import style
 _DOTS = (0, (1.5, 1.2))
 _LINES = ("-", (0, (5, 1.5)), _DOTS)
 _LITTLE = 1e-9
-"""Least reach of the colours on either side of zero, where a map has one sign only."""
+"""Least reach of the colours, where a map is 0 everywhere."""
+_LEVELS = (-6, -4, -2, 2, 4, 6, 8)
+"""Contours of the map, in thousandths."""
 
 
 @style.styled
@@ -82,18 +84,20 @@ def _leads(ax: Axes, starts: dict, last: int) -> None:
 def _gains(ax: Axes, grid: pd.DataFrame) -> None:
     """The map of what the first iteration gains under SPO over GRPO, with its line of equal gain."""
     table = grid.pivot_table(index="q", columns="p", values="gain").sort_index()
-    values = table.to_numpy()
     p = table.columns.to_numpy(float)
     q = table.index.to_numpy(float)
 
-    # Same share of both colours on either side of zero, so that the (small) losses stay visible.
-    norm = TwoSlopeNorm(0.0, min(values.min(), -_LITTLE), max(values.max(), _LITTLE))
-    mesh = ax.pcolormesh(p, q, values, cmap="RdBu", norm=norm, shading="nearest", rasterized=True)
+    # Gains are small: thousandths read better than four decimals. One scale on both sides of 0, so that equally strong
+    # colours are equally large effects; lines with numbers keep small losses readable.
+    values = 1000 * table.to_numpy()
+    reach = max(np.abs(values).max(), _LITTLE)
+    mesh = ax.pcolormesh(p, q, values, cmap="RdBu", vmin=-reach, vmax=reach, shading="nearest", rasterized=True)
     ax.contour(p, q, values, levels=[0.0], colors=style.INK, linewidths=1.4)
+    levels = [level for level in _LEVELS if values.min() < level < values.max()]
+    if levels:
+        lines = ax.contour(p, q, values, levels=levels, colors=style.INK, linewidths=0.5, linestyles="-")
+        ax.clabel(lines, fmt="%+d", fontsize=7)
     ax.set(xlabel="starting p", ylabel="starting q", xlim=(p.min(), p.max()), ylim=(q.min(), q.max()))
     ax.grid(False)
 
-    # Gains are small: thousandths read better than four decimals.
-    bar = ax.figure.colorbar(mesh, ax=ax, label="pq after one iteration,\nSPO minus GRPO (thousandths)")
-    bar.set_ticks([values.min(), 0.0, values.max() / 2, values.max()])
-    bar.ax.set_yticklabels([f"{1000 * v:+.1f}" if v else "0" for v in bar.get_ticks()])
+    ax.figure.colorbar(mesh, ax=ax, label="pq after one iteration,\nSPO minus GRPO (thousandths)", format="%+d")

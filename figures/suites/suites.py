@@ -1,6 +1,7 @@
 """Figure: success on the ten suites, the lead over GRPO by size and start, and training on stored rollouts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,7 @@ def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | No
 
     # Held-out suites are shown here only: all means below are of the suites trained on.
     _by_suite(axes[0], success(usual), rules, trained)
-    style.panel_letter(axes[0], "a", f"by suite, {size} base network")
+    style.panel_letter(axes[0], "a", f"by suite, {size} base, AdamW")
 
     mean = success(table, trained).groupby(["optimizer", "size", "start", "rule", "seed"])["value"].mean()
     _leads(axes[1], table, mean, rules[1:])
@@ -49,12 +50,12 @@ def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | No
     # The success before training is the level that stored rollouts have to beat.
     if offline is not None:
         _stored(axes[2], success(offline, trained), before=float(mean["adamw", size, "base", "none"].mean()))
-        style.panel_letter(axes[2], "c", "on stored rollouts")
+        style.panel_letter(axes[2], "c", "stored rollouts, AdamW")
 
     # The start is no rule, so it has a handle of its own.
     before = Line2D([], [], linestyle="", label="before training", markersize=4, **START)
     figure.legend(handles=[*rule_marks(rules), before], loc="outside upper center", ncols=4)
-    style.foot(figure, seeds_note(table[table["rule"] != "none"]))
+    style.foot(figure, f"{seeds_note(table[table['rule'] != 'none'])} AdamW where no optimizer is named.")
     return figure
 
 
@@ -93,7 +94,7 @@ def _leads(ax: Axes, table: pd.DataFrame, mean: pd.Series, rules: Sequence[str])
     # Colours are those of the rules, so the starts differ by marker and have a legend here.
     ax.axhline(0, color="0.4", linewidth=0.8)
     ax.set_xticks(range(len(places)), [s if o == "adamw" else f"{s},\n{o.upper()}" for o, s in places])
-    ax.set(xlabel="size of the network", ylabel=LEAD)
+    ax.set(xlabel="size of the network", ylabel=LEAD, xlim=(-0.6, len(places) - 0.4))
     marks = [
         Line2D([], [], color="0.4", marker=marker, linestyle="", label=f"{start} start") for start, _, marker in STARTS
     ]
@@ -107,6 +108,7 @@ def _stored(ax: Axes, rows: pd.DataFrame, before: float) -> None:
     for i, (groups, rule) in enumerate(kinds):
         draw_point(ax, i, stored[groups, rule], color=style.colour(rule))
     ax.axhline(before, color=START["color"], linestyle="--", linewidth=1)
-    ax.annotate("start", (len(kinds) - 0.6, before), xytext=(0, 3), textcoords="offset points", fontsize=8)
+    place: dict[str, Any] = {"xytext": (-2, 3), "textcoords": "offset points", "ha": "right", "fontsize": 8}
+    ax.annotate("start", (len(kinds) - 0.4, before), **place)
     ax.set_xticks(range(len(kinds)), [GROUPS[groups] for groups, _ in kinds], fontsize=7)
     ax.set(xlim=(-0.6, len(kinds) - 0.4), ylim=(0, None), ylabel=MEAN)

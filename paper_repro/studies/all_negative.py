@@ -182,7 +182,10 @@ STUDY = Study(
             title="How often a group has no correct response",
             needs=("all_negative",),
             draw=all_negative.draw,
-            caption="Predicted, exactly: (1 - qᴴ)ᴳ, if each of H steps is right with probability q.",
+            caption=(
+                "If each of H steps is right with probability q, a group of G has no correct response with probability "
+                "(1 - qᴴ)ᴳ."
+            ),
         ),
     ),
     claims=(

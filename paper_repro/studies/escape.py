@@ -230,9 +230,8 @@ STUDY = Study(
                 f"Colouring: beta = {BETA:g}, gamma = {GAMMA:g}, all-negative groups."
             },
             caption=(
-                "Predicted: exact expected updates of a chain of H steps of accuracy 0.3, in which every step is its "
-                "own parameter. Measured: the same chain trained on sampled groups, with the rule applied to every "
-                "sample."
+                "Predicted: exact expected updates of a chain of H steps, in which every step is a parameter of its "
+                "own. Measured: the same chain trained on sampled groups."
             ),
         ),
     ),

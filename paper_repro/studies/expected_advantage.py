@@ -60,7 +60,9 @@ STUDY = Study(
             title="Which responses each rule reinforces",
             needs=("expected_advantage",),
             draw=expected_advantage.draw,
-            options={"setting": f"Exact; step accuracies 0.4, 0.5, 0.6; colouring: beta = {BETA:g}, gamma = {GAMMA:g}"},
+            options={
+                "setting": f"Exact. Step accuracies 0.4, 0.5, 0.6; colouring with beta = {BETA:g}, gamma = {GAMMA:g}."
+            },
             caption=(
                 "Predicted, exactly: the mean advantage that a response receives, given how far it came. GRPO treats "
                 "all incorrect responses alike. Colouring rewards those that came further. It does so less in larger "

@@ -161,7 +161,7 @@ def caption(tables: Tables) -> str:
 
 STUDY = Study(
     name="league",
-    question="Which remedy wins on a network that is really trained?",
+    question="Which remedy wins when a network is trained?",
     jobs=jobs,
     more=more,
     order=26,

@@ -172,9 +172,9 @@ STUDY = Study(
             needs=("two_step", "two_step_map", "two_step_boundary"),
             draw=two_step.draw,
             caption=(
-                "All predicted, nothing sampled: the model of the paper's Section 3.2. (a) The paper's Fig. 2. (b) The "
-                "lead of SPO depends on the start. It is negative at first where the first step is nearly learned. "
-                "(c) The sign of the first iteration's lead over all starts."
+                "The model of the paper's Section 3.2; nothing is sampled. (a) The paper's Fig. 2. (b) The lead of SPO "
+                "depends on the start. It is negative at first where the first step is nearly learned. (c) What the "
+                "first iteration gains or loses, from every start."
             ),
         ),
     ),

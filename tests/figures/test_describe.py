@@ -19,8 +19,8 @@ def test_panels_lines_and_turns_are_told():
     right.set(xlabel=r"slope $\beta$", yscale="log", xlim=(0, 10))
     text = describe(figure)
     assert text.startswith("2 panels. (a) hard start. success against updates (0 to 2): ")
-    assert "GRPO from 0.1 to 0.3, at most 0.9, limit at 5." in text
-    assert "the vertical axis, logarithmic against slope β (0 to 10): SPO from 1e-07 to 2,000." in text
+    assert "GRPO from 0.1 to 0.3, at most 0.9; limit at 5." in text
+    assert "the vertical axis, logarithmic against slope β (1 to 10): SPO from 1e-07 to 2,000." in text
 
 
 def test_many_lines_are_counted():
@@ -28,7 +28,15 @@ def test_many_lines_are_counted():
     ax = figure.subplots()
     for place in range(8):
         ax.plot([0, 1], [place, place + 1], label=f"G = {place}")
-    assert describe(figure).endswith("G = 4 from 4 to 5, and 3 more.")
+    assert describe(figure).endswith("G = 4 from 4 to 5; and 3 more.")
+
+
+def test_where_no_line_has_a_name_the_legend_is_told():
+    figure = Figure()
+    ax = figure.subplots()
+    marks = ax.plot([0, 1e-16], [1, 2], "o")
+    ax.legend(handles=marks, labels=["mean of seeds"])
+    assert describe(figure).endswith("against the horizontal axis (0 to 0). Legend: mean of seeds.")
 
 
 def test_maps_and_bars():

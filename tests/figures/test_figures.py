@@ -16,6 +16,7 @@ from figures import (
     escape,
     expected_advantage,
     groups,
+    lines_and_maps,
     style,
     training,
     two_step,
@@ -179,6 +180,40 @@ def test_escape_points_are_medians_with_their_range_and_missing_runs_count_as_la
     assert right.get_yscale() == "linear"
 
 
+def test_lines_without_points_are_named():
+    table = pd.DataFrame({"source": "theory", "rule": ["grpo", "grpo", "spo"], "horizon": [8, 10, 8], "updates": 5.0})
+    assert escape._without_points(table) == ""  # nothing was sampled at all, so that no point is missing
+    sampled = table[table["horizon"] == 8].assign(source="monte_carlo")
+    assert escape._without_points(pd.concat([table, sampled])) == " Not sampled: GRPO at H = 10."
+
+
+def test_curves_that_coincide_are_named():
+    rows = [(g, s, k, k * (1 + (g > 2) * (s == "b"))) for g in (2, 4) for s in ("none", "a", "b") for k in (0, 1)]
+    table = pd.DataFrame(rows, columns=["group_size", "scope", "outcome_class", "advantage"])
+    assert expected_advantage._coinciding(table) == "At G = 2 both curves of SPO coincide."
+
+
+def test_what_is_no_rule_has_no_colour_of_a_rule():
+    names = ["GRPO", "asymptote", "G = 2", "G = 8", "G = 2, bound", "G = 8, bound", "scope a"]
+    looks = lines_and_maps._looks(names, {"asymptote": "spo"}, apart=0.1)
+    assert looks["GRPO"].colour == style.colour("grpo")
+    assert looks["asymptote"].colour == style.colour("spo")
+    others = [looks[name].colour for name in names[2:]]
+    assert not set(others) & set(style.RULE_COLOUR.values())
+    assert looks["G = 2"].colour != looks["G = 8"].colour == looks["G = 8, bound"].colour
+    assert looks["scope a"].colour == style.OTHERS[0]
+    assert [round(looks[name].shift, 2) for name in names] == [-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3]
+
+
+def test_every_setting_has_its_own_scale_of_misses_and_no_interval_is_clipped():
+    table = curves(horizons=(4, 6), rules=("spo",))
+    off = (table["source"] == "network") & (table["horizon"] == 4)
+    table.loc[off, "success"] = 0.0
+    (top, near), (_, far) = (training.draw(table).axes[i : i + 2] for i in (0, 2))
+    assert near.get_ylim()[1] > 1.2 * far.get_ylim()[1]
+    assert not top.collections  # of seeds that jump from 0 to 1 an interval of the mean would cover everything
+
+
 def two_step_tables():
     frames = []
     for p0, q0 in ((0.5, 0.5), (0.9, 0.5)):
@@ -204,7 +239,8 @@ def test_two_step_shows_the_difference_and_the_sign_of_the_gain():
     figure = two_step.draw(*two_step_tables())
     _, second, ax = figure.axes[:3]
     np.testing.assert_allclose(second.lines[1].get_ydata(), STEPS / 20)
-    np.testing.assert_allclose(ax.collections[0].get_array().ravel(), [0.3, 0, -0.3, 0.3, 0, -0.3])
+    np.testing.assert_allclose(ax.collections[0].get_array().ravel(), [300, 0, -300, 300, 0, -300], atol=1e-9)
+    assert ax.collections[0].get_clim() == pytest.approx((-300, 300))  # one scale on both sides of 0
     assert "33%" in figure._supxlabel.get_text()
 
 

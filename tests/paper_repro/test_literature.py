@@ -38,7 +38,7 @@ def test_every_result_has_a_table_a_figure_and_a_sentence(name):
     figure = result.figure(found)
     assert len(figure.axes) == 1
     ax = figure.axes[0]
-    assert ax.get_title(loc="left") == result.title
+    assert figure.get_suptitle() == result.title
     assert ax.get_xlabel()
     assert ax.get_ylabel()
     assert ax.get_legend() is not None

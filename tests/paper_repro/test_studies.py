@@ -1,6 +1,7 @@
 """The studies are found by their folder; each has its jobs, and its figures draw from tables."""
 
 import inspect
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -11,6 +12,7 @@ import pytest
 from hand_tables import comparison, curves, escape, related, runs, two_step, two_step_map, weak_judge
 
 from figures import remedies as remedy_figures
+from figures.describe import describe
 from paper_repro.settings import BETA, GAMMA, build
 from paper_repro.studies import all_negative, forecast_grid, network, remedies, study
 from paper_repro.studies.all_negative import silent_groups
@@ -187,6 +189,7 @@ TABLES = {
 def test_every_figure_of_the_report_draws_from_its_tables(plate):
     figure = plate.figure(TABLES)
     assert figure.axes[0].get_ylabel() or figure.axes[0].get_xlabel()
+    assert re.search(r" against .* \(.* to .*\).*\.$", describe(figure))
     caption = plate.text(TABLES)
     assert caption.endswith(".")
     assert "  " not in caption

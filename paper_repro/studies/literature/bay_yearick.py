@@ -10,12 +10,12 @@ from scipy.stats import binom
 from figures import style
 from figures.published_beside_project import (
     BOTH,
-    COLOURS,
     DOTTED,
     draw_beside,
     group_size_label,
     legend_line,
     plain_log_axis,
+    shades_of,
 )
 from paper_repro.studies.literature.result import Result
 from paper_repro.studies.literature.tables import (
@@ -72,8 +72,9 @@ def draw_mean_advantage(ax: Axes, table: pd.DataFrame) -> str:
 def mean_advantage_finding(table: pd.DataFrame) -> str:
     """How exactly the closed form gives the mean size of an advantage."""
     return (
-        "The mean size of a standardized advantage is 2 c_G(p), below its limit 2 √(p(1 - p)) in every finite group "
-        f"(sum over all groups against the closed form: {largest_difference(table):.0e})."
+        "The mean size of a standardized advantage follows the published closed form, and is below its limit "
+        "2 √(p(1 - p)) in every finite group (sum over all groups against the closed form: "
+        f"{largest_difference(table):.0e})."
     )
 
 
@@ -146,7 +147,7 @@ def draw_fidelity(ax: Axes, table: pd.DataFrame) -> str:
     """Share of the infinite group's update against G."""
     # The expansion in 1/G means nothing in small groups, so it is drawn only where it is near the curve
     handles = []
-    for (p, one), shade in zip(table.groupby("p", sort=False), COLOURS, strict=False):
+    for (p, one), shade in zip(table.groupby("p", sort=False), shades_of(table["p"]), strict=True):
         curve = one[one["part"] == "curve"]
         required = one[one["part"] == "required"]
         ax.plot(curve["group_size"], curve["project"], color=shade, gid=f"project {p}")
@@ -162,7 +163,10 @@ def draw_fidelity(ax: Axes, table: pd.DataFrame) -> str:
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     plain_log_axis(ax, [2, 8, 32, 128, 512])
     ax.legend(handles=handles, loc="lower right", ncols=2)
-    return "Solid: this project, every group. Dotted: published expansion in 1/G. Diamonds: printed G for 90, 95, 99 %."
+    return (
+        "Solid: exact, from every possible group. Dotted: the published expansion in 1/G. Diamonds: the published "
+        "group sizes that keep 90, 95 and 99 %."
+    )
 
 
 def std_identity(group_size: int = 6) -> pd.DataFrame:
@@ -212,15 +216,17 @@ def draw_std_identity(ax: Axes, table: pd.DataFrame) -> str:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(handles=handles, loc="upper center")
     groups = int(table.loc[table["rule"] == table["rule"].iloc[0], "groups"].sum())
-    beside = f"beside the contrast an update has at most {table['residual'].max():.0e}."
-    return f"{BOTH} All {groups} mixed groups of a three-step chain; {beside}"
+    beside = f"What else an update has is at most {table['residual'].max():.0e}."
+    contrast = "Contrast: mean score of the correct responses minus that of the incorrect ones."
+    return f"{BOTH} {contrast} All {groups} mixed groups of a three-step chain. {beside}"
 
 
 def std_identity_finding(table: pd.DataFrame) -> str:
     """How exactly the identity holds in every mixed group."""
     return (
-        "An identity: in every mixed group GRPO's update is the group's std times the contrast, and Dr. GRPO's its "
-        f"square times the contrast (largest difference {largest_difference(table):.0e})."
+        "In every mixed group GRPO's update is the group's std times the contrast between its correct and incorrect "
+        "responses. Dr. GRPO's is the square of the std times the contrast (largest difference "
+        f"{largest_difference(table):.0e})."
     )
 
 
@@ -237,18 +243,18 @@ RESULTS = (
         compute=difficulty_weight,
         draw=draw_difficulty_weight,
         columns=("group_size", "p", "project", "published"),
-        title="Easy and hard questions weigh more",
+        title="Dividing by the std: weight of easy and hard questions",
         source="Bay and Yearick, arXiv 2607.00152; Liu et al., arXiv 2503.20783.",
         finding=(
-            "Dividing by the std lets very easy and very hard questions weigh more, by 1 / √(p(1 - p)) in large "
-            "groups; a small group hardly does it."
+            "Dividing by the std gives very easy and very hard questions more weight, by the factor 1 / √(p(1 - p)) in "
+            "large groups. In small groups the effect is weak."
         ),
     ),
     Result(
         compute=fidelity,
         draw=draw_fidelity,
         columns=("part", "p", "group_size", "project", "published"),
-        title="What a finite group keeps of the update",
+        title="Share of the update that a finite group keeps",
         source=SOURCE,
         finding=(
             "The group sizes printed for 90, 95 and 99 % of the infinite group's update are the exact ones; the "
@@ -259,7 +265,7 @@ RESULTS = (
         compute=std_identity,
         draw=draw_std_identity,
         columns=("rule", "group_size", "groups", "correct", "project", "published", "residual"),
-        title="An identity: update = std × contrast",
+        title="A group's update is its std times its contrast",
         source=SOURCE,
         finding=std_identity_finding,
     ),

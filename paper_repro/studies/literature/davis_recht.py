@@ -78,8 +78,8 @@ def draw_flow_clock(ax: Axes, table: pd.DataFrame) -> str:
     ax.set(xscale="log", xlabel="time (updates of rate 1)", ylabel="success probability P", ylim=(0, 1.02))
     ax.legend(handles=handles, loc="upper left")
     start = float(table["project"].min())
-    clocks = "Lines: clocks 4 sinh(x/2) and 2(x + sinh x) of the log-odds x. Points: gradient flow."
-    return f"{clocks} One step, from P = {start:.2g}."
+    clocks = "Lines: published times, 4 sinh(x/2) and 2(x + sinh x), x being the log-odds of P."
+    return f"{clocks} Points: gradient flow of one step, from P = {start:.2g}."
 
 
 def time_to_half(group_sizes: tuple[int, ...] = (64, 4096)) -> pd.DataFrame:
@@ -127,7 +127,7 @@ def draw_time_to_half(ax: Axes, table: pd.DataFrame) -> str:
     ax.set(xscale="log", yscale="log", xlabel="success P at the start", ylabel="time (updates of rate 1)")
     ax.legend(handles=handles, loc="upper right")
     finite = "a finite group is slower where P is small."
-    return f"Lines: published, infinite group. Points: gradient flow; {finite} One step."
+    return f"Lines: published, for an infinite group. Points: gradient flow of one step; {finite}"
 
 
 RESULTS = (
@@ -135,9 +135,9 @@ RESULTS = (
         compute=flow_clock,
         draw=draw_flow_clock,
         columns=("rule", "group_size", "time", "project", "published"),
-        title="What the std does to the clock",
+        title="Success over time, with and without the std",
         source="Davis and Recht, arXiv 2510.13651.",
-        finding=("The gradient flow of a single step keeps the published transforms' time, with and without the std."),
+        finding="The gradient flow of one step takes the time of the published formulas, with and without the std.",
     ),
     Result(
         compute=time_to_half,
@@ -146,8 +146,8 @@ RESULTS = (
         title="Time to half success",
         source="Davis and Recht, arXiv 2510.13651.",
         finding=(
-            "From success P the std turns a time of order 1/P into one of order 1/√P, if the group is large enough to "
-            "see a correct response."
+            "From success P, the time to half success is of order 1/P without the std and of order 1/√P with it, if "
+            "groups are so large that they hold a correct response."
         ),
     ),
 )

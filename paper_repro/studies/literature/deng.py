@@ -71,15 +71,16 @@ def draw_no_displacement(ax: Axes, table: pd.DataFrame) -> str:
     ax.set(xlabel="change of log P by one group's update, rate 1", ylabel="share of groups below")
     ax.legend(loc="lower right")
     group_size = int(table["group_size"].iloc[0])
-    return f"All groups of {group_size} of a chain with q = ({table['chain'].iloc[0]}), to first order, untied logits."
+    setting = f"Every group of {group_size} responses of a chain with step accuracies {table['chain'].iloc[0]}."
+    return f"{setting} To first order in the step size; the steps share no parameters."
 
 
 def no_displacement_finding(table: pd.DataFrame) -> str:
     """Which rules' groups push the right answer down."""
     falls = {name: share_that_falls(rows) for name, rows in table.groupby("rule")}
     return (
-        f"On untied logits {falls['grpo']:.1%} of GRPO's groups push the right answer down, and {falls['spo']:.1%} of "
-        "the coloured ones: GRPO's lazy likelihood displacement needs shared features, that of colouring does not."
+        f"Where steps share no parameters, {falls['grpo']:.1%} of GRPO's groups make the right answer less likely, and "
+        f"{falls['spo']:.1%} of the coloured ones. Under GRPO such a displacement needs shared features."
     )
 
 

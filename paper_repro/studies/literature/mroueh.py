@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from figures.published_beside_project import COLOURS, DOTTED, draw_beside, legend_line, open_marker, plain_log_axis
+from figures.published_beside_project import DOTTED, draw_beside, legend_line, open_marker, plain_log_axis, shades_of
 from paper_repro.studies.literature.result import Result
 from paper_repro.studies.literature.tables import joined, largest_difference
 from spo_theory.outcomes.chain import ReasoningChain
@@ -49,21 +49,21 @@ def kl_rounds(
 def draw_kl_rounds(ax: Axes, table: pd.DataFrame) -> str:
     """Success by round, a colour for every weight of the KL term, its fixed point dotted."""
     handles = draw_beside(ax, table, "round", "beta", lambda beta: f"β = {beta:g}")
-    for (_, one), shade in zip(table.groupby("beta", sort=False), COLOURS, strict=False):
+    for (_, one), shade in zip(table.groupby("beta", sort=False), shades_of(table["beta"]), strict=True):
         ax.axhline(one["fixed_point"].iloc[0], color=shade, linestyle=DOTTED, linewidth=1.0, zorder=1)
     handles.append(legend_line("fixed point", line=DOTTED))
     ax.set(xlabel="round", ylabel="success probability P", ylim=(0, None))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(handles=handles, loc="upper right", ncols=2)
-    reference = f"Start and KL reference: P = {table['reference'].iloc[0]:g}."
-    return f"Lines: published recurrence. Points: a chain's outcome classes, tilted exactly. {reference}"
+    reference = f"The start is also the reference policy, P = {table['reference'].iloc[0]:g}."
+    return f"Lines: the published recurrence. Points: a three-step chain, each round solved exactly. {reference}"
 
 
 def kl_rounds_finding(table: pd.DataFrame) -> str:
     """How closely a chain follows the recurrence."""
     return (
-        "With a KL term, a three-step chain whose outcome classes are tilted exactly follows Mroueh's recurrence in "
-        f"every round (largest difference {largest_difference(table):.0e}) and overshoots before it settles at the "
+        "With a KL term and every round solved exactly, the success of a three-step chain follows Mroueh's recurrence "
+        f"(largest difference {largest_difference(table):.0e}). It rises too far at first, and then settles at the "
         "fixed point."
     )
 
@@ -101,7 +101,9 @@ def draw_kl_fixed_points(ax: Axes, table: pd.DataFrame) -> str:
     """Fixed points against beta, a colour for every reference policy."""
     # Stable and unstable points lie on one curve, which is drawn twice, each time with a gap for the others
     handles = []
-    for (reference, one), shade in zip(table.groupby("reference", sort=False), COLOURS, strict=False):
+    for (reference, one), shade in zip(
+        table.groupby("reference", sort=False), shades_of(table["reference"]), strict=True
+    ):
         curve = one[one["part"] == "fixed point"]
         stable = curve["stable"].astype(bool)
         ax.plot(curve["beta"], curve["success"].where(stable), color=shade, zorder=3)
@@ -117,7 +119,10 @@ def draw_kl_fixed_points(ax: Axes, table: pd.DataFrame) -> str:
     ax.set_ylabel("success probability P")
     plain_log_axis(ax, [0.5, 1, 2, 5, 10, 20])
     ax.legend(handles=handles, loc="center right", bbox_to_anchor=(1.0, 0.72))
-    return "Lines: every fixed point of the published recurrence. Points: where the iteration from the reference ends."
+    return (
+        "Lines: every fixed point of the published recurrence; dotted where it is unstable. Dashed: advantages are not "
+        "divided by the std. Points: where the iteration ends that begins at the reference."
+    )
 
 
 RESULTS = (
@@ -125,7 +130,7 @@ RESULTS = (
         compute=kl_rounds,
         draw=draw_kl_rounds,
         columns=("beta", "round", "project", "published", "fixed_point", "reference"),
-        title="KL-regularized GRPO: success by round",
+        title="GRPO with a KL term: success round by round",
         source=SOURCE,
         finding=kl_rounds_finding,
     ),
@@ -133,11 +138,11 @@ RESULTS = (
         compute=kl_fixed_points,
         draw=draw_kl_fixed_points,
         columns=("part", "reference", "beta", "success", "stable"),
-        title="KL-regularized GRPO: fixed points",
+        title="GRPO with a KL term: where success settles",
         source=SOURCE,
         finding=(
-            "Every fixed point with the std lies above the reference, but it is not the only one: a success close to "
-            "1 is stable as well, and below a critical weight of the KL term it is all that is left."
+            "Success settles above that of the reference policy. There is a second place to settle, close to 1; below "
+            "a critical weight of the KL term it is the only one."
         ),
     ),
 )

@@ -60,7 +60,8 @@ def draw_youden_threshold(ax: Axes, table: pd.DataFrame) -> str:
     ax.set(xlabel="Youden index J = TPR - FPR  (with TPR + FPR = 1)", ylabel="rate of P, per update of rate 1")
     ax.xaxis.set_major_locator(MultipleLocator(0.5))
     ax.legend(handles=handles, loc="upper left")
-    return f"{BOTH} Three equal steps, P = {table['success'].iloc[0]:.3g}."
+    rates = "TPR and FPR: how often a right and how often a wrong response is accepted."
+    return f"{BOTH} Three equal steps, P = {table['success'].iloc[0]:.3g}. {rates}"
 
 
 def youden_threshold_finding(table: pd.DataFrame) -> str:
@@ -105,8 +106,11 @@ def draw_noisy_tails(ax: Axes, table: pd.DataFrame) -> str:
     handles = draw_beside(ax, table, "time", "tpr", lambda tpr: f"TPR = {tpr:g}: slope {powers[tpr]:g}", marks=30)
     ax.set(xscale="log", yscale="log", xlabel="time (updates of rate 1)", ylabel="probability of wrong answers")
     ax.legend(handles=handles, loc="lower left")
-    setting = f"FPR = {table['fpr'].iloc[0]:g}; two right, two wrong answers."
-    return f"Lines: published slope, through the last point. Points: the flow, integrated. {setting}"
+    setting = (
+        f"Two right and two wrong answers; a wrong one is accepted with probability FPR = {table['fpr'].iloc[0]:g}"
+    )
+    lines = "Lines: the published power of time, drawn through the last point. Points: the gradient flow, integrated."
+    return f"{lines} {setting}, a right one with probability TPR."
 
 
 def noisy_judge(step_success: tuple[float, float] = (0.35, 0.2), tpr: float = 0.8, group_size: int = 8) -> pd.DataFrame:
@@ -151,15 +155,16 @@ def draw_noisy_judge(ax: Axes, table: pd.DataFrame) -> str:
     ax.set_xlim(0, 1)
     ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 0.24))
     first, second, group_size = (table[column].iloc[0] for column in ("q_1", "q_2", "group_size"))
-    setting = f"Two steps, q = ({first:g}, {second:g}), G = {group_size}."
-    return f"{setting} Lines: closed form. Points: judge as a confusion matrix."
+    setting = f"Two steps of accuracy {first:g} and {second:g}, G = {group_size}."
+    rates = "The judge passes a right step with probability TPR, a wrong one with probability FPR."
+    return f"{setting} Lines: closed form. Points: exact, the judge as a confusion matrix. {rates}"
 
 
 def noisy_judge_finding(table: pd.DataFrame) -> str:
     """What an erring step judge leaves of colouring."""
     return (
-        "A step judge that errs scales what colouring adds: it vanishes where TPR = FPR and reverses beyond (exact "
-        f"expectation against the closed form: {largest_difference(table):.0e})."
+        "Under a step judge that errs colouring adds less. It adds nothing where TPR = FPR, and beyond it pushes the "
+        f"wrong way (exact expectation against the closed form: {largest_difference(table):.0e})."
     )
 
 
@@ -168,15 +173,15 @@ RESULTS = (
         compute=youden_threshold,
         draw=draw_youden_threshold,
         columns=("group_size", "youden", "project", "published", "success"),
-        title="Noisy verifier: learning needs J > 0",
-        source="Rad et al., arXiv 2601.04411, on the chain.",
+        title="A verifier that errs teaches while J is above 0",
+        source="Rad et al., arXiv 2601.04411, here on the chain.",
         finding=youden_threshold_finding,
     ),
     Result(
         compute=noisy_tails,
         draw=draw_noisy_tails,
         columns=("tpr", "fpr", "time", "project", "published", "power"),
-        title="Noisy verifier: the tail",
+        title="A verifier that errs: how wrong answers die out",
         source="Rad et al., arXiv 2601.04411.",
         finding=("Wrong answers die out like 1/t² if the verifier rejects no right answer, and like 1/t if it does."),
     ),
@@ -184,8 +189,8 @@ RESULTS = (
         compute=noisy_judge,
         draw=draw_noisy_judge,
         columns=("step", "tpr", "fpr", "q_1", "q_2", "group_size", "project", "published"),
-        title="A judge that errs: colouring needs J > 0",
-        source="J > 0 for verifiers: Rad et al., arXiv 2601.04411; here for step judges.",
+        title="A step judge that errs: what colouring adds",
+        source="The condition for verifiers: Rad et al., arXiv 2601.04411. Here for step judges.",
         finding=noisy_judge_finding,
     ),
 )

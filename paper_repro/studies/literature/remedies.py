@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
-from figures.published_beside_project import draw_beside, open_marker
+from figures.published_beside_project import BOTH, draw_beside, open_marker
 from paper_repro.studies.literature.result import Result
 from paper_repro.studies.literature.tables import joined
 from spo_theory.dynamics.maps import solve, updates_to
@@ -44,14 +44,14 @@ def uniform_penalty(survive: float = 0.3, group_size: int = 8) -> pd.DataFrame:
 def draw_uniform_penalty(ax: Axes, table: pd.DataFrame) -> str:
     """Push of all-negative groups on step 1 against P."""
     names = {"penalty": "uniform penalty: slope 1", "colouring": "colouring: slope 0"}
-    colours = (style.ORANGE, style.BLUE)
+    colours = (style.colour("ngrpo"), style.colour("spo"))
     handles = draw_beside(ax, table, "success", "term", lambda term: names.get(term, term), colours=colours)
     ax.set(xscale="log", yscale="log", xlabel="success probability P", ylabel="mean push on step 1")
     ax.legend(handles=handles, loc="lower right")
     group_size = int(table["group_size"].iloc[0])
     share = float(table["survive"].iloc[0])
-    setting = f"Two steps, G = {group_size}, {share:.0%} of failures at step 2."
-    return f"Lines: closed form. Points: this project. {setting}"
+    setting = f"Two steps, G = {group_size}; {share:.0%} of the failures happen at step 2."
+    return f"{BOTH} {setting} Slope: the power of P."
 
 
 def remedies(
@@ -89,8 +89,9 @@ def draw_remedies(ax: Axes, table: pd.DataFrame) -> str:
     ax.legend(loc="upper left")
     group_size = int(table["group_size"].iloc[0])
     accuracy = float(table["step_success"].iloc[0])
-    setting = f"Exact; G = {group_size}, every step starts at {accuracy:g}, rate 1. Straight: geometric growth."
-    return f"{setting} Lines end where more than {int(table['most'].iloc[0]):,} updates are needed."
+    setting = f"Exact updates of learning rate 1, G = {group_size}; every step starts at accuracy {accuracy:g}."
+    end = f"It ends where more than {int(table['most'].iloc[0]):,} updates are needed."
+    return f"{setting} A straight line is growth by a constant factor. {end}"
 
 
 def remedies_finding(table: pd.DataFrame) -> str:
@@ -111,10 +112,10 @@ RESULTS = (
         compute=uniform_penalty,
         draw=draw_uniform_penalty,
         columns=("term", "success", "survive", "group_size", "project", "published"),
-        title="A uniform penalty dies with P",
+        title="What all-negative groups teach as success falls",
         source="NGRPO: arXiv 2509.18851. Sign: 2605.07689. SPO: 2505.11595.",
         finding=(
-            "What a uniform penalty adds in all-negative groups vanishes in proportion to P, what colouring adds does "
+            "What a uniform penalty adds in all-negative groups vanishes in proportion to P; what colouring adds does "
             "not."
         ),
     ),
@@ -123,7 +124,7 @@ RESULTS = (
         draw=draw_remedies,
         columns=("rule", "horizon", "updates", "group_size", "step_success", "most"),
         title="Remedies for all-negative groups",
-        source="NGRPO: arXiv 2509.18851. Sign: 2605.07689. SPO: 2505.11595.\nLENS: 2510.08696, not its exact weight.",
+        source="NGRPO: arXiv 2509.18851. Sign: 2605.07689. SPO: 2505.11595.\nLENS: 2510.08696, with another weight.",
         finding=remedies_finding,
         quick={"horizons": (2, 3, 4)},
     ),

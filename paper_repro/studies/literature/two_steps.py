@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from figures import style
-from figures.published_beside_project import COLOURS, DASHED, MARKERS, legend_line, open_marker
+from figures.published_beside_project import DASHED, MARKERS, legend_line, open_marker, shades_of
 from paper_repro.studies.literature.result import Result
 from paper_repro.studies.literature.tables import joined, largest_difference
 from spo_theory.exact.update import expected_update
@@ -57,7 +57,7 @@ def draw_colour_values(ax: Axes, table: pd.DataFrame) -> str:
     """Update of both steps: one line for all colourings, a marker for each."""
     # Markers of different sizes, because those of the colourings lie on top of each other
     handles = []
-    looks = [("s", style.VERMILLION, 5.0), ("o", style.BLUE, 7.5), ("^", style.ORANGE, 4.0), ("+", style.INK, 5.0)]
+    looks = [("s", style.VERMILLION, 5.0), ("o", style.BLUE, 7.5), ("^", style.dark("spo"), 4.0), ("+", style.INK, 5.0)]
     for (name, one), (marker, shade, size) in zip(table.groupby("colours", sort=False), looks, strict=False):
         points = {"linestyle": "none", **open_marker(shade, marker, size)}
         for step, rows in one.groupby("step"):
@@ -72,15 +72,17 @@ def draw_colour_values(ax: Axes, table: pd.DataFrame) -> str:
     ax.axhline(0, color=style.INK, linewidth=0.8)
     ax.set(xlabel="accuracy q₁ of the first step", ylabel="expected update", ylim=(-0.05, 0.7))
     ax.legend(handles=handles, loc="upper left", ncols=2, columnspacing=1.0, fontsize=7.0)
-    setting = f"q₂ = {float(table['q_2'].iloc[0]):g}, G = {int(table['group_size'].iloc[0])}"
-    return f"{setting}; std on, only all-negative groups coloured: only the order of the colours counts."
+    setting = f"q₂ = {float(table['q_2'].iloc[0]):g}, G = {int(table['group_size'].iloc[0])}."
+    return (
+        f"{setting} The points of the three colourings lie on one another: the order of the colours is all that counts."
+    )
 
 
 def colour_values_finding(table: pd.DataFrame) -> str:
     """How exactly the values of the colours drop out."""
     return (
-        "With two steps, the std and only all-negative groups coloured, three very different colourings give one "
-        f"update (largest difference from the closed form {largest_difference(table):.0e})."
+        "With two steps, advantages divided by the std and only all-negative groups coloured, three very different "
+        f"colourings give one update (largest difference from the closed form {largest_difference(table):.0e})."
     )
 
 
@@ -125,7 +127,7 @@ def draw_sign_change(ax: Axes, table: pd.DataFrame) -> str:
     ax.fill_betweenx(one["q_2"], one["published"], 1, color=style.VERMILLION, alpha=0.15, linewidth=0)
     ax.fill_betweenx(one["q_2"], 0.5, one["published"], color=style.BLUE, alpha=0.12, linewidth=0)
     handles = [Line2D([], [], color=style.INK, label="1 - q₁ = q₂(1 - q₂)")]
-    looks = zip((8.5, 5.5, 3.0), COLOURS, MARKERS, strict=False)
+    looks = zip((8.5, 5.5, 3.0), shades_of(table["group_size"].sort_values()), MARKERS, strict=False)
     for (size, rows), (marker_size, shade, marker) in zip(table.groupby("group_size"), looks, strict=False):
         look = open_marker(shade, marker, marker_size)
         ax.plot(rows["project"], rows["q_2"], linestyle="none", gid=f"project {size}", clip_on=False, **look)
@@ -135,7 +137,10 @@ def draw_sign_change(ax: Axes, table: pd.DataFrame) -> str:
     ax.set(xlabel="accuracy q₁ of the first step", ylabel="accuracy q₂ of the second step")
     ax.set(xlim=(0.5, 1), ylim=(one["q_2"].min(), one["q_2"].max()))
     ax.legend(handles=handles, loc="lower left")
-    return "To first order in the step size. Points: zeros of what colouring adds to the rate of log P."
+    return (
+        "To first order in the step size. Points: where what colouring adds to the rate of log P is 0. They lie on one "
+        "another, because the boundary is the same for every G."
+    )
 
 
 def sign_change_finding(table: pd.DataFrame) -> str:
@@ -151,7 +156,7 @@ RESULTS = (
         compute=colour_values,
         draw=draw_colour_values,
         columns=("colours", "rule", "step", "q_1", "q_2", "group_size", "project", "published"),
-        title="Two steps: colour values drop out",
+        title="Two steps: three colourings, one update",
         source="arXiv 2505.11595, Section 3.2, extended to any G (points: exact expectation).",
         finding=colour_values_finding,
     ),

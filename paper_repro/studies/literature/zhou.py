@@ -51,7 +51,10 @@ def draw_u_statistic_variance(ax: Axes, table: pd.DataFrame) -> str:
     ax.set(xscale="log", xlabel="group size G", ylabel="G × mean squared error / limit", ylim=(0.9, None))
     plain_log_axis(ax, [2, 4, 8, 16, 32, 64, 128, 256])
     ax.legend(handles=handles, loc="upper right")
-    return "Lines: Hoeffding's formula. Points: exact second moments. Limit: variance with the true baseline."
+    return (
+        "Lines: Hoeffding's formula for U-statistics. Points: exact second moments. Both are divided by the limit, the "
+        "variance with the true baseline."
+    )
 
 
 def u_statistic_variance_finding(table: pd.DataFrame) -> str:
@@ -113,8 +116,8 @@ def draw_best_group_size(ax: Axes, table: pd.DataFrame) -> str:
     ax.set_ylim(top=float(table["project"].max()) * 40)
     plain_log_axis(ax, [2, 4, 8, 16, 32, 64, 128])
     ax.legend(handles=handles, loc="upper right", ncols=2)
-    lines = "Lines: c₁G + c₂ + c₃/(G - 1) over N, constants from G = 2 and 3."
-    return f"N responses in all, three-step questions. {lines} Points: exact."
+    lines = "Lines: (c₁G + c₂ + c₃/(G - 1)) / N, with constants from G = 2 and 3. Points: exact."
+    return f"A budget of N responses is spent on N / G questions of three steps. {lines}"
 
 
 RESULTS = (
@@ -122,7 +125,7 @@ RESULTS = (
         compute=u_statistic_variance,
         draw=draw_u_statistic_variance,
         columns=("horizon", "success", "group_size", "project", "published"),
-        title="The group gradient as a U-statistic",
+        title="Noise of a group's gradient by group size",
         source="Zhou et al., arXiv 2603.01162.",
         finding=u_statistic_variance_finding,
     ),
@@ -130,8 +133,8 @@ RESULTS = (
         compute=best_group_size,
         draw=draw_best_group_size,
         columns=("budget", "group_size", "project", "published", "best"),
-        title="The best group size ignores the budget",
-        source="Zhou et al., arXiv 2603.01162 (a bound with c₃/G there).",
+        title="The best group size is the same for every budget",
+        source="Zhou et al., arXiv 2603.01162, who give a bound with c₃/G.",
         finding="With a fixed budget of responses the best group size is the same for every budget.",
     ),
 )

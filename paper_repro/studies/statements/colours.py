@@ -63,24 +63,25 @@ def readings() -> pd.DataFrame:
 
 def best_pair() -> pd.DataFrame:
     """What colouring adds to the rate of log success over (beta, gamma), over the best pair's, for two starts."""
-    log_beta, gammas = (a.ravel() for a in np.meshgrid(np.log10(BETAS), GAMMAS, indexing="ij"))
+    betas, gammas = (a.ravel() for a in np.meshgrid(BETAS, GAMMAS, indexing="ij"))
     frames = []
     for step_success in ((0.3, 0.3, 0.3), (0.8, 0.5, 0.2)):
         beta, gamma, gains = best_colouring(ReasoningChain(step_success=step_success), 8)
         panel = "q = " + ", ".join(f"{q:g}" for q in step_success)
         relative = (gains / gains.max()).ravel()
-        frames.append(series("gain over the best", log_beta, gammas, "cell", panel, z=relative))
-        frames.append(series("best", [np.log10(beta)], [gamma], "points", panel, z=np.nan))
+        frames.append(series("gain over the best", betas, gammas, "cell", panel, z=relative))
+        frames.append(series("best pair", [beta], [gamma], "points", panel, z=np.nan))
     return joined(frames)
 
 
 PICTURES = (
     Picture(
         one_number,
-        title="Three steps see one number of the colour",
+        title="Three steps: only the place of the middle colour counts",
         caption=(
-            "q = 1/2, G = 8. Each curve runs through gamma from -0.2 to 1.2. Whatever beta, equal places of the "
-            "middle colour give equal updates."
+            "Three steps of accuracy 1/2, G = 8, gamma from -0.2 to 1.2. The place of the middle colour is 0 at the "
+            "lowest colour and 1 at the highest. Whatever beta is, equal places give equal updates, so the points lie "
+            "on the line."
         ),
         axes={"xlabel": "place of the middle colour", "ylabel": "expected update"},
         statements=("three_steps_have_one_number",),
@@ -89,10 +90,14 @@ PICTURES = (
         slope_and_threshold,
         title="Raising the threshold and the slope",
         caption=(
-            "q = 1/2, G = 8, updates over their leftmost values. Raising gamma moves all three steps one way. Raising "
-            "beta does the same above gamma = 1/3 and the reverse below."
+            "Three steps of accuracy 1/2, G = 8; updates relative to their leftmost values. Raising gamma raises the "
+            "update of step 2 and lowers those of steps 1 and 3. Raising beta does the same if gamma is above 1/3, and "
+            "the opposite if it is below."
         ),
-        axes={"xlabel": "value", "ylabel": "update over its leftmost value"},
+        axes={
+            "xlabel": (r"threshold $\gamma$", r"slope $\beta$", r"slope $\beta$"),
+            "ylabel": "update over its leftmost value",
+        },
         statements=("monotone_in_gamma", "beta_turns_at_a_third", "monotone_in_beta"),
     ),
     Picture(
@@ -110,14 +115,15 @@ PICTURES = (
         best_pair,
         title="The best slope and threshold depend on the start",
         caption=(
-            "What colouring adds to the rate of log success, over the best of the pairs drawn; G = 8, scope "
-            "all_negative."
+            "What colouring adds to the rate of log success, as a share of what the best pair of the map adds; three "
+            "steps of the accuracies above each panel, G = 8, scope all_negative."
         ),
         axes={
             "kind": "map",
-            "xlabel": r"$\log_{10} \beta$",
+            "xlabel": r"slope $\beta$",
+            "logx": True,
             "ylabel": r"threshold $\gamma$",
-            "zlabel": "gain over the best",
+            "zlabel": "share of the best pair's gain",
         },
         statements=("one_best_colouring",),
     ),

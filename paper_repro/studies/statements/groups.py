@@ -43,12 +43,13 @@ def mixed_groups(horizon: int = 4, group_size: int = 6) -> pd.DataFrame:
 PICTURES = (
     Picture(
         silence,
-        title="When an all-negative group speaks",
+        title="Which all-negative groups give an update",
         caption=(
-            "Every all-negative group of 4 responses of 4 steps: smallest and largest of its largest advantages. "
-            "GRPO is always silent. Colouring is silent only where all responses fail at the same step."
+            "Every all-negative group of 4 responses of 4 steps. Of each the largest advantage is taken, and drawn are "
+            "the smallest and the largest of these. Under GRPO they are 0. Under colouring they are 0 only where all "
+            "responses fail at the same step. Points of the two rules are moved apart."
         ),
-        axes={"xlabel": "different first errors in the group", "ylabel": "largest |advantage|"},
+        axes={"xlabel": "different first errors in the group", "ylabel": "largest |advantage|", "apart": 0.12},
         statements=("grpo_is_silent", "colouring_speaks"),
     ),
     Picture(
@@ -56,9 +57,9 @@ PICTURES = (
         title="What colouring changes in groups with a correct response",
         caption=(
             "Over every group of 6 responses of 4 steps. With scope all_negative colouring changes only groups "
-            "without a correct response."
+            "without a correct response. Points of the two scopes are moved apart."
         ),
-        axes={"xlabel": "correct responses in the group", "ylabel": "largest change of an advantage"},
+        axes={"xlabel": "correct responses in the group", "ylabel": "largest change of an advantage", "apart": 0.16},
         statements=("all_negative_scope_keeps_mixed_groups", "all_incorrect_scope_keeps_mixed_groups"),
     ),
 )

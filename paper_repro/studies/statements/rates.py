@@ -132,12 +132,24 @@ def collapse(seeds: int = 100, draws: int = 4) -> pd.DataFrame:
 PICTURES = (
     Picture(
         escape_bounds,
-        title="Exponential against polynomial",
+        title="Bounds on the time to half success",
         caption=(
-            "Time to half success from q = 0.3 in the gradient flow. GRPO stays above a bound that grows by 1/q with "
-            "each step. Colouring of pairs stays below one of order H²."
+            "Time to half success in the gradient flow, from step accuracy q = 0.3. Points: computed. GRPO stays above "
+            "a bound that grows by the factor 1/q with each step, exponentially. Colouring of pairs stays below a "
+            "bound of order H²."
         ),
-        axes={"xlabel": "steps per question, H", "ylabel": "updates until success reaches 1/2", "logy": True},
+        axes={
+            "xlabel": "steps per question, H",
+            "ylabel": "updates until success reaches 1/2",
+            "logy": True,
+            "rules": {
+                "GRPO, G = 8": "grpo",
+                "asymptote of GRPO": "grpo",
+                "GRPO needs at least": "grpo",
+                "colouring, G = 2": "spo",
+                "colouring at G = 2 needs at most": "spo",
+            },
+        },
         statements=("grpo_escape_is_exponential", "pair_colouring_is_polynomial"),
     ),
     Picture(
@@ -152,10 +164,10 @@ PICTURES = (
     ),
     Picture(
         outcome_stall,
-        title="A uniform penalty keeps the stall",
+        title="Rules that see correctness alone stall",
         caption=(
-            "Two steps, G = 8; 30 % of the failures survive step 1. Every rule that sees correctness alone updates in "
-            "proportion to P. Colouring does not."
+            "Two steps, G = 8; 30 % of the failures happen at step 2. A rule that sees nothing but correctness makes "
+            "updates in proportion to P, also with a penalty on all-negative groups. Colouring does not."
         ),
         axes={"xlabel": "success probability P", "ylabel": "expected update of step 1", "logx": True, "logy": True},
         statements=("outcome_rules_stall",),
@@ -165,16 +177,18 @@ PICTURES = (
         title="Several options per step",
         caption=(
             "One step, four options, success 0.1 at the start. The fewer wrong options there are in effect, the "
-            "faster success rises. While the right option is learnt, the wrong ones even out."
+            "faster success rises. While the right option is learnt, the wrong ones even out: the sum of their squared "
+            "shares falls."
         ),
-        axes={"xlabel": "updates", "ylabel": ""},
+        axes={"xlabel": "updates", "ylabel": ("success probability", "sum of squared shares")},
         statements=("options_even_out",),
     ),
     Picture(
         difficulty_spread,
-        title="Difficulty that varies makes silent groups",
+        title="Varied difficulty makes more groups all-negative",
         caption=(
-            "Mean success 0.1 in all curves. A binomial at the mean success predicts far too few all-negative groups."
+            "Mean success is 0.1 in all curves; difficulty has a Beta distribution with the given standard deviation "
+            "of P. Taking all questions for equally hard predicts far too few all-negative groups."
         ),
         axes={"xlabel": "group size G", "ylabel": "share of all-negative groups", "logx": True},
         statements=("spread_makes_silent_groups",),
@@ -183,9 +197,9 @@ PICTURES = (
         collapse,
         title="The step size at which one failure may undo success",
         caption=(
-            "Eight steps that share four random features, success 0.92, one group an update, runs with 95 % intervals. "
-            "Dashed: the learning rate from which one lone failure takes success below 1/2. It depends on the draw of "
-            "the features how many runs fall at that rate; far below it none does."
+            "Eight steps that share four random features, success 0.92, one group an update; bars are 95 % intervals. "
+            "Dashed: the learning rate from which a single failure is predicted to take success below 1/2. How many "
+            "runs fall depends on the draw of the features: some fall below that rate already, far below it none."
         ),
         axes={"xlabel": "learning rate over the predicted one", "ylabel": "share of runs that fall below 1/2"},
         statements=("no_collapse_without_interference", "no_collapse_under_any_rule"),

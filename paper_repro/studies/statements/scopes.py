@@ -74,18 +74,19 @@ PICTURES = (
         title="Where colouring stops helping, by scope and group size",
         caption=(
             "Left of a curve colouring raises success faster than GRPO, to first order. With scope all_negative "
-            "(points) the curve is the closed form for every G, beta and gamma. With scope all_incorrect it moves "
-            "left as the group grows (beta = 5, gamma = 1/2)."
+            "(points) the curve is the closed form (black) for every G, beta and gamma; with scope all_incorrect it is "
+            "the same for pairs, G = 2 (dark, on the black one), and moves left as the group grows (beta = 5, gamma = "
+            "1/2)."
         ),
         axes={"xlabel": "p, accuracy of step 1", "ylabel": "q, accuracy of step 2", "xlim": (0.4, 1.0)},
         statements=("first_order_boundary", "always_faster", "boundary_of_any_group", "boundary_with_all_incorrect"),
     ),
     Picture(
         end_of_training,
-        title="Colouring every incorrect response slows the end, but not of pairs",
+        title="What colouring does late in training, by scope and group size",
         caption=(
-            "Rate of log success over GRPO's, beta = 5, gamma = 1/2. With scope all_incorrect it is below 1 from "
-            "success 0.6 on at G = 8, and above 1 everywhere at G = 2."
+            "Rate at which log success rises, over GRPO's; beta = 5, gamma = 1/2. With scope all_incorrect colouring "
+            "is slower than GRPO from success 0.6 on at G = 8, and faster everywhere at G = 2."
         ),
         axes={"xlabel": "success probability P", "ylabel": "rate of log success over GRPO's", "zero": 1.0},
         statements=("all_incorrect_slows_the_end", "all_incorrect_slows_every_end", "pairs_are_faster_on_equal_steps"),

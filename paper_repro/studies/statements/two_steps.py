@@ -68,9 +68,13 @@ PICTURES = (
         title="The paper's Theorem 3.3 to 20,000 updates",
         caption=(
             "From p = q = 1/2. (i) The failure rate falls like 2 / k under both rules. (ii) Step 1 is always ahead. "
-            "(iii) So is success, by 4.42 / k² in the end: the lead is real and vanishes faster than the failures do."
+            "(iii) So is success, by 4.42 / k² in the end: its lead vanishes faster than the failures do."
         ),
-        axes={"xlabel": "updates k", "ylabel": "", "logx": True},
+        axes={
+            "xlabel": "updates k",
+            "ylabel": ("k × failure rate", "k × lead in log-odds", "k² × lead in log success"),
+            "logx": True,
+        },
         statements=("both_succeed", "first_step_ahead", "success_ahead"),
     ),
     Picture(
@@ -84,10 +88,11 @@ PICTURES = (
     ),
     Picture(
         one_update_gain,
-        title="One update at learning rate 1",
+        title="What one coloured update gains over one of GRPO",
         caption=(
-            "Two steps, G = 2: change of log success by one coloured update minus that by one of GRPO. For p up to "
-            "0.7 a gain is proved. Beyond, the sign depends on q."
+            "Two steps, G = 2, learning rate 1: change of log success by one coloured update minus that by one of "
+            "GRPO. For p up to 0.7 a gain is proved. Beyond, the sign depends on q. Gains are blue, losses red, on one "
+            "scale."
         ),
         axes={
             "kind": "map",
