@@ -1,11 +1,13 @@
 """One look for every figure: colours that mean the same everywhere, intervals over seeds, saving."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from textwrap import fill
+from types import MappingProxyType
 from typing import Any, BinaryIO, ParamSpec, cast
 
 import matplotlib
@@ -82,10 +84,27 @@ _RC: dict[str, Any] = {
 
 P = ParamSpec("P")
 
+_ON_TOP: ContextVar[Mapping[str, Any]] = ContextVar("_ON_TOP", default=MappingProxyType({}))
+
+
+@contextmanager
+def on_top(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Lay ``settings`` of matplotlib on top of the look inside a ``with`` block, also on those of an outer block.
+
+    >>> with on_top({"font.size": 7.0}), look():
+    ...     matplotlib.rcParams["font.size"]
+    7.0
+    """
+    token = _ON_TOP.set({**_ON_TOP.get(), **settings})
+    try:
+        yield
+    finally:
+        _ON_TOP.reset(token)
+
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Apply the look inside a ``with`` block and nowhere else.
+    """Apply the look, and what is laid `on_top`, inside a ``with`` block and nowhere else.
 
     >>> with look():
     ...     matplotlib.rcParams["pdf.fonttype"]
@@ -93,7 +112,7 @@ def look() -> Iterator[None]:
     """
     with matplotlib.rc_context():
         matplotlib.rcParams.update(matplotlib.rcParamsDefault)
-        matplotlib.rcParams.update(cast(Any, _RC))
+        matplotlib.rcParams.update(cast(Any, {**_RC, **_ON_TOP.get()}))
         yield
 
 
@@ -278,6 +297,10 @@ def draw_seeds(
         ax.fill_between(mean["step"], mean["low"], mean["high"], color=colour(rule), alpha=0.2, linewidth=0, zorder=2)
 
 
+BELOW = "below"
+"""Label of axes that stay below those before them, however a figure is arranged."""
+
+
 def blocks(
     n: int, heights: tuple[float, float], per_row: int = 4, common: bool = True
 ) -> tuple[Figure, list[tuple[Axes, Axes]]]:
@@ -302,7 +325,8 @@ def blocks(
         row, column = divmod(i, columns)
         left = pairs[row * columns] if column else (None, None)
         top = figure.add_subplot(grid[2 * row, column], sharey=left[0])
-        bottom = figure.add_subplot(grid[2 * row + 1, column], sharex=top, sharey=left[1] if common else None)
+        shared = left[1] if common else None
+        bottom = figure.add_subplot(grid[2 * row + 1, column], sharex=top, sharey=shared, label=BELOW)
         top.tick_params(labelleft=column == 0, labelbottom=False)
         bottom.tick_params(labelleft=column == 0 or not common)
         bottom.set_xlabel("updates")

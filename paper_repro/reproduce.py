@@ -25,7 +25,7 @@ from paper_repro.report.pictures import picture_of
 from paper_repro.report.render import render
 from paper_repro.report.schema import CLAIM_NUMBERS, CLAIMS, COMPARISON, CURVES, check_table
 from paper_repro.results_folder import publishing, results_folder
-from paper_repro.studies.study import Study, choose, plates, studies
+from paper_repro.studies.study import Study, choose, plates, studies, with_derived
 from spo_theory.validation import check
 from toy_llm.cache import cache_path, check_entry
 from toy_llm.files import write_atomic
@@ -200,9 +200,7 @@ def _write_set(stage: Path, jobs: Sequence[Job], tables: Tables, seconds: dict[s
         write_atomic(stage / "data" / f"{name}.parquet", table.to_parquet(index=False))
 
     # What studies make of the finished tables serves figures, claims and the report; only the comparison is a file.
-    for study in studies():
-        if study.derive is not None:
-            tables |= study.derive(tables)
+    tables = with_derived(tables)
     if "comparison" in tables:
         check_table(tables["comparison"], COMPARISON, "comparison")
         write_text(stage / "comparison.csv", tables["comparison"].to_csv(index=False))

@@ -24,6 +24,7 @@ COMMANDS = {
     "diagnose": "read rollout logs: which groups teach nothing, and what would help",
     "judge-report": "measure how well a language model finds first errors, and whether colouring with it pays",
     "reproduce": "run every experiment and write the report",
+    "figure": "draw figures of a run for a paper: width, format, style; with their data",
 }
 """All commands, each a module of this folder, with what the help says of them."""
 
@@ -34,6 +35,7 @@ EXTRAS = {
     "evaluate": "lab",
     "compare": "lab",
     "reproduce": "lab",
+    "figure": "lab",
     "demo": "demo",
     "judge-report": "judge",
 }
@@ -62,6 +64,7 @@ examples:
   spo check mytrainer.advantages:compute --convention trl
   spo judge-report --labelled traces.jsonl --model my-model --base-url http://localhost:8000/v1
   spo reproduce --quick --out out-quick
+  spo figure escape --results out-quick --width single --format pdf
 
 `spo COMMAND --help` explains a command and its options; with `--rule NAME` also the options of that update rule.
 `spo --version` prints the version.

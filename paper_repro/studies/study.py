@@ -159,3 +159,11 @@ def choose(only: Sequence[str]) -> list[Study]:
 def plates() -> list[Plate]:
     """All figures in the order of the report, that of their studies."""
     return [plate for study in studies() for plate in study.plates]
+
+
+def with_derived(tables: Tables) -> Tables:
+    """``tables`` by name, and what the studies make of them for figures, claims and the report."""
+    for study in studies():
+        if study.derive is not None:
+            tables = tables | study.derive(tables)
+    return tables

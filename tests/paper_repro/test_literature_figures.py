@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from column_width import check_single_width
 
 from figures import style
 from paper_repro.studies.literature.study import RESULTS
@@ -58,6 +59,11 @@ def test_lines_are_published_and_points_the_projects(name):
         points = by_gid(figure, f"project {value}")
         np.testing.assert_allclose(points.get_ydata(), X + i + 0.01)
         assert points.get_linestyle() == "None"
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_they_fit_into_a_column(name):
+    check_single_width(lambda: FIGURE[name](TABLES[name][0]))
 
 
 def test_an_infinite_group_is_a_line_in_ink_without_points():

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from column_width import check_single_width
 
 from figures.lines_and_maps import draw
 from paper_repro.studies.statements import beyond, study
@@ -87,6 +88,7 @@ def test_figures_read_alone(picture):
     names = set(table.loc[table["kind"] != "cell", "series"])
     assert {t.get_text() for t in figure.legends[0].get_texts()} == names
     assert np.isfinite(table[["x", "y"]].to_numpy(float)).all()
+    check_single_width(lambda: picture.plate().figure({picture.name: table}))
 
 
 def test_points_lie_on_the_closed_forms():

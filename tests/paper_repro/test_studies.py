@@ -9,6 +9,7 @@ from itertools import combinations
 
 import pandas as pd
 import pytest
+from column_width import check_single_width
 from hand_tables import comparison, curves, escape, related, runs, two_step, two_step_map, weak_judge
 
 from figures import remedies as remedy_figures
@@ -196,6 +197,13 @@ def test_every_figure_of_the_report_draws_from_its_tables(plate):
     assert plate.title
     for name in plate.needs:
         assert plate.figure({key: table for key, table in TABLES.items() if key != name}) is None
+
+
+@pytest.mark.parametrize(
+    "plate", [plate for plate in plates() if plate.section == "main"], ids=lambda plate: plate.name
+)
+def test_every_figure_of_the_report_fits_into_a_column(plate):
+    check_single_width(lambda: plate.figure(TABLES))
 
 
 def test_an_optional_table_may_be_missing():
