@@ -4,6 +4,7 @@ MkDocs calls the functions whose names start with ``on_``. Formulas become MathM
 """
 
 import html
+import json
 import os
 import re
 from pathlib import Path
@@ -45,6 +46,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     parts = CODE.split(markdown)
     parts[::2] = [LINK.sub(lambda found: _link(found, origin, place), part) for part in parts[::2]]
     text = "".join(parts)
+    if place == "gallery.md":
+        text += gallery()
     if place == "methods.md":  # every method has a page of its own
         text = re.sub(r"^\| `(\w+)` \|", r"| [`\1`](methods/\1.md) |", text, flags=re.MULTILINE)
     return text
@@ -105,6 +108,43 @@ What each part does is on the page of [step weights](../theory/step-weights.md).
 
 {markdown_table(["option", "default", "meaning"], options, code=[0, 1])}"""
     return pages
+
+
+def gallery() -> str:
+    """All figures by the question that they answer, with the commands and the code that make each.
+
+    Pictures and texts are those that `docs/gallery.py` made last; a figure that is newer has none yet.
+    """
+    from paper_repro.studies.study import studies
+
+    folder = ROOT / "docs/images/gallery"
+    texts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
+    parts = []
+    for study in studies():
+        if study.plates:
+            parts.append(f"## {study.question}\n")
+        for plate in study.plates:
+            said = texts.get(plate.name, {"alt": "", "caption": "There is no picture of this figure yet."})
+            alt = html.escape(f"{plate.title}. {said['alt']}")
+            there = (folder / f"{plate.name}.webp").is_file()
+            picture = f'<img src="images/gallery/{plate.name}.webp" alt="{alt}" loading="lazy">' if there else ""
+            parts.append(
+                f"### {plate.title} {{#{plate.name}}}\n\n{picture}\n\n{_plain(said['caption'])}\n\n"
+                f"```sh\nspo figure {plate.name} --results out\nspo reproduce --only {study.name} --out out\n```\n\n"
+                f"Drawn by {_reference(plate.code)}; tables made by {_reference(study.jobs)}.\n"
+            )
+    return "\n" + "\n".join(parts)
+
+
+def _plain(text: str) -> str:
+    """A text in which nothing is taken for Markdown."""
+    return re.sub(r"([\\`*_$\[\]#|])", r"\\\1", html.escape(text, quote=False))
+
+
+def _reference(function: Any) -> str:
+    """A link to a function in the reference of its module."""
+    name = f"{function.__module__}.{function.__qualname__}"
+    return f"[`{name}`](api/{function.__module__.rpartition('.')[0]}.md#{name})"
 
 
 def module_pages() -> dict[str, str]:

@@ -73,7 +73,9 @@ class Panels:
         """How many columns are legible at a ``width`` in inches: fewer than there are, or all of them."""
         usual = sum(self.boxes[block[0]][0] for block in self.blocks) / len(self.blocks)
         legible = max(NARROWEST, SHRUNK * usual)
-        columns = max(count for count in range(1, self.columns + 1) if count == 1 or self._inside(width, count) > legible)
+        columns = max(
+            count for count in range(1, self.columns + 1) if count == 1 or self._inside(width, count) > legible
+        )
 
         # A figure that is higher than a page is worse than narrow panels
         while columns < self.columns and self.height_at(width, columns) > HIGHEST:
@@ -103,7 +105,9 @@ class Panels:
         # Lower with the width, but every line of a list of names needs its height
         scale = min(1.0, max(SHRUNK, inside / width))
         high = min(scale * usual, FLAT * inside * (1 + 0.5 * (len(block) - 1)))
-        names = max(len(ax.get_yticks()) if isinstance(ax.yaxis.get_major_locator(), FixedLocator) else 0 for ax in block)
+        names = max(
+            len(ax.get_yticks()) if isinstance(ax.yaxis.get_major_locator(), FixedLocator) else 0 for ax in block
+        )
         return max(high, LINE * names, NARROWEST)
 
     def height_now(self) -> float:

@@ -197,7 +197,11 @@ def _break(text: Text, room: float, upright: bool = False) -> None:
     box = text.get_window_extent()
     longest = max(len(line) for line in text.get_text().splitlines())
     fitting = int(room * longest / max(box.height if upright else box.width, 1.0))
-    lines = [part for line in str(text.get_label()).splitlines() for part in wrap(line, max(fitting, 6), break_long_words=False)]
+    lines = [
+        part
+        for line in str(text.get_label()).splitlines()
+        for part in wrap(line, max(fitting, 6), break_long_words=False)
+    ]
     text.set_text("\n".join(lines))
 
 

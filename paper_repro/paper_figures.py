@@ -10,6 +10,7 @@ import matplotlib
 import pandas as pd
 
 from figures import paper
+from figures.alt_text import alt_text
 from paper_repro.claims.verdicts import Tables
 from paper_repro.studies.study import Plate, Study, plates, studies, with_derived
 from spo_theory.validation import check
@@ -120,11 +121,8 @@ def files_of(
     for name in used:
         called = f"{stem}.csv" if len(used) == 1 else f"{stem}.{name}.csv"
         files[called] = tables[name].to_csv(index=False).encode()
-    files[f"{stem}.txt"] = caption(plate, tables, notes).encode()
+
+    # What a paper says below a figure, and what a screen reader says instead of it
+    told = [f"{plate.title}.", plate.text(tables), notes, f"In words: {alt_text(figure)}"]
+    files[f"{stem}.txt"] = "".join(f"{line}\n" for line in told if line).encode()
     return files
-
-
-def caption(plate: Plate, tables: Tables, notes: str = "") -> str:
-    """What a paper says below a figure: title, caption, and the ``notes`` that stood in the picture."""
-    told = plate.text(tables)
-    return "\n".join(line for line in (f"{plate.title}.", told, notes) if line) + "\n"

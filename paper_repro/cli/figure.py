@@ -51,9 +51,7 @@ def figure(values: Values) -> None:
         check_file("out", folder / f"{stem or plate.name}.{ending}")
 
     for plate in plates:
-        files = papers.files_of(
-            plate, tables, stem or plate.name, width=options.width, ending=ending, sheet=sheet
-        )
+        files = papers.files_of(plate, tables, stem or plate.name, width=options.width, ending=ending, sheet=sheet)
         for name, content in files.items():
             write_atomic(folder / name, content)
             say_written(folder / name)

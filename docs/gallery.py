@@ -1,0 +1,47 @@
+"""Makes the pictures of the gallery from the tables of a run: ``python docs/gallery.py out-quick``."""
+
+import json
+import sys
+from io import BytesIO
+from pathlib import Path
+
+from figures import paper
+from figures.alt_text import alt_text
+from paper_repro.paper_figures import read_tables
+from paper_repro.studies.study import plates
+
+FOLDER = Path(__file__).parent / "images" / "gallery"
+TEXTS = FOLDER / "texts.json"
+
+
+def main(results: Path) -> None:
+    """Draw every figure whose tables are in the folder ``results``; those of other figures stay as they are."""
+    tables = read_tables(results)
+    FOLDER.mkdir(exist_ok=True)
+    texts = json.loads(TEXTS.read_text(encoding="utf-8")) if TEXTS.exists() else {}
+    for plate in plates():
+        with paper.page():
+            figure = plate.figure(tables)
+            if figure is None:
+                continue
+
+            # Several panels need the width of the page; a single one would be large on it
+            several = sum(ax.get_subplotspec() is not None for ax in figure.axes) > 1
+            notes = paper.fit(figure, paper.WIDTHS["double" if several else "single"])
+            picture = BytesIO()
+            figure.savefig(picture, format="webp", dpi=110 if several else 130, pil_kwargs={"quality": 75, "method": 6})
+        (FOLDER / f"{plate.name}.webp").write_bytes(picture.getvalue())
+        said = " ".join(part for part in (plate.text(tables), notes) if part)
+        texts[plate.name] = {"alt": alt_text(figure), "caption": said}
+
+    # Nothing is kept of a figure that is no more
+    names = {plate.name for plate in plates()}
+    for path in FOLDER.glob("*.webp"):
+        if path.stem not in names:
+            path.unlink()
+    kept = {name: texts[name] for name in sorted(names & set(texts))}
+    TEXTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
