@@ -131,7 +131,7 @@ def gallery() -> str:
             parts.append(
                 f"### {plate.title} {{#{plate.name}}}\n\n{picture}\n\n{_plain(said['caption'])}\n\n"
                 f"```sh\nspo figure {plate.name} --results out\nspo reproduce --only {study.name} --out out\n```\n\n"
-                f"Drawn by {_reference(plate.code)}; tables made by {_reference(study.jobs)}.\n"
+                f"Code: {', '.join(_reference(module) for module in study.code(plate))}.\n"
             )
     return "\n" + "\n".join(parts)
 
@@ -141,10 +141,9 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*_$\[\]#|])", r"\\\1", html.escape(text, quote=False))
 
 
-def _reference(function: Any) -> str:
-    """A link to a function in the reference of its module."""
-    name = f"{function.__module__}.{function.__qualname__}"
-    return f"[`{name}`](api/{function.__module__.rpartition('.')[0]}.md#{name})"
+def _reference(module: str) -> str:
+    """A link to a module in the reference."""
+    return f"[`{module}`](api/{module.rpartition('.')[0]}.md#{module})"
 
 
 def module_pages() -> dict[str, str]:

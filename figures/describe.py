@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 MOST = 5
@@ -108,8 +109,8 @@ def _map(ax: Axes) -> str:
     return ""
 
 
-def _meshes(ax: Axes) -> list[QuadMesh]:
-    return [one for one in ax.collections if isinstance(one, QuadMesh)]
+def _meshes(ax: Axes) -> list[QuadMesh | AxesImage]:
+    return [one for one in (*ax.collections, *ax.images) if isinstance(one, QuadMesh | AxesImage)]
 
 
 def _bars(ax: Axes) -> str:

@@ -1,4 +1,4 @@
-"""The panels of a figure that is drawn already: stacked into fewer columns, each with labels where its place needs them.
+"""The panels of a figure that is drawn already: stacked into fewer columns, with labels where their places need them.
 
 What a reader must not lose: panels that share an axis have its labels once where they stand side by side, and a panel
 whose labels stood at a neighbour's axis gets its own where they part.

@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from textwrap import wrap
 from typing import Any
 
-from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
@@ -77,7 +76,7 @@ def fit(figure: Figure, width: float) -> str:
     ...     fit(figure, WIDTHS["single"]), [ax.get_subplotspec().rowspan.start for ax in figure.axes]
     ('Exact.', [0, 1, 2])
     """
-    notes = _take_out_notes(figure)
+    notes = style.take_texts(figure)
     figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.05)
     _lay_out(figure)
     panels = Panels(figure)
@@ -100,7 +99,7 @@ def fit(figure: Figure, width: float) -> str:
         settled = abs(high - figure.get_figheight()) < 0.05
         figure.set_figheight(high)
         _lift_legends(figure.axes)
-        _break_texts(figure)
+        _break_texts(figure.axes)
         if settled:
             break
     return notes
@@ -111,17 +110,6 @@ def _lay_out(figure: Figure) -> None:
     layout = figure.get_layout_engine()
     assert layout is not None
     layout.execute(figure)
-
-
-def _take_out_notes(figure: Figure) -> str:
-    """Empty the title above all panels and the notes below them, which it returns; a label of all x axes stays."""
-    figure.suptitle("").set_in_layout(False)
-    below = figure.supxlabel(figure.get_supxlabel(), fontsize=rcParams["axes.labelsize"])
-    notes = str(below.get_label())
-    if notes or not below.get_text():
-        below.set_text("")
-        below.set_in_layout(False)
-    return " ".join(notes.split())
 
 
 def _put_above(figure: Figure, legend: Legend, width: float) -> None:
@@ -170,17 +158,15 @@ def _in_columns(make: Callable[[int], Legend], entries: int, room: float) -> Leg
     return legend
 
 
-def _break_texts(figure: Figure) -> None:
+def _break_texts(axes: Iterable[Axes]) -> None:
     """Break titles and labels that are longer than their panel, and thin out tick labels that touch."""
-    for ax in figure.axes:
+    for ax in axes:
         box = ax.get_window_extent()
         for place in ("left", "center", "right"):
             _break(_title(ax, place), box.width)
         _break(ax.xaxis.label, 1.1 * box.width)
         _break(ax.yaxis.label, 1.1 * box.height, upright=True)
         _part_tick_labels(ax)
-    for below in figure.texts:
-        _break(below, figure.bbox.width)
 
 
 def _title(ax: Axes, place: str) -> Text:

@@ -10,7 +10,7 @@ import matplotlib
 import pandas as pd
 
 from figures import paper
-from figures.alt_text import alt_text
+from figures.describe import describe
 from paper_repro.claims.verdicts import Tables
 from paper_repro.studies.study import Plate, Study, plates, studies, with_derived
 from spo_theory.validation import check
@@ -117,12 +117,12 @@ def files_of(
         files = paper.written(figure, stem, ending)
 
     # One table is named like the picture; of several, each says which one it is
-    used = [name for name in (*plate.needs, *plate.optional.values()) if name in tables]
+    used = plate.data(tables)
     for name in used:
         called = f"{stem}.csv" if len(used) == 1 else f"{stem}.{name}.csv"
         files[called] = tables[name].to_csv(index=False).encode()
 
     # What a paper says below a figure, and what a screen reader says instead of it
-    told = [f"{plate.title}.", plate.text(tables), notes, f"In words: {alt_text(figure)}"]
+    told = [f"{plate.title}.", plate.text(tables), notes, f"In words: {describe(figure)}"]
     files[f"{stem}.txt"] = "".join(f"{line}\n" for line in told if line).encode()
     return files

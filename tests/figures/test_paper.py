@@ -79,7 +79,7 @@ def test_a_pair_of_panels_stays_one_above_the_other():
         top.plot([0, 1], [0, 1])
         bottom.plot([0, 1], [0, 1])
     fitted(figure, SINGLE)
-    rows = {ax: place for ax, place in zip(figure.axes, places(figure), strict=True)}
+    rows = dict(zip(figure.axes, places(figure), strict=True))
     for top, bottom in pairs:
         assert rows[bottom] == (rows[top][0] + 1, rows[top][1])
         assert bottom.get_position().height < 0.7 * top.get_position().height
@@ -103,13 +103,6 @@ def test_title_and_notes_leave_the_picture_and_the_notes_come_back_in_one_line()
     assert figure.get_suptitle() == figure.get_supxlabel() == ""
 
 
-def test_a_label_of_all_x_axes_is_no_note():
-    figure = row_of(2)
-    figure.supxlabel("updates of both")
-    _, notes = fitted(figure, SINGLE)
-    assert (notes, figure.get_supxlabel()) == ("", "updates of both")
-
-
 def test_the_legend_beside_the_panels_moves_above_them_and_keeps_its_entries():
     table = pd.DataFrame({"panel": "", "kind": "line", "x": [0, 1] * 5, "y": 1.0})
     table["series"] = np.repeat([f"a rule with a long name {i}" for i in range(5)], 2)
@@ -131,7 +124,8 @@ def test_a_legend_on_a_line_is_lifted_and_one_beside_lines_stays():
         ax.lines[0].remove()
         ax.legend(loc="upper right")
         fitted(figure, SINGLE)
-        assert (ax.get_legend().get_window_extent().y0 > ax.get_window_extent().y1) is lifted
+        above = ax.get_legend().get_window_extent().y0 > ax.get_window_extent().y1
+        assert bool(above) is lifted
 
 
 def test_long_titles_are_broken_and_touching_names_turned():

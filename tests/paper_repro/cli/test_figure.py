@@ -1,4 +1,4 @@
-"""`spo figure` writes picture, data and caption of a run's figures, and refuses what it cannot draw before it writes."""
+"""`spo figure` writes picture, data and caption of a run's figures, and refuses before it writes."""
 
 import pandas as pd
 import pytest
