@@ -41,7 +41,7 @@ def test_picture_data_and_caption_are_written(results, tmp_path, capsys):
 
 def test_a_file_names_the_format_and_a_style_sheet_is_laid_on_top(results, tmp_path):
     sheet = tmp_path / "mine.mplstyle"
-    sheet.write_text("svg.fonttype: none\nfont.family: serif\nbackend: nothing\n")
+    sheet.write_text("svg.fonttype: none\nfont.family: serif\nbackend: template\n")
     line = ["figure", "colouring", "--results", str(results), "--width", "double"]
     assert main([*line, "--out", str(tmp_path / "fig2.svg"), "--style", str(sheet)]) == 0
     picture = (tmp_path / "fig2.svg").read_text()
