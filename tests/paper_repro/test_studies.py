@@ -199,9 +199,7 @@ def test_every_figure_of_the_report_draws_from_its_tables(plate):
         assert plate.figure({key: table for key, table in TABLES.items() if key != name}) is None
 
 
-@pytest.mark.parametrize(
-    "plate", [plate for plate in plates() if plate.section == "main"], ids=lambda plate: plate.name
-)
+@pytest.mark.parametrize("plate", main_plates(), ids=lambda plate: plate.name)
 def test_every_figure_of_the_report_fits_into_a_column(plate):
     check_single_width(lambda: plate.figure(TABLES))
 
