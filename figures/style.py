@@ -371,7 +371,7 @@ def head(figure: Figure, title: str, handles: Sequence[Any] = (), labels: Sequen
         return
 
     # The title is the legend's: a layout would put two texts at the same place above the panels
-    room = int(figure.get_figwidth() * 13 / (7 + max(map(len, labels))))  # names that fit side by side
+    room = int(figure.get_figwidth() * 15.5 / (7 + max(map(len, labels))))  # names that fit side by side
     columns = max(1, min(len(labels), room))
     place: dict[str, Any] = {"loc": "outside upper left", "alignment": "left", "ncols": columns}
     legend = figure.legend(handles, labels, title=title or None, **place)

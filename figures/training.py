@@ -46,7 +46,7 @@ def title(one: pd.DataFrame) -> str:
     rate = first.get("learning_rate", np.nan)
     note = first.get("note", "")
     told = "" if pd.isna(rate) else f", rate {rate:g}"
-    return f"H = {int(first['horizon'])}, {name}{told}" + (f": {note}" if isinstance(note, str) and note else "")
+    return f"H = {int(first['horizon'])}, {name}{told}" + (f":\n{note}" if isinstance(note, str) and note else "")
 
 
 LADDER = ("chain", "kernel", "mean_field", "noisy")
@@ -103,7 +103,7 @@ def draw_theory(ax: Axes, one: pd.DataFrame, rule: str, column: str, level: str 
 def legend(figure: Figure, rules: list[str], levels: Sequence[str] = ()) -> None:
     """A legend for the whole figure: each rule measured and predicted, then the simpler ``levels`` of forecasts.
 
-    ``rules``: their names. A wide figure has it in one row, a narrow one in two.
+    ``rules``: their names.
     """
     handles = [Line2D([], [], color=style.colour(r), label=f"{style.label(r)}, network") for r in rules]
     handles += [
@@ -111,9 +111,7 @@ def legend(figure: Figure, rules: list[str], levels: Sequence[str] = ()) -> None
     ]
     names = {"kernel": "theory, frozen kernel", "mean_field": "theory, no noise"}
     handles += [Line2D([], [], color=style.INK, label=names[level], **BESIDE[level]) for level in levels]  # type: ignore[arg-type]
-    figure.legend(
-        handles=handles, loc="outside upper center", ncols=len(handles) if figure.get_figwidth() > 7.5 else len(rules)
-    )
+    style.head(figure, "", handles, [str(handle.get_label()) for handle in handles])
 
 
 @style.styled

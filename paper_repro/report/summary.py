@@ -94,7 +94,8 @@ def _on_suites(tables: Tables) -> str:
     effects = _effects(tables, 7)
     if not effects:
         return "Not run: whether the gain carries over to suites of problems, larger networks and other optimizers."
-    return f"On ten suites of problems, success under SPO ended {_counted(effects, 'above', 'below')} that of GRPO."
+    ended = _counted(effects, "above GRPO's", "below GRPO's")
+    return f"On ten suites of problems, success under SPO ended {ended}."
 
 
 def _claims(tables: Tables) -> str:
@@ -117,6 +118,11 @@ def _counted(effects: Sequence[Effect], ahead: str, behind: str) -> str:
     words = {HOLDS: ahead, REVERSED: behind}
     found = [words.get(one.outcome, f"neither surely {ahead} nor surely {behind}") for one in effects]
     parts = [f"{word} in {found.count(word)}" for word in dict.fromkeys([ahead, behind, *found]) if word in found]
+
+    # Where it is the other way round is what a reader must know; a long list would hide it
+    against = [one.setting for one, word in zip(effects, found, strict=True) if word == behind]
+    if 0 < len(against) <= 2:
+        parts = [f"{part} ({' and '.join(against)})" if part.startswith(behind) else part for part in parts]
     return f"{_listed(parts)} of {len(effects)} {'setting' if len(effects) == 1 else 'settings'}"
 
 

@@ -129,7 +129,7 @@ def test_the_first_screen_says_in_five_sentences_what_the_tables_hold():
     assert claims.startswith("Of the paper's 17 claims, ")
 
     slower = tables(curves=curves(-6.0))
-    assert "later in 1 of 1 setting" in summary(slower)[1].text
+    assert "later in 1 (4 steps, groups of 8, SGD) of 1 setting" in summary(slower)[1].text
     nothing = {"claims": judge_claims({})}
     assert [line.text.startswith("Not run") for line in summary(nothing)] == [True] * 4 + [False]
 
@@ -164,6 +164,8 @@ def test_misses_are_said_plainly_and_only_where_there_are_any():
     )
     assert "2 of 5 runs collapse" in misses({"comparison": comparison(collapsed=2)})[0]
     assert "never reached" in misses({"comparison": comparison(ratio=np.nan, measured_half=np.nan)})[0]
+    some = misses({"comparison": comparison(ratio=np.nan)})[0]
+    assert "half success is not reached from every start" in some
     assert "R² = 0.60" in misses({"comparison": comparison(r2=0.6)})[0]
     simpler = pd.concat([comparison(level="kernel", ratio=2.0), comparison()])
     assert misses({"comparison": simpler}) == []  # the most complete level alone counts
