@@ -53,8 +53,8 @@ class Panels:
         # In inches, and labels that a panel has or reads at the edge of its row or column
         self.boxes = {ax: _box(ax) for ax in self.axes}
         self.beside = max(_left(ax) for ax in self.axes)
-        bars = [ax for ax in figure.axes if ax not in self.axes]
-        self.bar = max((ax.get_tightbbox().width / figure.dpi for ax in bars), default=0.0)
+        bars = [ax.get_tightbbox() for ax in figure.axes if ax not in self.axes]
+        self.bar = max((bar.width / figure.dpi for bar in bars if bar is not None), default=0.0)
         first, last = self.axes[0], [ax for ax in self.axes if _place(ax)[0] == 0][-1]
         self.shared = first is not last and first.get_shared_y_axes().joined(first, last)
         self.xlabels = {ax: self._label(ax, "x") for ax in self.axes}

@@ -115,7 +115,7 @@ def _lay_out(figure: Figure) -> None:
 def _put_above(figure: Figure, legend: Legend, width: float) -> None:
     """Replace a legend of the whole figure by one above the panels, at most ``width`` inches wide."""
     entries = [text.get_text() for text in legend.get_texts()]
-    handles = legend.legend_handles
+    handles = [handle for handle in legend.legend_handles if handle is not None]
     legend.remove()
     _in_columns(
         lambda columns: figure.legend(handles, entries, loc="outside upper center", ncols=columns),
@@ -136,7 +136,7 @@ def _lift_legends(axes: Iterable[Axes]) -> None:
         if not hides and box.width < 0.9 * room:
             continue
         entries = [text.get_text() for text in legend.get_texts()]
-        handles = legend.legend_handles
+        handles = [handle for handle in legend.legend_handles if handle is not None]
         place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}
         new = _in_columns(
             lambda columns: ax.legend(handles, entries, ncols=columns, **place),  # noqa: B023  called at once
@@ -144,7 +144,7 @@ def _lift_legends(axes: Iterable[Axes]) -> None:
             room,
         )
         new.set_in_layout(False)  # its width must not push the panels together; the title keeps its height free
-        points = new.get_window_extent().height * 72 / new.get_figure(root=True).dpi
+        points = new.get_window_extent().height * 72 / ax.figure.dpi
         ax.set_title(ax.get_title(loc="left"), loc="left", pad=points + 6)
 
 

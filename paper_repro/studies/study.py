@@ -161,9 +161,10 @@ def plates() -> list[Plate]:
     return [plate for study in studies() for plate in study.plates]
 
 
-def with_derived(tables: Tables) -> Tables:
+def with_derived(tables: Tables) -> dict[str, pd.DataFrame]:
     """``tables`` by name, and what the studies make of them for figures, claims and the report."""
+    found = dict(tables)
     for study in studies():
         if study.derive is not None:
-            tables = tables | study.derive(tables)
-    return tables
+            found |= study.derive(found)
+    return found
