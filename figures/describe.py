@@ -103,8 +103,10 @@ def _course(line: Line2D) -> str:
 def _map(ax: Axes) -> str:
     """A map: what its colours mean and between which values they lie."""
     for mesh in _meshes(ax):
-        values = np.ma.masked_invalid(np.asarray(mesh.get_array(), float))
         name = _one_line(mesh.colorbar.ax.get_ylabel()) if mesh.colorbar else ""
+        if isinstance(mesh, AxesImage):  # its values may be logarithms of what the colours mean
+            return f"a map of {name or 'values'}"
+        values = np.ma.masked_invalid(np.asarray(mesh.get_array(), float))
         return f"a map of {name or 'values'} from {_short(values.min())} to {_short(values.max())}"
     return ""
 
