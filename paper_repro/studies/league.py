@@ -1,5 +1,6 @@
 """Study: the remedies trained on the network, at equal rollouts, tokens, judged steps and solutions; with forecasts."""
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from figures import training
 from paper_repro.claims.verdicts import Tables
 from paper_repro.forecast.statistics import mean_interval, updates_to
 from paper_repro.jobs.job import Job
+from paper_repro.report.names import rule_name
 from paper_repro.studies.study import Plate, Study
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from toy_llm.config import TrainConfig
 
 COSTS = ("rollouts", "tokens_generated", "tokens_trained", "steps_judged", "solutions")
+BUDGETS = ("rollouts", "tokens_generated", "steps_judged")
+"""Costs at which rules are compared when all have spent the same."""
+
 RULES = ("grpo", "spo", "spo_prefix", "hints", "easier_questions", "imitation")
 OPTIONS = (("imitation", "share", 0.25),)
 DEFAULT_STARTS = (0, 1, 2)
@@ -71,6 +76,56 @@ def league(curves: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("updates", kind="stable").reset_index(drop=True)
 
 
+def at_equal_cost(curves: pd.DataFrame) -> pd.DataFrame:
+    """Success of every rule when all have spent the same; one row per cost and rule that has it.
+
+    ``curves``: of the network, every update a row. The budget of a cost is what the run that used least of it spent in
+    all, so every run has reached it. Returns cost (of `BUDGETS`), budget (per question), rule, runs, success with low
+    and high (95 % interval over seeds), lead (mean over paired seeds of the success above GRPO's at the same budget)
+    and p_value (paired t test of it, corrected for the number of tests by Benjamini and Hochberg).
+    """
+    groups = dict(list(_network(curves).groupby(["rule", "seed"], sort=False)))
+    rows = []
+    for cost in BUDGETS:
+        spent = {key: _spent(one, cost) for key, one in groups.items()}
+        users = {key: one for key, one in spent.items() if one.iloc[-1] > 0}
+        if users:
+            budget = min(one.iloc[-1] for one in users.values())
+            reached = {key: np.interp(budget, one, one.index) for key, one in users.items()}
+            rows += _beside_grpo(cost, budget, pd.Series(reached, dtype=float).rename_axis(["rule", "seed"]))
+
+    # The tests of all budgets answer one question, so they are corrected together
+    table = pd.DataFrame(rows)
+    tested = table["p_value"].notna()
+    if tested.any():
+        table.loc[tested, "p_value"] = false_discovery_control(table.loc[tested, "p_value"])
+    return table
+
+
+def _spent(run: pd.DataFrame, cost: str) -> pd.Series:
+    """What was spent before each update of a run, by the success at that update."""
+    rows = run.sort_values("step")
+    before = rows[cost].cumsum().shift(fill_value=0.0)
+    return pd.Series(before.to_numpy(float), index=rows["success"].to_numpy(float))
+
+
+def _beside_grpo(cost: str, budget: float, reached: pd.Series) -> list[dict[str, Any]]:
+    """The rows of one cost; ``reached``: success by rule and seed when ``budget`` was spent."""
+    plain = reached.xs("grpo", level="rule") if "grpo" in reached.index.get_level_values("rule") else None
+    rows = []
+    for rule, mine in reached.groupby(level="rule", sort=False):
+        mean, low, high = mean_interval(mine)
+        row: dict[str, Any] = {"cost": cost, "budget": budget, "rule": rule, "runs": len(mine)}
+        row |= {"success": mean, "low": low, "high": high, "lead": np.nan, "p_value": np.nan}
+        if plain is not None:
+            lead = (mine.droplevel("rule") - plain).dropna()
+            row["lead"] = lead.mean()
+            if len(lead) > 1 and lead.std() > 0:
+                row["p_value"] = ttest_rel(lead, np.zeros(len(lead))).pvalue
+        rows.append(row)
+    return sorted(rows, key=lambda row: -row["success"])
+
+
 def _network(curves: pd.DataFrame) -> pd.DataFrame:
     return curves[curves["source"] == "network"]
 
@@ -99,8 +154,31 @@ def _forecast(curves: pd.DataFrame, rule: str) -> float:
 
 
 def derive(tables: Tables) -> dict[str, pd.DataFrame]:
-    """The league from the curves."""
-    return {"league": league(tables["league_curves"])} if "league_curves" in tables else {}
+    """The league from the curves, and the success of all rules at equal cost."""
+    curves = tables.get("league_curves")
+    return {} if curves is None else {"league": league(curves), "league_at_equal_cost": at_equal_cost(curves)}
+
+
+def headlines(tables: Tables) -> list[str]:
+    """Success of every rule at each budget, with the chance of such a lead over GRPO without a difference."""
+    table = tables.get("league_at_equal_cost")
+    if table is None:
+        return []
+    lines = []
+    for (cost, budget), rows in table.groupby(["cost", "budget"], sort=False):
+        each = [_told(row) for row in rows.to_dict("records")]
+        lines.append(f"When every rule has spent {budget:,.0f} {COST_NAMES[cost]} per question: {', '.join(each)}.")
+    return lines
+
+
+COST_NAMES = {"rollouts": "rollouts", "tokens_generated": "generated tokens", "steps_judged": "judged steps"}
+"""Costs in sentences."""
+
+
+def _told(row: dict[Hashable, Any]) -> str:
+    """The success of one rule in words."""
+    chance = "" if np.isnan(row["p_value"]) else f" (p = {row['p_value']:.2g} against GRPO)"
+    return f"{rule_name(row['rule'])} {row['success']:.2f}{chance}"
 
 
 def jobs(quick: bool) -> list[Job]:
@@ -166,6 +244,7 @@ STUDY = Study(
     more=more,
     order=26,
     derive=derive,
+    headlines=headlines,
     training_runs=training_runs,
     plates=(
         Plate(
