@@ -120,7 +120,7 @@ def _beside_grpo(cost: str, budget: float, reached: pd.Series) -> list[dict[str,
         if plain is not None:
             lead = (mine.droplevel("rule") - plain).dropna()
             row["lead"] = lead.mean()
-            if len(lead) > 1 and lead.std() > 0:
+            if len(lead) > 1 and lead.std() > ROUNDING:
                 row["p_value"] = ttest_rel(lead, np.zeros(len(lead))).pvalue
         rows.append(row)
     return sorted(rows, key=lambda row: -row["success"])
@@ -167,9 +167,14 @@ def headlines(tables: Tables) -> list[str]:
     lines = []
     for (cost, budget), rows in table.groupby(["cost", "budget"], sort=False):
         each = [_told(row) for row in rows.to_dict("records")]
-        lines.append(f"When every rule has spent {budget:,.0f} {COST_NAMES[cost]} per question: {', '.join(each)}.")
+        lines.append(
+            f"When every rule has spent {budget:,.0f} {COST_NAMES[str(cost)]} per question: {', '.join(each)}."
+        )
     return lines
 
+
+ROUNDING = 1e-9
+"""Leads in success that differ by less are the same."""
 
 COST_NAMES = {"rollouts": "rollouts", "tokens_generated": "generated tokens", "steps_judged": "judged steps"}
 """Costs in sentences."""
