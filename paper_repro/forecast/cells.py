@@ -16,7 +16,7 @@ def _cell(name: str, settings: dict[str, Any], **more: Any) -> Configuration:
 
 H4 = {"horizon": 4, "start_accuracy": 0.45, "learning_rate": 0.02, "updates": 90, "questions": 32}
 """Four steps: GRPO learns at once."""
-H6 = {"horizon": 6, "start_accuracy": 0.375, "learning_rate": 0.03, "updates": 220, "questions": 32}
+H6 = {"horizon": 6, "start_accuracy": 0.375, "learning_rate": 0.03, "updates": 280, "questions": 32}
 """Six steps: GRPO stalls."""
 H2 = {"horizon": 2, "start_accuracy": 0.3, "learning_rate": 0.02, "updates": 60, "group_size": 16, "questions": 32}
 EVERYTHING = {
