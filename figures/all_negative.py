@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import style
+from figures import style, texts
 
 
 def _family(ax: Axes, table: pd.DataFrame, by: str, symbol: str) -> None:
@@ -34,9 +34,9 @@ def draw(table: pd.DataFrame, group_size: int = 8, horizon: int = 6) -> Figure:
 
     # The axis is common, so its label stands once; the foot says why the probability matters.
     left.set_ylabel("probability that a group is all-negative")
-    style.panel_letter(left, "a", f"steps per question H, groups of G = {group_size}")
-    style.panel_letter(right, "b", f"responses per group G, H = {horizon} steps")
-    style.foot(
+    texts.panel_letter(left, "a", f"steps per question H, groups of G = {group_size}")
+    texts.panel_letter(right, "b", f"responses per group G, H = {horizon} steps")
+    texts.foot(
         figure, "Exact: one question, H steps of equal accuracy. GRPO learns nothing from an all-negative group."
     )
     return figure

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures import style
+from figures import style, texts
 
 _COLOURS = [style.BLUE, *style.OTHERS[1:]]
 _DASHES = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5))]
@@ -46,7 +46,7 @@ def draw(table: pd.DataFrame) -> Figure:
         ax.set_xlabel("RTS: share of the response before its first error")
 
     # The curves are the same on both panels: one legend serves both.
-    style.panel_letter(left, "a", "colouring as it is added")
-    style.panel_letter(right, "b", "its shape: all that standardization keeps")
+    texts.panel_letter(left, "a", "colouring as it is added")
+    texts.panel_letter(right, "b", "its shape: all that standardization keeps")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

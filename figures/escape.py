@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from figures import style
+from figures import style, texts
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set(yscale="log", ylabel="updates until success reaches 1/2")
     right.set_ylim(bottom=0)
-    style.panel_letter(left, "a", "every rule, logarithmic axis")
-    style.panel_letter(right, "b", "SPO alone, linear axis")
+    texts.panel_letter(left, "a", "every rule, logarithmic axis")
+    texts.panel_letter(right, "b", "SPO alone, linear axis")
 
     # Lines and points of one rule and group size share a handle, else the legend would be twice as long.
     left.legend(handles=[_handle(rule, size, look) for rule in rules for size, look in looks.items()], loc="upper left")
     n = table.loc[table["source"] == "monte_carlo", "seed"].nunique()
     note = f"Lines: exact theory. Points: median of {n} seeds of sampled groups; bars: smallest to largest seed."
     note += _without_points(table)
-    style.foot(figure, f"{note}\n{setting}" if setting else note)
+    texts.foot(figure, f"{note}\n{setting}" if setting else note)
     return figure
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from figures import style
+from figures import style, texts
 
 _LOOK: dict[tuple[str, str], dict[str, Any]] = {
     # Drawn first and larger: GRPO lies under SPO where no group is all-negative.
@@ -53,13 +53,13 @@ def draw(table: pd.DataFrame, setting: str = "") -> Figure:
         ax.set_xlim(-0.4, horizon + 0.5)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlabel("correct steps before\nthe first error")
-        style.panel_letter(ax, letter, f"G = {size}")
+        texts.panel_letter(ax, letter, f"G = {size}")
 
     # All panels have the same lines: one legend for the figure.
     axes[0].set_ylabel("expected advantage")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     shaded = f"Shaded: all {horizon} steps right, a correct response."
-    style.foot(figure, " ".join(text for text in (setting, shaded, _coinciding(table)) if text))
+    texts.foot(figure, " ".join(text for text in (setting, shaded, _coinciding(table)) if text))
     return figure
 
 

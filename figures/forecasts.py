@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from figures import style
+from figures import style, texts
 from figures.training import LADDER
 
 OPTIMIZERS = {"sgd": ("SGD", "o"), "adam": ("Adam", "^"), "adamw": ("AdamW", "v")}
@@ -86,7 +86,7 @@ def draw_times(comparison: pd.DataFrame) -> Figure:
     ax.legend(handles=handles, loc="upper left")
     left_out = len(comparison[["experiment", "rule"]].drop_duplicates()) - len(table)
     never = f" Left out, because half success is not reached within the run: {left_out}." if left_out else ""
-    style.foot(
+    texts.foot(
         figure,
         f"{len(table)} cells (setting and rule), each by its most complete forecast. Points: medians. Bars: 95 % "
         "intervals of the mean over runs and over forecasts (Student t), cut at a fifth of the median. "
@@ -129,7 +129,7 @@ def draw_errors(comparison: pd.DataFrame) -> Figure:
         ax.set_yticks([-50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50], minor=False)
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:+g}" if value else "0")
         ax.yaxis.minorticks_off()
-        style.panel_letter(ax, letter, OPTIMIZERS[optimizer][0])
+        texts.panel_letter(ax, letter, OPTIMIZERS[optimizer][0])
     figure.axes[0].set_ylabel("predicted minus measured\nhalf time, per cent")
     handles = [
         Line2D([], [], color=style.colour(r), marker="o", lw=0, label=style.label(r)) for r in style.rules_of(table)
@@ -137,7 +137,7 @@ def draw_errors(comparison: pd.DataFrame) -> Figure:
     if (table["collapsed"] > 0).any():
         handles.append(Line2D([], [], color=style.INK, marker="o", mfc="none", lw=0, label="some runs collapse later"))
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
-    style.foot(
+    texts.foot(
         figure, "A point per cell (setting and rule), of the median over warm starts. Bars: median of the cells."
     )
     return figure

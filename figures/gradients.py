@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures import style
+from figures import style, texts
 
 MARKERS = {"chain": "o", "suites": "s"}
 """Of settings; any other has a cross."""
@@ -40,9 +40,9 @@ def draw(table: pd.DataFrame) -> Figure:
     left.set_xlabel("sampled over exact gradient")
     right.set_xlabel("largest z-score of all parameters")
     right.set_xlim(left=0)
-    style.panel_letter(left, "a", "along the exact gradient")
-    style.panel_letter(right, "b", "parameter by parameter")
+    texts.panel_letter(left, "a", "along the exact gradient")
+    texts.panel_letter(right, "b", "parameter by parameter")
     figure.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     batches = int(table["batches"].max())
-    style.foot(figure, f"Mean of {batches} sampled batches on the same questions. Bars: two standard errors.")
+    texts.foot(figure, f"Mean of {batches} sampled batches on the same questions. Bars: two standard errors.")
     return figure

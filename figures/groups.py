@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from figures import style
+from figures import style, texts
 from figures.training import COLUMNS, draw_theory, legend, panels
 
 
@@ -41,7 +41,7 @@ def draw(curves: pd.DataFrame) -> Figure:
 
         # Axes are common to a row of panels, so the first panel alone has labels.
         top.set(ylim=(-0.02, 1.02), xlim=(0, network["step"].max()))
-        style.panel_letter(top, letter, name)
+        texts.panel_letter(top, letter, name)
         if top.get_subplotspec().is_first_col():  # type: ignore[union-attr]
             top.set_ylabel("share of\nall-negative groups")
             bottom.set_ylabel("gradient norm")
@@ -57,7 +57,7 @@ def draw(curves: pd.DataFrame) -> Figure:
     # The foot says what theory leaves out: sampling noise makes a gradient longer than its mean.
     network = curves[curves["source"] == "network"]
     legend(figure, style.rules_of(network))
-    style.foot(
+    texts.foot(
         figure,
         f"{style.seeds_note(network)} In the gradient norm, bold is the median over seeds.\n"
         "The theory's norm is that of the mean gradient; a sampled gradient is longer by its noise.",

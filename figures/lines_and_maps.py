@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from figures import style
+from figures import style, texts
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -81,9 +81,9 @@ def draw(
 
     # One legend for all panels: handles are made of all rows of a series, whichever panels they are in.
     handles = [_handle(axes[0], curves[curves["series"] == name], look) for name, look in looks.items()]
-    style.head(figure, title, handles, list(looks))
+    texts.head(figure, title, handles, list(looks))
     if note:
-        style.foot(figure, note)
+        texts.foot(figure, note)
     return figure
 
 

@@ -19,7 +19,7 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
-from figures import style
+from figures import style, texts
 from figures.latex import without_latex
 from figures.panels import Panels
 
@@ -72,11 +72,11 @@ def fit(figure: Figure, width: float) -> str:
     >>> with page():
     ...     figure = Figure(figsize=(9.0, 3.0), layout="constrained")
     ...     _ = figure.subplots(1, 3, sharey=True)
-    ...     style.foot(figure, "Exact.")
+    ...     texts.foot(figure, "Exact.")
     ...     fit(figure, WIDTHS["single"]), [ax.get_subplotspec().rowspan.start for ax in figure.axes]
     ('Exact.', [0, 1, 2])
     """
-    notes = style.take_texts(figure)
+    notes = texts.take_texts(figure)
     figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.05)
     _lay_out(figure)
     panels = Panels(figure)

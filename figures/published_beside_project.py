@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from figures import style
+from figures import style, texts
 
 BOTH = "Lines: the published form. Points: computed by this project."
 DASHED: Any = (0, (4, 2))
@@ -31,9 +31,9 @@ def small_figure(table: pd.DataFrame, draw: Draw, *, title: str, columns: Sequen
     style.need(table, columns, f"the figure '{title}'")
     figure = Figure(figsize=(4.4, 3.5), layout="constrained")
     ax = figure.subplots()
-    style.head(figure, title)
+    texts.head(figure, title)
     note = draw(ax, table)
-    style.foot(figure, f"{note}\n{source}")
+    texts.foot(figure, f"{note}\n{source}")
     return figure
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from figures import style
+from figures import style, texts
 
 SHOWN = {
     "grpo": ("GRPO", "grpo", "s", "-"),
@@ -54,8 +54,8 @@ def draw_costs(table: pd.DataFrame, *, group_size: int = 8, step_success: float 
     axes[0].set_ylabel("per question, up to half success")
 
     handles = [axes[0].plot([], [], **_look(name))[0] for name in SHOWN]
-    style.head(figure, "", handles, [label for label, *_ in SHOWN.values()])
-    style.foot(
+    texts.head(figure, "", handles, [label for label, *_ in SHOWN.values()])
+    texts.foot(
         figure,
         f"Exact expected updates of step size 1, group size {group_size}, every step right with probability "
         f"{step_success:g} at the start.\nA remedy without a cost is not in its panel; hints of adaptive depth "
@@ -97,7 +97,7 @@ def draw_break_even(table: pd.DataFrame, *, group_size: int = 8) -> Figure:
     bar = figure.colorbar(image, ax=axes, shrink=0.9)
     bar.set_label("break-even price, rollouts")
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"$10^{{{value:.0f}}}$"))
-    style.foot(
+    texts.foot(
         figure,
         f"Exact, group size {group_size}, step size 1. Below the price in a cell the remedy reaches half success at a "
         "lower cost than GRPO.\nNumbers are prices in rollouts; a dash: the remedy is never cheaper.",
@@ -162,8 +162,8 @@ def draw_recovery(table: pd.DataFrame) -> Figure:
         axes[0].plot([], [], color=style.colour(rule), marker=style.look_of(rule).marker, markersize=4)[0]
         for rule in rules
     ]
-    style.head(figure, "", handles, [style.label(rule) for rule in rules])
-    style.foot(
+    texts.head(figure, "", handles, [style.label(rule) for rule in rules])
+    texts.foot(
         figure,
         "Exact expected updates of step size 1, group size 8; steps on the track are right with probability 0.3.",
     )

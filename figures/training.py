@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures import style
+from figures import style, texts
 
 COLUMNS = ["experiment", "source", "rule", "horizon", "group_size", "model", "optimizer", "seed", "step"]
 
@@ -111,7 +111,7 @@ def legend(figure: Figure, rules: list[str], levels: Sequence[str] = ()) -> None
     ]
     names = {"kernel": "theory, frozen kernel", "mean_field": "theory, no noise"}
     handles += [Line2D([], [], color=style.INK, label=names[level], **BESIDE[level]) for level in levels]  # type: ignore[arg-type]
-    style.head(figure, "", handles, [str(handle.get_label()) for handle in handles])
+    texts.head(figure, "", handles, [str(handle.get_label()) for handle in handles])
 
 
 @style.styled
@@ -147,7 +147,7 @@ def draw(curves: pd.DataFrame) -> Figure:
         top.axhline(0.5, color=style.INK, linewidth=0.6, linestyle=":")
         top.set(ylim=(-0.01, 1.01), xlim=(0, network["step"].max()))
         bottom.axhline(0, color=style.INK, linewidth=0.8)
-        style.panel_letter(top, letter, name)
+        texts.panel_letter(top, letter, name)
         if top.get_subplotspec().is_first_col():  # type: ignore[union-attr]
             top.set_ylabel("success probability")
             bottom.set_ylabel("measured\nminus predicted")
@@ -161,7 +161,7 @@ def draw(curves: pd.DataFrame) -> Figure:
     network = curves[curves["source"] == "network"]
     legend(figure, style.rules_of(network), beside)
     sizes = ", ".join(str(int(g)) for g in sorted(network["group_size"].unique()))
-    style.foot(
+    texts.foot(
         figure,
         f"Groups of G = {sizes}. Theory: predicted from the network before training, nothing fitted. The rate is the "
         f"learning rate.\n{_seeds_note(network)}",

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import style
+from figures import style, texts
 
 _DOTS = (0, (1.5, 1.2))
 _LINES = ("-", (0, (5, 1.5)), _DOTS)
@@ -36,21 +36,21 @@ def draw(curves: pd.DataFrame, grid: pd.DataFrame, boundary: pd.DataFrame) -> Fi
     # The published picture first, then what it does not show: other starts, and all of them.
     (p, q), paper = next(iter(starts.items()))
     _paths(paths, paper)
-    style.panel_letter(paths, "a", f"from p = {p:g}, q = {q:g} (paper, Fig. 2)")
+    texts.panel_letter(paths, "a", f"from p = {p:g}, q = {q:g} (paper, Fig. 2)")
 
     # Other starts as differences: in pairs of curves a small lead would not be seen.
     _leads(leads, starts, last=int(paper["step"].max()))
-    style.panel_letter(leads, "b", "lead of SPO")
+    texts.panel_letter(leads, "b", "lead of SPO")
 
     # Forecast and exact map in one panel: the dashed curve should lie near the line of equal gain.
     _gains(gains, grid)
     gains.plot(boundary["p"], boundary["q"], color=style.INK, **style.THEORY_LINE)
     for p, q in starts:
         gains.plot(p, q, "o", color="white", markeredgecolor=style.INK, markersize=6, zorder=6)
-    style.panel_letter(gains, "c", "which first iteration gains more")
+    texts.panel_letter(gains, "c", "which first iteration gains more")
 
     # On how much of the square SPO gains less cannot be read off the map.
-    style.foot(
+    texts.foot(
         figure,
         "Two steps of accuracy p and q; groups of 2; rewards 0, 1/2, 1; step size 1; exact updates.\n"
         f"Map: solid line, equal gain; dashed, 1 - p = q(1 - q); SPO gains less on {(grid['gain'] < 0).mean():.0%} of "

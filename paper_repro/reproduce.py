@@ -199,7 +199,7 @@ def _write_set(stage: Path, jobs: Sequence[Job], tables: Tables, seconds: dict[s
     for name, table in tables.items():
         write_atomic(stage / "data" / f"{name}.parquet", table.to_parquet(index=False))
 
-    # What studies make of the finished tables serves figures, claims and the report; only the comparison is a file.
+    # What studies make of the finished tables serves figures, claims and the report; a file of it is for readers alone
     tables = with_derived(tables)
     if "comparison" in tables:
         check_table(tables["comparison"], COMPARISON, "comparison")

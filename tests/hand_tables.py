@@ -190,3 +190,19 @@ def related():
         "offline_curves": pd.concat(curves, ignore_index=True),
         "weights_and_grading": pd.DataFrame({"variant": ["neither", "both"], "updates": [90.0, 20.0]}),
     }
+
+
+MANIFEST = {
+    "quick": False,
+    "created": "now",
+    "finished": "1 of 1 jobs",
+    "config_hash": "abc",
+    "commit": None,
+    "python": "3",
+    "platform": "here",
+    "processors": 2,
+    "packages": {"numpy": "2"},
+    "jobs": {"a": {"seconds": 1.0}, "b": {"seconds": None}},
+    "seconds_by_experiment": {"a": 1.0},
+}
+"""Of a run with one finished job of two, not the quick version."""

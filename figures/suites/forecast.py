@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures import style
+from figures import style, texts
 from figures.training import BESIDE, draw_theory
 
 PREFIX = "success_"
@@ -46,7 +46,7 @@ def draw(curves: pd.DataFrame) -> Figure:
             draw_theory(ax, one, rule, f"{PREFIX}{name}")
             draw_theory(ax, one, rule, f"{PREFIX}{name}", "mean_field")
         ax.set(ylim=(-0.01, 1.01), xlim=(0, network["step"].max()))
-        style.panel_letter(ax, letter, name)
+        texts.panel_letter(ax, letter, name)
     for ax in axes[len(names) :]:
         ax.set_axis_off()
     for ax in axes[::columns]:
@@ -61,5 +61,5 @@ def draw(curves: pd.DataFrame) -> Figure:
     handles.append(Line2D([], [], color=style.INK, label="theory, with noise", **style.THEORY_LINE))
     handles.append(Line2D([], [], color=style.INK, label="theory, no noise", **BESIDE["mean_field"]))  # type: ignore[arg-type]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles) if columns > 2 else 2)
-    style.foot(figure, f"Groups of G = {int(network['group_size'].iloc[0])}. {style.seeds_note(network)}")
+    texts.foot(figure, f"Groups of G = {int(network['group_size'].iloc[0])}. {style.seeds_note(network)}")
     return figure

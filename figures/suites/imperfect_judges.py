@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures import style
+from figures import style, texts
 from figures.suites.runs import COLUMNS, draw_point, rule_marks, seeds_note, success
 
 MEAN = "mean success of the trained suites"
@@ -55,7 +55,7 @@ def draw(
     # All starts show the same rules, in the same colours: the legend stands in the first panel alone.
     for ax, accuracy, letter in zip(axes, starts, letters, strict=False):
         _by_judge(ax, success(judges[judges["accuracy"] == accuracy], trained), style.rules_of(judges))
-        style.panel_letter(ax, letter, f"start from {accuracy:.0%} right steps")
+        texts.panel_letter(ax, letter, f"start from {accuracy:.0%} right steps")
     axes[0].legend(handles=rule_marks(style.rules_of(judges)))
 
     # What a judge's errors cost may depend on the colouring; the last panel asks whether a judge must be able to solve.
@@ -63,14 +63,14 @@ def draw(
     told = f"{suites}: small network, base start"
     if colours is not None:
         _by_colouring(axes[-2], success(colours, trained))
-        style.panel_letter(axes[-2], letters[-2], "colouring and judge noise")
+        texts.panel_letter(axes[-2], letters[-2], "colouring and judge noise")
         told += f"; {letters[-2]}: from {colours['accuracy'].iloc[0]:.0%} right steps, "
         told += style.label(colours["rule"].iloc[0])
     _who_solves(axes[-1], weak)
-    style.panel_letter(axes[-1], letters[-1], "a judge that cannot solve")
+    texts.panel_letter(axes[-1], letters[-1], "a judge that cannot solve")
 
     # The panels are of different networks and worlds, so the foot says which is of what.
-    style.foot(
+    texts.foot(
         figure,
         f"{told}. {seeds_note(judges)} {letters[-1]}: chains of 4 additions "
         f"modulo 5; a learned judge of accuracy {weak['judge_accuracy'].iloc[0]:.0%} per step, its twin trained to "

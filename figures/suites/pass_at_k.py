@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures import style
+from figures import style, texts
 from figures.suites.runs import COLUMNS, START, usual_size
 
 
@@ -41,7 +41,7 @@ def draw(table: pd.DataFrame, trained: Sequence[str]) -> Figure:
         ks = sorted(set(mean["k"].astype(int)))
         ax.set_xticks(ks, labels=ks)
         ax.set(xlabel="k", ylim=(0, 1))
-        style.panel_letter(ax, letter, f"{size} network, {start} start")
+        texts.panel_letter(ax, letter, f"{size} network, {start} start")
     axes[0].set_ylabel("pass@k, mean of the trained suites")
 
     # The start is no rule, so it has a handle of its own.
@@ -49,5 +49,5 @@ def draw(table: pd.DataFrame, trained: Sequence[str]) -> Figure:
     handles = [Line2D([], [], color=style.colour(rule), label=style.label(rule)) for rule in rules]
     handles.append(Line2D([], [], linestyle="--", label="before training", markersize=3.5, **START))
     figure.legend(handles=handles, loc="outside upper center", ncols=2 * len(starts))
-    style.foot(figure, style.seeds_note(rows[rows["rule"] != "none"]) + " pass@k is the unbiased estimate.")
+    texts.foot(figure, style.seeds_note(rows[rows["rule"] != "none"]) + " pass@k is the unbiased estimate.")
     return figure

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures import style
+from figures import style, texts
 from figures.suites.runs import COLUMNS, usual_size
 
 TRUE_LENGTH = "SPO, RTS over the true length"
@@ -36,13 +36,13 @@ def draw(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
             for rule in style.rules_of(one):
                 style.draw_seeds(ax, one[one["rule"] == rule], column, rule)
             ax.set_ylim(0, None)
-        style.panel_letter(top, letters[0], {"adamw": "AdamW"}.get(optimizer, optimizer.upper()))
-        style.panel_letter(bottom, letters[1], "success")
+        texts.panel_letter(top, letters[0], {"adamw": "AdamW"}.get(optimizer, optimizer.upper()))
+        texts.panel_letter(bottom, letters[1], "success")
     pairs[0][0].set_ylabel("tokens per response")
     pairs[0][1].set_ylabel("success, mean of questions")
 
     # Rules mean the same in all panels: one legend.
     handles = [Line2D([], [], color=style.colour(r), label=style.label(r)) for r in style.rules_of(curves)]
     figure.legend(handles=handles, loc="outside upper center", ncols=2)
-    style.foot(figure, style.seeds_note(curves))
+    texts.foot(figure, style.seeds_note(curves))
     return figure

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures import style
+from figures import style, texts
 from figures.suites.runs import COLUMNS, START, draw_point, rule_marks, seeds_note, success, usual_size
 
 SIZES = ("small", "medium", "large")
@@ -41,21 +41,21 @@ def draw(table: pd.DataFrame, trained: Sequence[str], offline: pd.DataFrame | No
 
     # Held-out suites are shown here only: all means below are of the suites trained on.
     _by_suite(axes[0], success(usual), rules, trained)
-    style.panel_letter(axes[0], "a", f"by suite, {size} base, AdamW")
+    texts.panel_letter(axes[0], "a", f"by suite, {size} base, AdamW")
 
     mean = success(table, trained).groupby(["optimizer", "size", "start", "rule", "seed"])["value"].mean()
     _leads(axes[1], table, mean, rules[1:])
-    style.panel_letter(axes[1], "b", "lead by size and start")
+    texts.panel_letter(axes[1], "b", "lead by size and start")
 
     # The success before training is the level that stored rollouts have to beat.
     if offline is not None:
         _stored(axes[2], success(offline, trained), before=float(mean["adamw", size, "base", "none"].mean()))
-        style.panel_letter(axes[2], "c", "stored rollouts, AdamW")
+        texts.panel_letter(axes[2], "c", "stored rollouts, AdamW")
 
     # The start is no rule, so it has a handle of its own.
     before = Line2D([], [], linestyle="", label="before training", markersize=4, **START)
     figure.legend(handles=[*rule_marks(rules), before], loc="outside upper center", ncols=4)
-    style.foot(figure, f"{seeds_note(table[table['rule'] != 'none'])} AdamW where no optimizer is named.")
+    texts.foot(figure, f"{seeds_note(table[table['rule'] != 'none'])} AdamW where no optimizer is named.")
     return figure
 
 

@@ -7,7 +7,7 @@ from io import BytesIO
 
 from matplotlib.figure import Figure
 
-from figures import style
+from figures import style, texts
 from figures.describe import describe
 
 INCH = 96
@@ -42,7 +42,7 @@ class Picture:
 def picture_of(figure: Figure) -> Picture:
     """The picture of a figure that has been drawn and saved; its title and foot are taken off."""
     alt = describe(figure)
-    note = style.take_texts(figure)
+    note = texts.take_texts(figure)
     file = BytesIO()
     style.save_png(figure, file)
     return Picture(file.getvalue(), note, alt)

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from figures.forecasts import best
+import pandas as pd
+
 from paper_repro.claims.effects import HOLDS, REVERSED, Effect
 from paper_repro.claims.table import all_claims, judge
 from paper_repro.claims.verdicts import Tables
+from paper_repro.studies.escape import exact_times
+from paper_repro.studies.forecast_grid import half_time_errors, left_out
 
 KINDS_TOLD = {
     "holds": "hold",
@@ -46,13 +49,13 @@ def _on_the_chain(tables: Tables) -> str:
     escape = tables.get("escape")
     if escape is None:
         return "Not run: how long GRPO and colouring need on a chain of reasoning steps."
-    exact = escape[(escape["source"] == "theory") & (escape["group_size"] == escape["group_size"].min())]
-    wide = exact.pivot_table(index="horizon", columns="rule", values="updates").dropna()
-    if not {"grpo", "spo"} <= set(wide) or wide.empty:
+    wide = exact_times(escape)
+    if wide.empty:
         return "Not run: how long GRPO and colouring need on a chain of reasoning steps, both in one setting."
 
-    first, last = wide.iloc[0], wide.iloc[-1]
-    size = int(exact["group_size"].iloc[0])
+    first = wide.iloc[0]
+    last = wide.iloc[-1]
+    size = escape["group_size"].min()
     return (
         f"On a chain of {wide.index[-1]} reasoning steps, in exact theory and groups of {size}, GRPO needs "
         f"{last['grpo']:,.0f} updates until half of the responses are correct, and with coloured wrong responses (SPO) "
@@ -66,7 +69,8 @@ def _on_the_network(tables: Tables) -> str:
     effects = _effects(tables, 4)
     if not effects:
         return "Not run: whether colouring is also faster when a network is trained."
-    low, high = min(one.estimate for one in effects), max(one.estimate for one in effects)
+    low = min(one.estimate for one in effects)
+    high = max(one.estimate for one in effects)
     speed = f"{low:.2f} times" if len(effects) == 1 else f"{low:.2f} to {high:.2f} times"
     return (
         f"On a small transformer, SPO came to half success {_counted(effects, 'sooner', 'later')} "
@@ -77,15 +81,14 @@ def _on_the_network(tables: Tables) -> str:
 def _forecast(tables: Tables) -> str:
     """How far forecasts made before training are off, where no premise is broken on purpose."""
     cells = tables.get("cells")
-    known = None if cells is None else best(cells).dropna(subset=["ratio"])
-    if known is None or known.empty:
+    off = pd.Series(dtype=float) if cells is None else half_time_errors(cells)
+    if cells is None or off.empty:
         return "Not run: whether a forecast made before training meets the trained network."
-    off = (known["ratio"] - 1).abs()
     some = "one setting and rule" if len(off) == 1 else f"{len(off)} combinations of setting and rule"
     return (
-        f"The forecast of that training, made before it began and with {int(known['fitted'].sum())} constants fitted, "
+        f"The forecast of that training, made before it began and with {int(cells['fitted'].sum())} constants fitted, "
         f"is off by {off.median():.1%} at the median and {off.max():.1%} at most in the updates to half success, over "
-        f"{some}."
+        f"{some}{left_out(cells)}."
     )
 
 

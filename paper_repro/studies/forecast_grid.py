@@ -23,12 +23,29 @@ def summary(cells: pd.DataFrame) -> str:
 
     cells: rows of the comparison, of which those count that reach half success in forecast and measurement.
     """
-    best = forecasts.best(cells).dropna(subset=["ratio"])
-    if best.empty:
+    off = half_time_errors(cells)
+    if off.empty:
         return "no cell reaches half success"
-    off = (best["ratio"] - 1).abs()
     within = ", ".join(f"{int((off <= limit).sum())} within {limit:.0%}" for limit in (0.02, 0.05, 0.1))
-    return f"median {off.median():.1%}, largest {off.max():.1%} over {len(off)} cells; {within}"
+    return f"median {off.median():.1%}, largest {off.max():.1%} over {len(off)} cells; {within}{left_out(cells)}"
+
+
+def half_time_errors(cells: pd.DataFrame) -> pd.Series:
+    """The relative error of the predicted half time, at the most complete level of every cell that has one.
+
+    cells: rows of the comparison.
+    """
+    known = forecasts.best(cells).dropna(subset=["ratio"])
+    return (known["ratio"] - 1).abs()
+
+
+def left_out(cells: pd.DataFrame) -> str:
+    """How many cells have no such error, as the end of a sentence; empty if all have one."""
+    missing = cells.groupby(["experiment", "rule"]).ngroups - len(half_time_errors(cells))
+    if missing == 0:
+        return ""
+    cell = "one more cell" if missing == 1 else f"{missing} more cells"
+    return f" ({cell} did not reach half success from every start)"
 
 
 def headlines(tables: Tables) -> list[str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures import lines_and_maps, style
+from figures import lines_and_maps, texts
 from figures.describe import describe
 
 
@@ -54,7 +54,7 @@ def test_title_and_foot_are_taken_off():
     figure.subplots()
     figure.suptitle("A title")
     long = "one-step groups, a line that is so long that it has to be broken somewhere"
-    style.foot(figure, f"Lines: exact.\nPoints: {long}.")
-    assert style.take_texts(figure) == f"Lines: exact. Points: {long}."
+    texts.foot(figure, f"Lines: exact.\nPoints: {long}.")
+    assert texts.take_texts(figure) == f"Lines: exact. Points: {long}."
     assert figure.get_suptitle() == figure.get_supxlabel() == ""
-    assert style.take_texts(Figure()) == ""
+    assert texts.take_texts(Figure()) == ""

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.backends import backend_pgf
 from matplotlib.figure import Figure
 
-from figures import latex, lines_and_maps, paper, style
+from figures import latex, lines_and_maps, paper, style, texts
 
 SINGLE, DOUBLE = paper.WIDTHS["single"], paper.WIDTHS["double"]
 
@@ -97,7 +97,7 @@ def test_panels_that_are_switched_off_take_no_place():
 def test_title_and_notes_leave_the_picture_and_the_notes_come_back_in_one_line():
     figure = row_of(2)
     figure.suptitle("What half success costs")
-    style.foot(figure, "Exact, and of so many words that they take more than one line.\n3 seeds.")
+    texts.foot(figure, "Exact, and of so many words that they take more than one line.\n3 seeds.")
     _, notes = fitted(figure, SINGLE)
     assert notes == "Exact, and of so many words that they take more than one line. 3 seeds."
     assert figure.get_suptitle() == figure.get_supxlabel() == ""

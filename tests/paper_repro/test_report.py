@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pandas as pd
-from hand_tables import comparison, curves, escape, runs, two_step_map
+from hand_tables import MANIFEST, comparison, curves, escape, runs, two_step_map
 
 from paper_repro.claims.table import judge_claims
 from paper_repro.report.comparison import comparison_rows, misses
@@ -15,20 +15,6 @@ from paper_repro.report.summary import summary
 from paper_repro.report.typography import typeset
 from paper_repro.studies.study import plates, studies
 from toy_llm.problems.suites import TRAINED
-
-MANIFEST = {
-    "quick": False,
-    "created": "now",
-    "finished": "1 of 1 jobs",
-    "config_hash": "abc",
-    "commit": None,
-    "python": "3",
-    "platform": "here",
-    "processors": 2,
-    "packages": {"numpy": "2"},
-    "jobs": {"a": {"seconds": 1.0}, "b": {"seconds": None}},
-    "seconds_by_experiment": {"a": 1.0},
-}
 
 
 def picture(width=150, note="Points: seeds.", alt="success against updates"):

@@ -1,11 +1,11 @@
 """The report in headless Chromium: tables sort by key, the contents stay in view, a phone need not scroll sideways."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hand_tables import comparison, curves
+from browser import CHROMIUM, IN_BROWSER, QUIET
+from hand_tables import MANIFEST, comparison, curves
 
 from figures import training
 from paper_repro.claims.table import judge_claims
@@ -13,26 +13,7 @@ from paper_repro.report.pictures import picture_of
 from paper_repro.report.render import render
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra 'test'")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs an installed Chromium (Debian: apt-get install chromium)"),
-    pytest.mark.slow,
-]
-
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-MANIFEST = {
-    "quick": True,
-    "created": "now",
-    "finished": "1 of 1 jobs",
-    "config_hash": "abc",
-    "commit": None,
-    "python": "3",
-    "platform": "here",
-    "processors": 2,
-    "packages": {"numpy": "2"},
-    "jobs": {"a": {"seconds": 1.0}},
-    "seconds_by_experiment": {"a": 1.0},
-}
+pytestmark = IN_BROWSER
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import CHROMIUM, IN_BROWSER, QUIET
 
 from paper_repro.demo.page import VIEWS, page
 from paper_repro.demo.record import RECORD, RECORDED, settings_of
@@ -18,13 +18,7 @@ from spo_theory.methods.registry import rule
 from toy_llm.config import TrainConfig
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra 'test'")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs an installed Chromium (Debian: apt-get install chromium)"),
-    pytest.mark.slow,
-]
-
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+pytestmark = IN_BROWSER
 OPEN = "open=" + ",".join(VIEWS)
 
 

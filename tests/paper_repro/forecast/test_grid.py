@@ -65,12 +65,17 @@ def test_cells_are_summarized_by_their_most_complete_forecast():
             comparison(level="noisy", ratio=1.01),
             comparison(experiment="other", ratio=0.96, family="held out"),
             comparison(experiment="never", ratio=np.nan, measured_half=np.nan),
+            comparison(experiment="from some starts", ratio=np.nan),
             comparison(experiment="broken", ratio=3.0, note="steps too large"),
         ],
         ignore_index=True,
     )
     tables = forecast_grid.derive({"comparison": table})
     everything, held_out = forecast_grid.headlines(tables)
-    assert "median 2.5%, largest 4.0% over 2 cells; 1 within 2%, 2 within 5%, 2 within 10%" in everything
+    assert "median 2.5%, largest 4.0% over 2 cells; 1 within 2%, 2 within 5%, 2 within 10% (2 more cells" in everything
+    assert "did not reach half success from every start)" in everything
     assert "median 4.0%" in held_out
+    assert "more cell" not in held_out
+    never = tables["cells"][tables["cells"]["experiment"] == "never"]
+    assert forecast_grid.left_out(never) == " (one more cell did not reach half success from every start)"
     assert forecast_grid.derive({}) == {}
