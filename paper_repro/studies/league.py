@@ -80,7 +80,7 @@ def at_equal_cost(curves: pd.DataFrame) -> pd.DataFrame:
     """Success of every rule when all have spent the same; one row per cost and rule that has it.
 
     ``curves``: of the network, every update a row. The budget of a cost is what the run that used least of it spent in
-    all, so every run has reached it. Returns cost (of `BUDGETS`), budget (per question), rule, runs, success with low
+    all, so every run has reached it. Returns cost (of `BUDGETS`), budget (of a run), rule, runs, success with low
     and high (95 % interval over seeds), lead (mean over paired seeds of the success above GRPO's at the same budget)
     and p_value (paired t test of it, corrected for the number of tests by Benjamini and Hochberg).
     """
@@ -167,9 +167,7 @@ def headlines(tables: Tables) -> list[str]:
     lines = []
     for (cost, budget), rows in table.groupby(["cost", "budget"], sort=False):
         each = [_told(row) for row in rows.to_dict("records")]
-        lines.append(
-            f"When every rule has spent {budget:,.0f} {COST_NAMES[str(cost)]} per question: {', '.join(each)}."
-        )
+        lines.append(f"When every rule has spent {budget:,.0f} {COST_NAMES[str(cost)]} in a run: {', '.join(each)}.")
     return lines
 
 

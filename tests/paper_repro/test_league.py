@@ -78,7 +78,7 @@ def test_success_when_all_have_spent_the_same():
     assert found.loc[("tokens_generated", "spo"), "p_value"] < 0.05
     assert list(found.loc["steps_judged"].index) == ["spo"]
     lines = headlines({"league_at_equal_cost": found.reset_index()})
-    assert lines[0].startswith("When every rule has spent 80 rollouts per question: GRPO 0.44, SPO")
+    assert lines[0].startswith("When every rule has spent 80 rollouts in a run: GRPO 0.44, SPO")
     assert headlines({}) == []
 
 
